@@ -1,0 +1,3 @@
+//! The `vks` program: see the library.
+
+fn main() {}

@@ -1,0 +1,45 @@
+//! Who a unit belongs to: the content of its `[X-kubernetes]` section.
+
+use super::name::{ContainerName, PodKey, PodUid};
+use super::pod::{ContainerRole, SourcePath};
+
+/// Identity of a unit. Nothing else says which pod a unit belongs to: names are never parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The pod.
+    pub pod: PodKey,
+    /// This life of the pod.
+    pub uid: PodUid,
+    /// What the unit is for.
+    pub role: UnitRole,
+    /// Where the pod comes from.
+    pub source: SourcePath,
+    /// Hash of the part of the pod that this unit was made from: when it differs, what runs is out of date.
+    pub spec_hash: Box<str>,
+    /// The pod's manifest as one line of JSON: only in the pod's target.
+    pub manifest: Option<Box<str>>,
+}
+
+/// What a unit is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitRole {
+    /// The target that stands for the pod and carries its manifest.
+    Pod,
+    /// The slice that bounds the pod's resources.
+    Slice,
+    /// Makes the pod's network namespace, secrets and mount points.
+    Sandbox,
+    /// Runs a container.
+    Container {
+        /// The container's name.
+        name: ContainerName,
+        /// Its role in the pod.
+        role: ContainerRole,
+        /// Its image.
+        image: Box<str>,
+    },
+    /// Runs the liveness and readiness probes of the pod.
+    Probes,
+    /// Ends the pod at its active deadline (a timer and its service).
+    Deadline,
+}

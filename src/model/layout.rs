@@ -1,0 +1,130 @@
+//! Where things lie on the host: every path vks makes is named here.
+//!
+//! ```text
+//! /var/lib/vks/                 state: survives a reboot, removed with the pod
+//!   manifests/                  what `vks apply` was given: the second source of pods
+//!   pods/<uid>/                 0755, but what is secret is 0700 below it
+//!     volumes/<volume>/         emptyDir; config maps as ..data -> ..<digest>/ with a link for each key
+//!     secrets/<volume>/<key>    0700/0400: what the sandbox copies to tmpfs
+//!     env/<container>           0700/0400: EnvironmentFile= of what comes from config maps and secrets
+//!     termination/<container>   the termination message file, bound into the container
+//!     runs/<container>.json     how its runs ended
+//!     done/<container>          it has ended for good and must not run at the next boot
+//!     once                      a restartPolicy Never pod has been started
+//!     deadline-exceeded         the active deadline has passed
+//!   mountpoints/<uid>           directories and files made on the host to mount volumes on
+//! /run/vks/                     0755: gone at reboot
+//!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
+//!   lock                        held by whoever changes things: the agent, or a command while no agent runs
+//!   reload-needed               unit files were changed under systemd and it has not reloaded yet
+//! /run/netns/vks-<uid>          the pod's network namespace
+//! ```
+
+use super::name::{ContainerName, PodUid, VolumeName};
+use std::path::PathBuf;
+
+/// The roots. The default is the real host; tests use others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Default `/var/lib/vks`.
+    pub state: PathBuf,
+    /// Default `/run/vks`.
+    pub run: PathBuf,
+    /// Where unit files are written (default `/etc/systemd/system.attached`).
+    pub units: PathBuf,
+    /// Default `/run/netns`.
+    pub netns: PathBuf,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            state: "/var/lib/vks".into(),
+            run: "/run/vks".into(),
+            units: "/etc/systemd/system.attached".into(),
+            netns: "/run/netns".into(),
+        }
+    }
+}
+
+impl Layout {
+    /// The directory of one life of a pod.
+    pub fn pod(&self, uid: &PodUid) -> PathBuf {
+        self.state.join("pods").join(uid.as_str())
+    }
+
+    /// A volume kept on disk: emptyDir and config maps.
+    pub fn volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod(uid).join("volumes").join(volume.as_str())
+    }
+
+    /// The stored keys of a secret volume.
+    pub fn secret_store(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod(uid).join("secrets").join(volume.as_str())
+    }
+
+    /// The tmpfs directory of a pod, 0700.
+    pub fn pod_run(&self, uid: &PodUid) -> PathBuf {
+        self.run.join("pods").join(uid.as_str())
+    }
+
+    /// A secret volume as containers see it.
+    pub fn secret_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("secrets").join(volume.as_str())
+    }
+
+    /// The environment file of a container.
+    pub fn env_file(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("env").join(container.as_str())
+    }
+
+    /// The termination message file of a container.
+    pub fn termination(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("termination").join(container.as_str())
+    }
+
+    /// The finished runs of a container.
+    pub fn runs(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("runs").join(format!("{container}.json"))
+    }
+
+    /// The mark that a container has ended for good.
+    pub fn done(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("done").join(container.as_str())
+    }
+
+    /// The mark that a pod that runs only once has been started.
+    pub fn once(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("once")
+    }
+
+    /// The mark that the active deadline has passed.
+    pub fn deadline_exceeded(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("deadline-exceeded")
+    }
+
+    /// The pod's network namespace.
+    pub fn network_namespace(&self, uid: &PodUid) -> PathBuf {
+        self.netns.join(format!("vks-{uid}"))
+    }
+
+    /// What was made on the host to mount a pod's volumes on.
+    pub fn mountpoints(&self, uid: &PodUid) -> PathBuf {
+        self.state.join("mountpoints").join(uid.as_str())
+    }
+
+    /// Manifests kept by `vks apply`.
+    pub fn manifests(&self) -> PathBuf {
+        self.state.join("manifests")
+    }
+
+    /// The lock of whoever changes things.
+    pub fn lock(&self) -> PathBuf {
+        self.run.join("lock")
+    }
+
+    /// The mark that systemd must reload before it starts anything that was changed.
+    pub fn reload_needed(&self) -> PathBuf {
+        self.run.join("reload-needed")
+    }
+}

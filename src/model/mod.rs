@@ -1,0 +1,18 @@
+//! The nouns. Plain data: no input or output, no clock, nothing of ours above it.
+//!
+//! A [`pod::Pod`] is what a source wants; [`desired::Desired`] is the sum of all sources;
+//! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
+//! A unit knows who it belongs to by its [`identity::Identity`].
+
+pub mod desired;
+pub mod identity;
+pub mod image;
+pub mod layout;
+pub mod name;
+pub mod observed;
+pub mod pod;
+pub mod probe;
+pub mod quantity;
+pub mod status;
+pub mod time;
+pub mod volume;

@@ -1,0 +1,313 @@
+//! A pod as vks understands it: every field that has an effect, checked, with the API's defaults filled in.
+
+use super::image::ImageRef;
+use super::name::{ContainerName, ObjectName, PodKey, PodUid};
+use super::probe::{Hook, Probes};
+use super::quantity::{Bytes, CpuMillis};
+use super::volume::{Mount, Volume};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A pod that ought to run on this host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pod {
+    /// Namespace and name.
+    pub key: PodKey,
+    /// The identity its source gave it; planning chooses one where there is none.
+    pub uid: Option<PodUid>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// What it runs.
+    pub spec: PodSpec,
+    /// Where it comes from.
+    pub source: SourcePath,
+    /// The object in the Kubernetes API's own shape (apiVersion, kind, metadata, spec), as one line of JSON.
+    pub manifest: Box<str>,
+}
+
+/// The file an object comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourcePath(pub PathBuf);
+
+/// What a pod runs (core/v1 PodSpec).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodSpec {
+    /// Run one after the other before the others start; those with restart policy Always are sidecars.
+    pub init_containers: Vec<Container>,
+    /// At least one.
+    pub containers: Vec<Container>,
+    /// Volumes, each name once.
+    pub volumes: Vec<Volume>,
+    /// For containers that have none of their own (default Always).
+    pub restart_policy: RestartPolicy,
+    /// The host's network instead of a namespace of the pod's own (default false).
+    pub host_network: bool,
+    /// From the request to stop to SIGKILL, hooks included (default 30 s).
+    pub termination_grace: Duration,
+    /// The pod fails when it has been active for this long.
+    pub active_deadline: Option<Duration>,
+    /// User and group for containers that name none.
+    pub run_as: RunAs,
+    /// The name of the service account, only for `fieldRef` (default `default`).
+    pub service_account: String,
+}
+
+/// When a container starts again after its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    /// After every end.
+    Always,
+    /// After an end that is a failure: an exit code other than 0, or a signal.
+    OnFailure,
+    /// Not at all.
+    Never,
+}
+
+/// Numeric user and group; `None` is the service manager's default, root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAs {
+    /// User id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// Group id; with a user and no group it is 0, as for Kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
+}
+
+/// A container of a pod (core/v1 Container).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    /// Unique in the pod, init containers included.
+    pub name: ContainerName,
+    /// What it runs from.
+    pub image: ImageRef,
+    /// Replaces the image's program and arguments when not empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Arguments, after the image's program or `command`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Whole config maps and secrets as variables; later ones win, `env` wins over all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<EnvFrom>,
+    /// Variables; later ones win.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+    /// Named and documented ports; nothing is opened by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    /// Requests and limits.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Volumes it sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Its own restart policy; of an init container only `Always` (a sidecar) is special.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+    /// Probes; none for init containers that are not sidecars.
+    #[serde(default)]
+    pub probes: Probes,
+    /// Runs right after the start; its failure kills the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_start: Option<Hook>,
+    /// Runs before the stop, within the grace period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_stop: Option<Hook>,
+    /// The file whose content becomes the termination message (default `/dev/termination-log`).
+    pub termination_message_path: String,
+    /// User and group of this container.
+    #[serde(default)]
+    pub run_as: RunAs,
+}
+
+/// One environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Where its value comes from.
+    pub value: EnvValue,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnvValue {
+    /// The text itself, with `$(NAME)` expanded.
+    Text(String),
+    /// A field of the pod.
+    Field(FieldRef),
+    /// A key of a config map in the pod's namespace.
+    ConfigMapKey {
+        /// The config map.
+        name: ObjectName,
+        /// The key.
+        key: String,
+        /// May be missing: there is then no such variable.
+        optional: bool,
+    },
+    /// A key of a secret in the pod's namespace.
+    SecretKey {
+        /// The secret.
+        name: ObjectName,
+        /// The key.
+        key: String,
+        /// May be missing: there is then no such variable.
+        optional: bool,
+    },
+}
+
+/// The fields that `fieldRef` may name (core/v1 ObjectFieldSelector).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FieldRef {
+    /// `metadata.name`
+    Name,
+    /// `metadata.namespace`
+    Namespace,
+    /// `metadata.uid`
+    Uid,
+    /// `metadata.labels['x']`
+    Label(String),
+    /// `metadata.annotations['x']`
+    Annotation(String),
+    /// `spec.nodeName`
+    NodeName,
+    /// `spec.serviceAccountName`
+    ServiceAccount,
+    /// `status.hostIP`
+    HostIp,
+    /// `status.podIP`: the host's address for a pod on the host's network; other pods have none yet.
+    PodIp,
+}
+
+/// All keys of a config map or secret as variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvFrom {
+    /// Put before each key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// A secret instead of a config map.
+    pub secret: bool,
+    /// The object, in the pod's namespace.
+    pub name: ObjectName,
+    /// May be missing.
+    pub optional: bool,
+}
+
+/// A port a container says it listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// The name probes may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The number.
+    pub port: u16,
+    /// `TCP`, `UDP` or `SCTP` (default `TCP`).
+    pub protocol: String,
+}
+
+/// Requests and limits of a container (core/v1 ResourceRequirements); a limit without a request is the request too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// `requests.cpu`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_request: Option<CpuMillis>,
+    /// `limits.cpu`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<CpuMillis>,
+    /// `requests.memory`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_request: Option<Bytes>,
+    /// `limits.memory`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<Bytes>,
+}
+
+/// The quality-of-service class of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QosClass {
+    /// Every container has cpu and memory limits, and requests equal to them.
+    Guaranteed,
+    /// Some container has a request or a limit.
+    Burstable,
+    /// None has.
+    BestEffort,
+}
+
+/// The part a container plays in its pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerRole {
+    /// Runs to its end before what follows it.
+    Init,
+    /// An init container that keeps running: stopped after the mains, in reverse order.
+    Sidecar,
+    /// What the pod is for.
+    Main,
+}
+
+impl PodSpec {
+    /// All containers with their role: init containers and sidecars in order, then the mains.
+    pub fn all_containers(&self) -> impl Iterator<Item = (ContainerRole, &Container)> {
+        let init = self.init_containers.iter().map(|container| {
+            let sidecar = container.restart_policy == Some(RestartPolicy::Always);
+            (
+                if sidecar {
+                    ContainerRole::Sidecar
+                } else {
+                    ContainerRole::Init
+                },
+                container,
+            )
+        });
+        init.chain(
+            self.containers
+                .iter()
+                .map(|container| (ContainerRole::Main, container)),
+        )
+    }
+
+    /// The restart policy in force for a container: its own, else the pod's; an init container that is
+    /// not a sidecar runs again after a failure unless the policy is `Never`.
+    pub fn restart_policy_of(&self, role: ContainerRole, container: &Container) -> RestartPolicy {
+        let policy = container.restart_policy.unwrap_or(self.restart_policy);
+        match (role, policy) {
+            (ContainerRole::Init, RestartPolicy::Always) => RestartPolicy::OnFailure,
+            _ => policy,
+        }
+    }
+
+    /// User and group in force for a container: its own, else the pod's, each by itself.
+    pub fn run_as_of(&self, container: &Container) -> RunAs {
+        RunAs {
+            user: container.run_as.user.or(self.run_as.user),
+            group: container.run_as.group.or(self.run_as.group),
+        }
+    }
+
+    /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos).
+    pub fn qos_class(&self) -> QosClass {
+        let mut any = false;
+        let mut all = true;
+        for (_, container) in self.all_containers() {
+            let r = container.resources;
+            any |= r != Resources::default();
+            all &= r.cpu_limit.is_some()
+                && r.memory_limit.is_some()
+                && r.cpu_request.or(r.cpu_limit) == r.cpu_limit
+                && r.memory_request.or(r.memory_limit) == r.memory_limit;
+        }
+        match (any, all) {
+            (false, _) => QosClass::BestEffort,
+            (true, true) => QosClass::Guaranteed,
+            (true, false) => QosClass::Burstable,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `[X-kubernetes]` to [`Identity`] and back. The only file that knows the keys of that section.
+
+use super::UnitFile;
+use super::escape::{from_one_line, one_line};
+use crate::model::identity::{Identity, UnitRole};
+use crate::model::name::{ContainerName, NameError, ObjectKey};
+use crate::model::pod::{ContainerRole, SourcePath};
+use std::str::FromStr;
+
+/// The section's name as vks writes it; it is read in any case.
+pub const SECTION: &str = "X-kubernetes";
+/// The format this code writes and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// Why a section was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// A key that must be there is not.
+    #[error("[{SECTION}] has no {0}=")]
+    Missing(&'static str),
+    /// A name in it is not one.
+    #[error("[{SECTION}] {key}=")]
+    Name {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with the name.
+        source: NameError,
+    },
+    /// A role this version does not know.
+    #[error("[{SECTION}] Role={0} is not known to this version of vks")]
+    Role(String),
+    /// Written by a newer vks.
+    #[error("[{SECTION}] Format={0} is newer than this version of vks reads ({FORMAT})")]
+    Format(String),
+}
+
+/// Writes the section at the end of a unit.
+pub fn write(unit: &mut UnitFile, identity: &Identity) {
+    let mut put = |key: &str, value: &str| unit.push(SECTION, key, one_line(value));
+    put("Format", &FORMAT.to_string());
+    put("Namespace", identity.pod.namespace.as_str());
+    put("Pod", identity.pod.name.as_str());
+    put("UID", identity.uid.as_str());
+    put("Role", role_name(&identity.role));
+    if let UnitRole::Container { name, image, .. } = &identity.role {
+        put("Container", name.as_str());
+        put("Image", image);
+    }
+    put("Source", &identity.source.0.to_string_lossy());
+    put("SpecHash", &identity.spec_hash);
+    if let Some(manifest) = &identity.manifest {
+        put("Manifest", manifest);
+    }
+}
+
+fn role_name(role: &UnitRole) -> &'static str {
+    match role {
+        UnitRole::Pod => "pod",
+        UnitRole::Slice => "slice",
+        UnitRole::Sandbox => "sandbox",
+        UnitRole::Probes => "probes",
+        UnitRole::Deadline => "deadline",
+        UnitRole::Container {
+            role: ContainerRole::Init,
+            ..
+        } => "init",
+        UnitRole::Container {
+            role: ContainerRole::Sidecar,
+            ..
+        } => "sidecar",
+        UnitRole::Container {
+            role: ContainerRole::Main,
+            ..
+        } => "main",
+    }
+}
+
+/// Reads the section; `None` when the unit has none.
+pub fn read(unit: &UnitFile) -> Result<Option<Identity>, IdentityError> {
+    if !unit
+        .sections
+        .iter()
+        .any(|section| section.name.eq_ignore_ascii_case(SECTION))
+    {
+        return Ok(None);
+    }
+    let get = |key| unit.value(SECTION, key).map(from_one_line);
+    let need = |key| get(key).ok_or(IdentityError::Missing(key));
+    let format = need("Format")?;
+    if format.parse::<u32>().is_ok_and(|number| number > FORMAT) {
+        return Err(IdentityError::Format(format));
+    }
+    Ok(Some(Identity {
+        pod: ObjectKey {
+            namespace: name("Namespace", &need)?,
+            name: name("Pod", &need)?,
+        },
+        uid: name("UID", &need)?,
+        role: read_role(&need)?,
+        source: SourcePath(need("Source")?.into()),
+        spec_hash: need("SpecHash")?.into(),
+        manifest: get("Manifest").map(Into::into),
+    }))
+}
+
+type Need<'a> = &'a dyn Fn(&'static str) -> Result<String, IdentityError>;
+
+fn name<T: FromStr<Err = NameError>>(key: &'static str, need: Need) -> Result<T, IdentityError> {
+    need(key)?
+        .parse()
+        .map_err(|source| IdentityError::Name { key, source })
+}
+
+fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
+    let container = |role| -> Result<UnitRole, IdentityError> {
+        let name: ContainerName = name("Container", need)?;
+        Ok(UnitRole::Container {
+            name,
+            role,
+            image: need("Image")?.into(),
+        })
+    };
+    match need("Role")?.as_str() {
+        "pod" => Ok(UnitRole::Pod),
+        "slice" => Ok(UnitRole::Slice),
+        "sandbox" => Ok(UnitRole::Sandbox),
+        "probes" => Ok(UnitRole::Probes),
+        "deadline" => Ok(UnitRole::Deadline),
+        "init" => container(ContainerRole::Init),
+        "sidecar" => container(ContainerRole::Sidecar),
+        "main" => container(ContainerRole::Main),
+        other => Err(IdentityError::Role(other.to_owned())),
+    }
+}
