@@ -1,0 +1,57 @@
+//! What the sandbox of a pod makes before its containers start.
+//!
+//! Planning writes a [`Setup`] as JSON into `[X-kubernetes] Setup=` of the sandbox unit (as one line, see
+//! [`crate::unit::escape::one_line`]); `vks sandbox up` reads it there, so that a pod comes up at boot
+//! without an agent.
+
+use super::name::VolumeName;
+use super::volume::HostPathKind;
+use serde::{Deserialize, Serialize};
+
+/// The key of `[X-kubernetes]` that holds a [`Setup`].
+pub const SETUP_KEY: &str = "Setup";
+
+/// What a pod needs on the host. Empty by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Setup {
+    /// A network namespace of its own at `Layout::network_namespace` (default false: the host's network).
+    #[serde(default)]
+    pub network: bool,
+    /// The pod must run in one boot only (restart policy Never): `up` marks it, and refuses when the mark
+    /// is from another boot (default false).
+    #[serde(default)]
+    pub once: bool,
+    /// Secret volumes, copied from the store to tmpfs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<VolumeName>,
+    /// Paths of the host that are mounted into containers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_paths: Vec<HostPath>,
+    /// Paths that containers without a root directory of their own mount volumes on, and that must
+    /// therefore be there on the host. Order does not matter, a path may come more than once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mount_points: Vec<MountPoint>,
+}
+
+/// A path of the host that a volume stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostPath {
+    /// Absolute path.
+    pub path: String,
+    /// What must be there, or is made.
+    pub kind: HostPathKind,
+}
+
+/// A path that a volume is mounted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MountPoint {
+    /// Absolute path.
+    pub path: String,
+    /// What is mounted there, when that may be a file: the mount point becomes a file if this path is not
+    /// a directory by the time the sandbox comes up, else (and without it) a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
+}
