@@ -10,6 +10,7 @@ pub mod image;
 pub mod layout;
 pub mod name;
 pub mod observed;
+pub mod payload;
 pub mod pod;
 pub mod probe;
 pub mod prober;
