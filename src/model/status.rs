@@ -199,3 +199,14 @@ pub struct PodReport {
     /// It is on its way out.
     pub terminating: bool,
 }
+
+/// Why a pod cannot be started, although its manifest is good: something it refers to is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The container it is about; the whole pod when absent.
+    pub container: Option<ContainerName>,
+    /// One word, the waiting reason: `CreateContainerConfigError`, or `ContainerCreating` for a volume.
+    pub reason: &'static str,
+    /// A sentence. Never contains a secret's value.
+    pub message: String,
+}
