@@ -17,6 +17,9 @@ pub struct Observed {
     pub pods: BTreeMap<PodKey, ObservedPod>,
     /// Unit files of vks' name without a readable identity: reported, never touched.
     pub strays: BTreeSet<String>,
+    /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
+    /// behind until the next daemon-reload when something wanted it at boot.
+    pub orphans: BTreeSet<UnitName>,
 }
 
 /// One pod as the host has it.
@@ -38,6 +41,8 @@ pub struct ObservedPod {
     pub runs: BTreeMap<ContainerName, Runs>,
     /// Its active deadline has passed.
     pub deadline_exceeded: bool,
+    /// Unit files were changed under systemd, which has not reloaded since (a change was cut short).
+    pub reload_needed: bool,
 }
 
 /// One unit.

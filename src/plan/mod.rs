@@ -1,1 +1,86 @@
-//! To be filled.
+//! The heart: (Desired, Observed, Settings) to a Plan. Pure: no input or output, no clock, no async.
+//!
+//! [`plan`] looks at each pod by itself and gives the steps that bring it from what is to what ought to be, in
+//! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
+//! [`diff`] what of that is missing or out of date.
+
+pub mod diff;
+pub mod env;
+pub mod resources;
+pub mod step;
+pub mod units;
+pub mod volumes;
+
+#[cfg(test)]
+mod simulate;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Settings;
+use crate::model::desired::Desired;
+use crate::model::name::{PodKey, PodUid};
+use crate::model::observed::Observed;
+use crate::model::status::Blocked;
+use std::collections::{BTreeMap, BTreeSet};
+use step::PodPlan;
+
+/// What to do on the host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Pods with something to do. They do not depend on each other.
+    pub pods: BTreeMap<PodKey, PodPlan>,
+    /// Pods that are wanted and cannot be started or changed now; what runs of them is kept.
+    pub blocked: BTreeMap<PodKey, Blocked>,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.pods.is_empty()
+    }
+}
+
+/// Plans all pods that are wanted or observed.
+pub fn plan(desired: &Desired, observed: &Observed, settings: &Settings, seed: &[u8]) -> Plan {
+    let keys: BTreeSet<&PodKey> = desired.pods.keys().chain(observed.pods.keys()).collect();
+    plan_pods(keys, desired, observed, settings, seed)
+}
+
+/// Plans some pods. `seed` makes the identities of new pods: random for a host, fixed for examples.
+pub fn plan_pods<'a>(
+    keys: impl IntoIterator<Item = &'a PodKey>,
+    desired: &Desired,
+    observed: &Observed,
+    settings: &Settings,
+    seed: &[u8],
+) -> Plan {
+    let mut plan = Plan::default();
+    for key in keys {
+        match diff::plan_pod(key, desired, observed, settings, seed) {
+            Ok(pod) if pod.steps.is_empty() => {}
+            Ok(pod) => {
+                plan.pods.insert(key.clone(), pod);
+            }
+            Err(blocked) => {
+                plan.blocked.insert(key.clone(), blocked);
+            }
+        }
+    }
+    plan
+}
+
+/// The identity of a new pod, in the form of a UUID, from a seed and the pod's name.
+pub fn new_uid(key: &PodKey, seed: &[u8]) -> PodUid {
+    let mut text = seed.to_vec();
+    text.extend_from_slice(key.to_string().as_bytes());
+    let hex = crate::unit::hex(&crate::unit::digest(&text));
+    let parts = [
+        &hex[0..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..32],
+    ];
+    #[expect(clippy::expect_used, reason = "hex digits and dashes, 36 bytes")]
+    parts.join("-").parse().expect("a UUID is a valid uid")
+}

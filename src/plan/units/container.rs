@@ -1,0 +1,367 @@
+//! The service that runs a container.
+
+use super::super::env::{Environment, Origin, expand};
+use super::super::{resources, volumes};
+use super::{Room, WantedUnit, spec_hash};
+use crate::model::identity::UnitRole;
+use crate::model::name::UnitName;
+use crate::model::pod::{Container, ContainerRole, RestartPolicy};
+use crate::model::probe::Probes;
+use crate::model::status::Blocked;
+use crate::unit::UnitFile;
+use crate::unit::escape::{bind_path, command_line, quoted, specifiers, word};
+use crate::unit::identity::SECTION;
+use std::time::Duration;
+
+/// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
+const MINIMUM_GRACE: Duration = Duration::from_secs(2);
+/// What systemd grants `ExecStop=` beyond the grace period: the hook keeps the budget itself, this only bounds a hook that hangs.
+const HOOK_SLACK: Duration = Duration::from_secs(10);
+/// `LogRateLimitBurst=` that is never reached: a limit of 0 means journald's default, not "none" (systemd issue 22034).
+const LOG_BURST: &str = "100000000";
+
+impl Room<'_> {
+    /// The service of one container.
+    pub(super) fn container(
+        &self,
+        role: ContainerRole,
+        spec: &Container,
+        env: &Environment,
+    ) -> Result<Option<(UnitName, WantedUnit)>, Blocked> {
+        let Some(name) = self.containers.get(&spec.name) else {
+            return Ok(None);
+        };
+        let policy = self.pod.spec.restart_policy_of(role, spec);
+        let mut file = self.file(&format!("Container {}", spec.name));
+        self.order(&mut file, role, spec, policy);
+        file.push(
+            "Service",
+            "Type",
+            if role == ContainerRole::Init {
+                "oneshot"
+            } else {
+                "exec"
+            },
+        );
+        file.push("Service", "Slice", self.names.slice().as_str());
+        file.push("Service", "ExecStart", self.exec_start(spec, env)?);
+        self.hooks(&mut file, role, spec, policy);
+        self.restarts(&mut file, role, policy);
+        self.end(&mut file, spec);
+        self.process(&mut file, spec, env);
+        self.mounts(&mut file, spec);
+        for (key, value) in resources::settings(&spec.resources) {
+            file.push("Service", key, value);
+        }
+        self.journal(&mut file, spec);
+        file.push(SECTION, "Policy", policy_word(policy));
+        let identity = UnitRole::Container {
+            name: spec.name.clone(),
+            role,
+            image: spec.image.to_string().into(),
+        };
+        Ok(Some(self.finish(
+            name.clone(),
+            identity,
+            self.container_hash(role, spec, policy),
+            file,
+        )))
+    }
+
+    /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
+    /// prober's, and not part of it.
+    fn container_hash(
+        &self,
+        role: ContainerRole,
+        spec: &Container,
+        policy: RestartPolicy,
+    ) -> Box<str> {
+        let probes = Probes {
+            startup: spec.probes.startup.clone(),
+            ..Probes::default()
+        };
+        let alone = Container {
+            probes,
+            restart_policy: None,
+            ..spec.clone()
+        };
+        let pod = &self.pod.spec;
+        let volumes: Vec<_> = pod
+            .volumes
+            .iter()
+            .filter(|volume| spec.mounts.iter().any(|mount| mount.volume == volume.name))
+            .collect();
+        let around = (
+            role,
+            policy,
+            pod.run_as_of(spec),
+            pod.host_network,
+            pod.termination_grace,
+        );
+        spec_hash(&(alone, around, volumes))
+    }
+
+    /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
+    /// follows a sidecar waits for its start but does not fall with it. Stopping is the same order backwards,
+    /// so that sidecars end after the mains, last one first.
+    fn order(
+        &self,
+        file: &mut UnitFile,
+        role: ContainerRole,
+        spec: &Container,
+        policy: RestartPolicy,
+    ) {
+        self.join_pod(file);
+        self.bind_to_sandbox(file);
+        let before = self
+            .pod
+            .spec
+            .all_containers()
+            .take_while(|(earlier, other)| {
+                other.name != spec.name && *earlier != ContainerRole::Main
+            });
+        for (earlier, other) in before {
+            let Some(unit) = self.containers.get(&other.name) else {
+                continue;
+            };
+            let gate = if earlier == ContainerRole::Init {
+                "Requires"
+            } else {
+                "Wants"
+            };
+            file.push("Unit", gate, unit.as_str());
+            file.push("Unit", "After", unit.as_str());
+        }
+        file.push("Unit", "StartLimitIntervalSec", "0");
+        self.deadline_condition(file);
+        if role == ContainerRole::Main && policy != RestartPolicy::Always {
+            let done = self.settings.layout.done(self.uid, &spec.name);
+            file.push(
+                "Unit",
+                "ConditionPathExists",
+                format!("!{}", done.display()),
+            );
+        }
+    }
+
+    fn exec_start(&self, spec: &Container, env: &Environment) -> Result<String, Blocked> {
+        let program = [spec.image.program().to_owned()];
+        let first: &[String] = if spec.command.is_empty() {
+            &program
+        } else {
+            &spec.command
+        };
+        let mut argv = Vec::with_capacity(first.len() + spec.args.len());
+        for (field, text) in first
+            .iter()
+            .map(|t| ("command", t))
+            .chain(spec.args.iter().map(|t| ("args", t)))
+        {
+            let (text, origin) = expand(text, env);
+            if origin == Origin::Secret {
+                return Err(Blocked {
+                    container: Some(spec.name.clone()),
+                    reason: "CreateContainerConfigError",
+                    message: format!(
+                        "{field} uses a variable that comes from a secret, and a command line can be read by everyone: \
+                         let the program read the variable or a file"
+                    ),
+                });
+            }
+            argv.push(text);
+        }
+        Ok(command_line(":", argv.iter().map(String::as_str)))
+    }
+
+    /// Hooks, the startup probe, and the record of each run.
+    fn hooks(
+        &self,
+        file: &mut UnitFile,
+        role: ContainerRole,
+        spec: &Container,
+        policy: RestartPolicy,
+    ) {
+        let json = |value: &dyn erased::Json| value.json();
+        let mut push = |key: &str, args: &[&str]| {
+            let line = self.own_command(args).replace("%%n", "%n");
+            file.push("Service", key, line);
+        };
+        if let Some(hook) = &spec.post_start {
+            push("ExecStartPost", &["hook", "post-start", &json(hook)]);
+        }
+        if let Some(probe) = &spec.probes.startup {
+            push("ExecStartPost", &["probe", "startup", &json(probe)]);
+        }
+        if role == ContainerRole::Init {
+            push("ExecStartPost", &["record", "%n", "--exited-ok"]);
+        }
+        if let Some(hook) = &spec.pre_stop {
+            let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
+            push(
+                "ExecStop",
+                &[
+                    "hook",
+                    "pre-stop",
+                    "--unit",
+                    "%n",
+                    "--grace",
+                    &grace,
+                    &json(hook),
+                ],
+            );
+        } else if policy != RestartPolicy::Always && role == ContainerRole::Main {
+            push("ExecStop", &["stopping", "%n"]);
+        }
+        push("ExecStopPost", &["record", "%n"]);
+    }
+
+    /// The restart policy and the back-off. `RestartMode=direct` keeps those who wait for this unit waiting through a retry.
+    fn restarts(&self, file: &mut UnitFile, role: ContainerRole, policy: RestartPolicy) {
+        if role == ContainerRole::Init {
+            // Done inits stay active: that is what the units after them require.
+            file.push("Service", "RemainAfterExit", "yes");
+        }
+        let restart = match policy {
+            RestartPolicy::Always => "always",
+            RestartPolicy::OnFailure => "on-failure",
+            RestartPolicy::Never => "no",
+        };
+        file.push("Service", "Restart", restart);
+        if policy == RestartPolicy::Never {
+            return;
+        }
+        if policy == RestartPolicy::OnFailure {
+            // systemd counts these as clean ends, Kubernetes does not.
+            file.push(
+                "Service",
+                "RestartForceExitStatus",
+                "SIGTERM SIGINT SIGHUP SIGPIPE",
+            );
+        }
+        file.push("Service", "RestartMode", "direct");
+        file.push("Service", "RestartSec", "1s");
+        file.push("Service", "RestartSteps", "8");
+        file.push("Service", "RestartMaxDelaySec", "300s");
+    }
+
+    /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
+    fn end(&self, file: &mut UnitFile, spec: &Container) {
+        let grace = self.pod.spec.termination_grace.max(MINIMUM_GRACE);
+        let stop = if spec.pre_stop.is_some() {
+            grace + HOOK_SLACK
+        } else {
+            grace
+        };
+        file.push("Service", "KillMode", "mixed");
+        file.push("Service", "OOMPolicy", "kill");
+        file.push("Service", "TimeoutStartSec", "infinity");
+        file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
+    }
+
+    /// User, directory, environment, network.
+    fn process(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
+        let run_as = self.pod.spec.run_as_of(spec);
+        if let Some(user) = run_as.user {
+            file.push("Service", "User", user.to_string());
+        }
+        if run_as.user.is_some() || run_as.group.is_some() {
+            file.push("Service", "Group", run_as.group.unwrap_or(0).to_string());
+        }
+        if let Some(directory) = &spec.working_dir {
+            file.push("Service", "WorkingDirectory", specifiers(directory));
+        }
+        for (name, (value, origin)) in env {
+            if *origin == Origin::Manifest {
+                file.push("Service", "Environment", quoted(&format!("{name}={value}")));
+            }
+        }
+        if env.values().any(|(_, origin)| *origin != Origin::Manifest) {
+            let path = self.settings.layout.env_file(self.uid, &spec.name);
+            file.push("Service", "EnvironmentFile", path.display().to_string());
+        }
+        self.join_network(file);
+    }
+
+    /// Volumes, and the termination message file.
+    fn mounts(&self, file: &mut UnitFile, spec: &Container) {
+        let layout = &self.settings.layout;
+        for mount in &spec.mounts {
+            let found = self
+                .pod
+                .spec
+                .volumes
+                .iter()
+                .find(|volume| volume.name == mount.volume);
+            let Some(volume) = found else { continue };
+            let from = volumes::host_path(volume, layout, self.uid);
+            let key = if volumes::is_read_only(volume, mount) {
+                "BindReadOnlyPaths"
+            } else {
+                "BindPaths"
+            };
+            file.push("Service", key, pair(&from, &mount.path));
+        }
+        let message = layout.termination(self.uid, &spec.name);
+        let message = message.display().to_string();
+        file.push(
+            "Service",
+            "BindPaths",
+            pair(&message, &spec.termination_message_path),
+        );
+    }
+
+    /// Where its output goes, and how it is found there.
+    fn journal(&self, file: &mut UnitFile, spec: &Container) {
+        file.push("Service", "SyslogIdentifier", spec.name.as_str());
+        file.push("Service", "LogRateLimitIntervalSec", "1s");
+        file.push("Service", "LogRateLimitBurst", LOG_BURST);
+        let key = &self.pod.key;
+        let fields = [
+            ("NAMESPACE", key.namespace.as_str()),
+            ("POD", key.name.as_str()),
+            ("POD_UID", self.uid.as_str()),
+            ("CONTAINER", spec.name.as_str()),
+        ];
+        for (field, value) in fields {
+            file.push(
+                "Service",
+                "LogExtraFields",
+                word(&format!("KUBERNETES_{field}={value}")),
+            );
+        }
+    }
+}
+
+fn pair(from: &str, to: &str) -> String {
+    // Each side is escaped for the split at the colon; one with blanks is quoted as a whole.
+    let (from, to) = (bind_path(from), bind_path(to));
+    match (from.strip_prefix('"'), to.strip_prefix('"')) {
+        (None, None) => format!("{from}:{to}"),
+        _ => {
+            let bare = |side: &str| side.trim_matches('"').to_owned();
+            format!("\"{}:{}\"", bare(&from), bare(&to))
+        }
+    }
+}
+
+/// The restart policy in force, for `vks record`.
+fn policy_word(policy: RestartPolicy) -> &'static str {
+    match policy {
+        RestartPolicy::Always => "Always",
+        RestartPolicy::OnFailure => "OnFailure",
+        RestartPolicy::Never => "Never",
+    }
+}
+
+/// Hooks and probes as JSON, for command lines.
+mod erased {
+    pub(super) trait Json {
+        fn json(&self) -> String;
+    }
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            // Plain data: cannot fail.
+            serde_json::to_string(self).unwrap_or_default()
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The target that stands for a pod, and the slice that bounds it.
+
+use super::super::resources;
+use super::{Room, WantedUnit, spec_hash};
+use crate::model::identity::UnitRole;
+use crate::model::name::UnitName;
+use std::collections::BTreeMap;
+
+impl Room<'_> {
+    /// The target: active means "this pod is wanted". It has no default dependencies, so that it does not
+    /// wait for its containers: a container in back-off must not hold up the boot.
+    pub(super) fn target(&self, units: &BTreeMap<UnitName, WantedUnit>) -> (UnitName, WantedUnit) {
+        let mut file = self.file("Pod");
+        file.push("Unit", "DefaultDependencies", "no");
+        file.push("Unit", "Conflicts", "shutdown.target");
+        file.push("Unit", "Before", "shutdown.target");
+        file.push("Unit", "BindsTo", self.names.slice().as_str());
+        file.push("Unit", "After", self.names.slice().as_str());
+        for name in self.wanted_by_target(units) {
+            file.push("Unit", "Wants", name.as_str());
+        }
+        file.push("Install", "WantedBy", crate::unit::names::ALL_PODS);
+        self.finish(self.names.target(), UnitRole::Pod, "".into(), file)
+    }
+
+    /// What the target starts: everything but the slice, and the service that the deadline's timer starts.
+    fn wanted_by_target<'u>(
+        &self,
+        units: &'u BTreeMap<UnitName, WantedUnit>,
+    ) -> impl Iterator<Item = &'u UnitName> {
+        let deadline = self.names.deadline();
+        units
+            .iter()
+            .filter(move |(name, unit)| unit.role != UnitRole::Slice && **name != deadline)
+            .map(|(name, _)| name)
+    }
+
+    /// The slice, when the pod as a whole has requests or limits; else systemd makes one by itself.
+    pub(super) fn slice(&self) -> Option<(UnitName, WantedUnit)> {
+        let settings = resources::settings(&resources::of_pod(&self.pod.spec));
+        if settings.is_empty() {
+            return None;
+        }
+        let hash = spec_hash(&settings);
+        let mut file = self.file("Resources");
+        for (key, value) in settings {
+            file.push("Slice", key, value);
+        }
+        Some(self.finish(self.names.slice(), UnitRole::Slice, hash, file))
+    }
+}

@@ -1,0 +1,76 @@
+//! The sandbox: what has to be there before any container starts, made by a unit so that it needs no agent.
+
+use super::super::volumes;
+use super::{Room, WantedUnit, spec_hash};
+use crate::model::identity::UnitRole;
+use crate::model::name::UnitName;
+use crate::model::sandbox::SETUP_KEY;
+use crate::unit::UnitFile;
+use crate::unit::escape::one_line;
+use crate::unit::identity::SECTION;
+
+impl Room<'_> {
+    /// The sandbox unit, for pods that need one. Its namespace and mounts must land on the host, so it has none of
+    /// the settings that would give it a mount namespace of its own.
+    pub(super) fn sandbox(&self) -> Option<(UnitName, WantedUnit)> {
+        if !self.sandboxed {
+            return None;
+        }
+        let setup = volumes::setup(self.pod, &self.settings.layout, self.uid);
+        let hash = spec_hash(&setup);
+        let mut file = self.file("Sandbox");
+        self.join_pod(&mut file);
+        self.deadline_condition(&mut file);
+        let program = &self.settings.program;
+        let command = |verb| {
+            crate::unit::escape::command_line(":", [program.as_str(), "sandbox", verb, "%n"])
+                .replace("%%n", "%n")
+        };
+        file.push("Service", "Type", "oneshot");
+        file.push("Service", "RemainAfterExit", "yes");
+        file.push("Service", "Slice", self.names.slice().as_str());
+        file.push("Service", "ExecStart", command("up"));
+        file.push("Service", "ExecStopPost", command("down"));
+        // Not an empty value (`""`): systemd would take that for a reset.
+        let json = serde_json::to_string(&setup).unwrap_or_default();
+        file.push(SECTION, SETUP_KEY, one_line(&json));
+        Some(self.finish(self.names.sandbox(), UnitRole::Sandbox, hash, file))
+    }
+
+    /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.
+    pub(super) fn join_pod(&self, file: &mut UnitFile) {
+        file.push("Unit", "PartOf", self.names.target().as_str());
+    }
+
+    /// Bound to the sandbox: it starts after it, ends with it and never runs without it.
+    pub(super) fn bind_to_sandbox(&self, file: &mut UnitFile) {
+        if self.sandboxed {
+            file.push("Unit", "BindsTo", self.names.sandbox().as_str());
+            file.push("Unit", "After", self.names.sandbox().as_str());
+        }
+    }
+
+    /// A pod whose active deadline has passed does not start again, also not at boot.
+    pub(super) fn deadline_condition(&self, file: &mut UnitFile) {
+        if self.pod.spec.active_deadline.is_some() {
+            let mark = self.settings.layout.deadline_exceeded(self.uid);
+            file.push(
+                "Unit",
+                "ConditionPathExists",
+                format!("!{}", mark.display()),
+            );
+        }
+    }
+
+    /// The pod's own network namespace, if it has one.
+    pub(super) fn join_network(&self, file: &mut UnitFile) {
+        if !self.pod.spec.host_network {
+            let path = self.settings.layout.network_namespace(self.uid);
+            file.push(
+                "Service",
+                "NetworkNamespacePath",
+                path.display().to_string(),
+            );
+        }
+    }
+}
