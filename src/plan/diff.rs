@@ -94,25 +94,35 @@ fn remove(key: &PodKey, is: &ObservedPod, reason: Reason) -> PodPlan {
     }
 }
 
+/// The target is written first and removed last: it is what tells that there is something of this pod.
 fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan {
-    let names = PodUnits::new(&pod.key);
-    let mut steps: Vec<Step> = want.payloads.into_iter().map(Step::WritePayload).collect();
+    let target = PodUnits::new(&pod.key).target();
     // A pod of this name that was removed may still be known to systemd, by what wanted it at boot.
-    let mut reload = false;
+    let reload = want
+        .units
+        .keys()
+        .any(|unit| observed.orphans.contains(unit));
+    let mut files: Vec<Step> = Vec::with_capacity(want.units.len());
     for (unit, wanted) in want.units {
         let stale = observed.orphans.contains(&unit);
-        reload |= stale;
-        steps.push(Step::WriteUnit {
-            unit,
-            text: wanted.file.to_string(),
-            reload: stale,
-        });
+        let at = if unit == target { 0 } else { files.len() };
+        files.insert(
+            at,
+            Step::WriteUnit {
+                unit,
+                text: wanted.file.to_string(),
+                reload: stale,
+            },
+        );
     }
-    steps.push(Step::Enable(names.target()));
+    let mut steps: Vec<Step> = files.drain(..1).collect();
+    steps.extend(want.payloads.into_iter().map(Step::WritePayload));
+    steps.append(&mut files);
+    steps.push(Step::Enable(target.clone()));
     if reload {
         steps.push(Step::Reload);
     }
-    steps.push(Step::Start(names.target()));
+    steps.push(Step::Start(target));
     PodPlan {
         reason: Reason::Create,
         uid: want.uid,
