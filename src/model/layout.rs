@@ -16,7 +16,7 @@
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
-//!   reload-needed               unit files were changed under systemd and it has not reloaded yet
+//!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
 //! ```
 
@@ -123,8 +123,8 @@ impl Layout {
         self.run.join("lock")
     }
 
-    /// The mark that systemd must reload before it starts anything that was changed.
-    pub fn reload_needed(&self) -> PathBuf {
-        self.run.join("reload-needed")
+    /// The mark that systemd must reload before it starts anything of this pod that was changed.
+    pub fn reload_needed(&self, uid: &PodUid) -> PathBuf {
+        self.run.join("reload-needed").join(uid.as_str())
     }
 }
