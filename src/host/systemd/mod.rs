@@ -195,6 +195,16 @@ impl Systemd {
         self.unit_call("send a signal to", unit, call).await
     }
 
+    /// Asks systemd to announce changes of all units.
+    pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
+        let reply = self.limited(self.inner.manager.subscribe()).await;
+        reply.map_err(|source| SystemdError::Manager("announce changes of its units", source))
+    }
+
+    pub(super) fn connection(&self) -> &zbus::Connection {
+        self.inner.manager.inner().connection()
+    }
+
     /// Makes a call that is answered by the path of a job, and waits for that job.
     async fn job(
         &self,

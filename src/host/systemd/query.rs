@@ -181,10 +181,6 @@ impl Systemd {
         })?;
         Ok(Property::from_variant(&value))
     }
-
-    fn connection(&self) -> &zbus::Connection {
-        self.inner.manager.inner().connection()
-    }
 }
 
 /// A property's value, of the few types that are asked for.
