@@ -206,10 +206,6 @@ impl Dir {
         fs::syncfs(&self.fd).map_err(|e| error("write out", &self.path, e))
     }
 
-    pub(super) fn fd(&self) -> &OwnedFd {
-        &self.fd
-    }
-
     fn fill(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))?;

@@ -82,7 +82,7 @@ fn names_and_links_do_not_lead_out() {
 fn a_fifo_in_the_place_of_a_file_does_not_hold_us_up() {
     let scratch = Scratch::new();
     let dir = scratch.dir();
-    fs::mkfifoat(dir.fd(), "fifo", Mode::from_raw_mode(0o600)).unwrap();
+    fs::mkfifoat(&dir.fd, "fifo", Mode::from_raw_mode(0o600)).unwrap();
     assert!(dir.read("fifo", 100).is_err());
 }
 
