@@ -1,1 +1,11 @@
-//! To be filled.
+//! Manifests become [`Desired`](crate::model::desired::Desired).
+//!
+//! [`tree`] turns TOML, YAML and JSON into one tree with line numbers; `decode` turns trees into objects,
+//! strictly, with all problems at once; [`parse()`] does both for one file.
+
+mod decode;
+mod parse;
+pub mod tree;
+
+pub use decode::{Claim, What};
+pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
