@@ -9,3 +9,6 @@ pub mod tree;
 
 pub use decode::{Claim, What};
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
+
+#[cfg(test)]
+mod tests;
