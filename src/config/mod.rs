@@ -1,5 +1,9 @@
 //! vks' own settings: `/etc/vks/vks.toml` and drop-ins, merged and checked.
 
+pub mod file;
+#[cfg(test)]
+pub mod scratch;
+
 use crate::model::layout::Layout;
 use std::path::PathBuf;
 

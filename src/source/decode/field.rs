@@ -7,6 +7,9 @@ use crate::source::tree::{Entry, Node, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 
+/// Linux' `MAX_ARG_STRLEN`, in bytes; an environment variable has its name in it too.
+const MAX_ARGUMENT: usize = (128 << 10) - 256;
+
 /// A value at a place.
 #[derive(Clone)]
 pub struct Field<'a> {
@@ -46,6 +49,10 @@ impl<'a> Field<'a> {
             .any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
         {
             self.problem("contains a control character other than tab and line breaks: remove it");
+            return None;
+        }
+        if text.len() >= MAX_ARGUMENT {
+            self.problem("is longer than 128 KiB, the most Linux passes to a program: use a file");
             return None;
         }
         Some(text.to_owned())
@@ -105,7 +112,11 @@ impl<'a> Field<'a> {
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let names: Vec<&str> = words
+            .iter()
+            .map(|(word, _)| *word)
+            .filter(|word| !word.is_empty())
+            .collect();
         self.problem(format!("unknown value: write {}", any_of(&names)));
         None
     }

@@ -6,6 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// Problems beyond this number are counted, not kept.
 const MAX_PROBLEMS: usize = 1_000;
+/// Longer texts (because of a huge key or name in them) are cut, in bytes.
+const MAX_TEXT: usize = 1_000;
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
+}
 
 /// The problems of one file. Decoding never stops at the first: whoever finds something wrong adds it here.
 pub struct Report {
@@ -34,8 +44,8 @@ impl Report {
         problems.push(Problem {
             file: self.file.clone(),
             line,
-            field: field.to_owned(),
-            message: message.into(),
+            field: shortened(field.to_owned()),
+            message: shortened(message.into()),
         });
     }
 

@@ -241,7 +241,7 @@ fn specs() {
         ),
         (
             "volumes: [{name: v, hostPath: {path: /a, type: Dir}}]",
-            "volumes[0].hostPath.type: unknown value: write , DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice or BlockDevice",
+            "volumes[0].hostPath.type: unknown value: write DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice or BlockDevice",
         ),
         (
             "volumes: [{name: v}, {name: v}]",
