@@ -8,13 +8,16 @@ mod decode;
 mod directory;
 mod merge;
 mod parse;
+mod points;
 mod refers;
 pub mod tree;
+mod watch;
 
 pub use decode::{Claim, What};
 pub use directory::{Changes, Directories};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
+pub use watch::{Changed, WatchError, Watcher};
 
 #[cfg(test)]
 mod tests;
