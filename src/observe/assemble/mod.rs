@@ -42,6 +42,8 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
         add_units(&mut pod, units, &key, &mut states);
         observed.pods.insert(key, pod);
     }
+    let loaded = states.into_iter().filter(|(_, state)| state.loaded);
+    observed.orphans = loaded.map(|(name, _)| name).collect();
     observed
 }
 
@@ -67,6 +69,7 @@ fn pod(
         payloads: dir.payloads,
         runs: dir.runs,
         deadline_exceeded: dir.deadline_exceeded,
+        reload_needed: dir.reload_needed,
     }
 }
 
