@@ -321,7 +321,8 @@ mod tests {
 
     #[test]
     fn cgroups_of_both_versions_have_a_procs_file() {
-        let groups = parse_cgroups("4:cpu,cpuacct:/a:b\n1:name=systemd:/x\n0::/y\n0::/z (deleted)\n");
+        let groups =
+            parse_cgroups("4:cpu,cpuacct:/a:b\n1:name=systemd:/x\n0::/y\n0::/z (deleted)\n");
         let mount = Path::new("/sys/fs/cgroup");
         let files: Vec<_> = groups.iter().flat_map(|g| g.procs_files(mount)).collect();
         let want = [
@@ -335,7 +336,10 @@ mod tests {
 
     #[test]
     fn a_dead_process_has_exited_and_takes_no_signal() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let process = Process::open(child.id()).unwrap().unwrap();
         assert!(!process.has_exited().unwrap());
         assert!(process.signal(Signal::KILL).unwrap());
