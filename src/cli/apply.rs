@@ -1,6 +1,7 @@
 //! `vks apply`.
 
 use super::context::{Context, Outcome};
+use super::error::CliError;
 use super::manifests;
 use super::store;
 use super::view::{Filter, Host};
@@ -8,7 +9,6 @@ use crate::model::name::PodKey;
 use crate::model::status::{Condition, ConditionKind, Phase};
 use crate::source::{Object, split};
 use std::collections::BTreeSet;
-use super::error::CliError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,7 +55,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if args.wait {
         return wait_for(pods(&objects, context), args.timeout, context).await;
     }
-    Ok(if well { Outcome::Done } else { Outcome::Code(1) })
+    Ok(if well {
+        Outcome::Done
+    } else {
+        Outcome::Code(1)
+    })
 }
 
 /// What a file in a configured directory defines is changed there.
@@ -84,7 +88,11 @@ fn pods(objects: &[Object], context: &Context) -> BTreeSet<PodKey> {
         .map(|(kind, key)| own.join(store::file_name(kind, key)))
         .collect();
     let sources = manifests::configured(context);
-    let found = sources.desired().pods.iter().filter(|(_, pod)| names.contains(&pod.source.0));
+    let found = sources
+        .desired()
+        .pods
+        .iter()
+        .filter(|(_, pod)| names.contains(&pod.source.0));
     found.map(|(key, _)| key.clone()).collect()
 }
 
@@ -99,7 +107,12 @@ async fn wait_for(
     let end = tokio::time::Instant::now() + timeout;
     loop {
         let names = pods.iter().map(|key| key.name.clone()).collect();
-        let view = host.view(&Filter { names, ..Filter::default() }).await?;
+        let view = host
+            .view(&Filter {
+                names,
+                ..Filter::default()
+            })
+            .await?;
         for pod in view.pods {
             let status = &pod.report.status;
             if !pods.contains(&pod.report.key) {
@@ -119,7 +132,9 @@ async fn wait_for(
         }
         if tokio::time::timeout_at(end, changes.next()).await.is_err() {
             for key in &pods {
-                context.tell(format_args!("error: timed out waiting for pod {key} to be ready"));
+                context.tell(format_args!(
+                    "error: timed out waiting for pod {key} to be ready"
+                ));
             }
             return Ok(Outcome::Code(1));
         }

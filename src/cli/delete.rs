@@ -1,15 +1,15 @@
 //! `vks delete`.
 
 use super::context::{Context, Outcome};
+use super::error::CliError;
 use super::manifests;
+use super::selector::Selector;
 use super::store;
 use super::target::{Kind, Target, TargetError};
 use super::view::{Filter, Host};
 use crate::model::name::{ObjectKey, ObjectName, PodKey};
 use crate::source::{Directories, What, split};
 use std::collections::BTreeSet;
-use super::error::CliError;
-use super::selector::Selector;
 use std::path::PathBuf;
 
 /// Stop pods and forget their manifests
@@ -56,11 +56,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let own = context.settings.layout.manifests();
     let mut pods = BTreeSet::new();
     for what in &objects {
-        let Some((kind, key)) = store::parts(what) else { continue };
+        let Some((kind, key)) = store::parts(what) else {
+            continue;
+        };
         let name = store::file_name(kind, key);
         match sources.defined_in(what) {
             Some(file) if file == own.join(&name) => {
-                let theirs = sources.desired().pods.values().filter(|pod| pod.source.0 == file);
+                let theirs = sources
+                    .desired()
+                    .pods
+                    .values()
+                    .filter(|pod| pod.source.0 == file);
                 pods.extend(theirs.map(|pod| pod.key.clone()));
                 store::remove(context, &name)?;
                 context.print(&format!("{kind} \"{}\" deleted\n", key.name))?;
@@ -84,7 +90,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if args.wait {
         gone(&pods, context).await?;
     }
-    Ok(if wrong { Outcome::Code(1) } else { Outcome::Done })
+    Ok(if wrong {
+        Outcome::Code(1)
+    } else {
+        Outcome::Done
+    })
 }
 
 /// What to delete, and whether something that was asked for could not be understood.
@@ -109,8 +119,16 @@ fn wanted(
     }
     let target = Target::parse(&args.objects)?;
     let namespace = &context.namespace;
-    let whole = |name: &ObjectName| ObjectKey { namespace: namespace.clone(), name: name.clone() };
-    objects.extend(target.names.iter().map(|name| target.kind.what(whole(name))));
+    let whole = |name: &ObjectName| ObjectKey {
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    objects.extend(
+        target
+            .names
+            .iter()
+            .map(|name| target.kind.what(whole(name))),
+    );
     if target.names.is_empty() {
         if args.selector.is_none() && !args.all {
             return Err(TargetError::Unnamed.into());
@@ -130,7 +148,11 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
             })
     });
     let labels = |what: &What| match what {
-        What::Pod(key) => sources.desired().pods.get(key).map(|pod| pod.labels.clone()),
+        What::Pod(key) => sources
+            .desired()
+            .pods
+            .get(key)
+            .map(|pod| pod.labels.clone()),
         _ => None,
     };
     let fits = |what: &What| match &args.selector {
@@ -146,7 +168,12 @@ async fn gone(pods: &BTreeSet<PodKey>, context: &Context) -> Result<(), CliError
     let mut changes = host.changes().await?;
     let names: Vec<ObjectName> = pods.iter().map(|key| key.name.clone()).collect();
     while !names.is_empty() {
-        let view = host.view(&Filter { names: names.clone(), ..Filter::default() }).await?;
+        let view = host
+            .view(&Filter {
+                names: names.clone(),
+                ..Filter::default()
+            })
+            .await?;
         if !view.pods.iter().any(|pod| pods.contains(&pod.report.key)) {
             break;
         }

@@ -12,7 +12,9 @@ pub fn start(agent: bool, verbose: u8) {
         _ => LevelFilter::Trace,
     };
     let journal = systemd_journal_logger::connected_to_journal();
-    let logger = journal.then(systemd_journal_logger::JournalLog::new).and_then(Result::ok);
+    let logger = journal
+        .then(systemd_journal_logger::JournalLog::new)
+        .and_then(Result::ok);
     // A second start (tests) leaves the first logger in place.
     let _ = match logger {
         Some(logger) => logger.install(),

@@ -56,9 +56,19 @@ pub fn texts(paths: &[PathBuf]) -> Result<Vec<Text>, CliError> {
     for path in paths {
         if path == Path::new("-") {
             let mut bytes = Vec::new();
-            let input = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
-            input.map_err(|source| ManifestError::Directory { path: path.clone(), source })?;
-            out.push(Text { path: "(standard input)".into(), format: Format::Yaml, bytes });
+            let input = std::io::stdin()
+                .lock()
+                .take(MAX_FILE + 1)
+                .read_to_end(&mut bytes);
+            input.map_err(|source| ManifestError::Directory {
+                path: path.clone(),
+                source,
+            })?;
+            out.push(Text {
+                path: "(standard input)".into(),
+                format: Format::Yaml,
+                bytes,
+            });
         } else if path.is_dir() {
             let files = listed(path)?;
             for file in files {
@@ -72,7 +82,10 @@ pub fn texts(paths: &[PathBuf]) -> Result<Vec<Text>, CliError> {
 }
 
 fn listed(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
-    let failed = |source| ManifestError::Directory { path: path.to_owned(), source };
+    let failed = |source| ManifestError::Directory {
+        path: path.to_owned(),
+        source,
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
@@ -89,8 +102,15 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
 
 fn text(path: PathBuf) -> Result<Text, ManifestError> {
     let bytes = read(&path, MAX_FILE);
-    let bytes = bytes.map_err(|source| ManifestError::File { path: path.clone(), source })?;
-    Ok(Text { format: format_of(&path).unwrap_or(Format::Yaml), path, bytes })
+    let bytes = bytes.map_err(|source| ManifestError::File {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Text {
+        format: format_of(&path).unwrap_or(Format::Yaml),
+        path,
+        bytes,
+    })
 }
 
 /// What all configured directories want.

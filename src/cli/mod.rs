@@ -30,6 +30,7 @@ pub mod render;
 pub mod restart;
 pub mod run;
 pub mod selector;
+pub mod store;
 pub mod table;
 pub mod target;
 pub mod terminal;
@@ -47,8 +48,8 @@ use crate::config::Settings;
 use crate::model::name::Namespace;
 use clap::Parser;
 use std::ffi::OsString;
-use std::path::Path;
 use std::future::Future;
+use std::path::Path;
 
 /// Run pods as systemd units
 ///

@@ -1,14 +1,14 @@
 //! `vks plan`.
 
 use super::context::{Context, Outcome};
+use super::error::CliError;
 use super::manifests;
 use crate::agent::AgentError;
 use crate::agent::pass::look;
 use crate::host::systemd::Systemd;
 use crate::plan::step::describe;
-use std::time::Instant;
-use super::error::CliError;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Show what would change on this host; changes nothing
 #[derive(Debug, clap::Args)]
@@ -49,5 +49,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if plan.is_empty() {
         context.print("Nothing to do.\n")?;
     }
-    Ok(if wrong { Outcome::Code(1) } else { Outcome::Done })
+    Ok(if wrong {
+        Outcome::Code(1)
+    } else {
+        Outcome::Done
+    })
 }

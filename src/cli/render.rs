@@ -1,10 +1,10 @@
 //! `vks render`.
 
 use super::context::{Context, Outcome};
+use super::error::CliError;
 use super::manifests;
 use crate::host::files::Dir;
 use crate::plan::{RENDER_SEED, new_uid, units};
-use super::error::CliError;
 use std::path::PathBuf;
 
 /// Show the units that manifests become; touches nothing
@@ -53,9 +53,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             let dir = Dir::create(path).map_err(CliError::File)?;
             for (name, unit) in &units {
                 let text = unit.file.to_string();
-                dir.write(name.as_str(), text.as_bytes(), 0o644).map_err(CliError::File)?;
+                dir.write(name.as_str(), text.as_bytes(), 0o644)
+                    .map_err(CliError::File)?;
             }
-            context.tell(format_args!("{} units written to {}", units.len(), path.display()));
+            context.tell(format_args!(
+                "{} units written to {}",
+                units.len(),
+                path.display()
+            ));
         }
     }
     Ok(Outcome::Done)

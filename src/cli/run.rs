@@ -1,8 +1,8 @@
 //! `vks run`.
 
 use super::context::{Context, Outcome};
-use std::path::Path;
 use super::error::CliError;
+use std::path::Path;
 
 /// Run the agent: keep the host as the manifests say
 #[derive(Debug, clap::Args)]

@@ -64,8 +64,13 @@ pub fn put(context: &Context, name: &str, json: &str) -> Result<Change, CliError
     if before.as_deref() == Some(json.as_bytes()) {
         return Ok(Change::Unchanged);
     }
-    dir.write(name, json.as_bytes(), 0o600).map_err(CliError::File)?;
-    Ok(if before.is_some() { Change::Configured } else { Change::Created })
+    dir.write(name, json.as_bytes(), 0o600)
+        .map_err(CliError::File)?;
+    Ok(if before.is_some() {
+        Change::Configured
+    } else {
+        Change::Created
+    })
 }
 
 /// Forgets an object; whether it was there.
@@ -104,8 +109,14 @@ mod tests {
             namespace: namespace.parse().unwrap(),
             name: name.parse().unwrap(),
         };
-        assert_eq!(file_name("pod", &key("default", "web")), "pod.default.web.json");
-        let (a, b) = (key("n", &"x".repeat(253)), key("n", &format!("{}y", "x".repeat(252))));
+        assert_eq!(
+            file_name("pod", &key("default", "web")),
+            "pod.default.web.json"
+        );
+        let (a, b) = (
+            key("n", &"x".repeat(253)),
+            key("n", &format!("{}y", "x".repeat(252))),
+        );
         assert_ne!(file_name("pod", &a), file_name("pod", &b));
         assert!(file_name("deployment", &a).len() < 255);
     }

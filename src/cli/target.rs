@@ -109,6 +109,7 @@ impl Target {
             None => name(argument),
             Some((word, rest)) => match kind(word)? {
                 Kind::Pod => name(rest),
+                _ => Err(TargetError::Kind(word.to_owned())),
             },
         }
     }

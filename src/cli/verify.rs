@@ -1,10 +1,10 @@
 //! `vks verify`.
 
 use super::context::{Context, Outcome};
+use super::error::CliError;
 use super::manifests;
 use crate::plan::units::render;
 use crate::plan::{RENDER_SEED, new_uid};
-use super::error::CliError;
 use std::path::PathBuf;
 
 /// Check manifests and say everything that is wrong with them
@@ -33,14 +33,22 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             let file = pod.source.0.display();
             let container = blocked.container.map(|name| format!(", container {name}"));
             let container = container.unwrap_or_default();
-            context.tell(format_args!("{file}: pod {key}{container}: {}", blocked.message));
+            context.tell(format_args!(
+                "{file}: pod {key}{container}: {}",
+                blocked.message
+            ));
         }
     }
     if wrong {
         return Ok(Outcome::Code(1));
     }
-    let (pods, maps, secrets) =
-        (desired.pods.len(), desired.config_maps.len(), desired.secrets.len());
-    context.print(&format!("{pods} pods, {maps} config maps, {secrets} secrets: no problems\n"))?;
+    let (pods, maps, secrets) = (
+        desired.pods.len(),
+        desired.config_maps.len(),
+        desired.secrets.len(),
+    );
+    context.print(&format!(
+        "{pods} pods, {maps} config maps, {secrets} secrets: no problems\n"
+    ))?;
     Ok(Outcome::Done)
 }

@@ -77,6 +77,16 @@ impl Directories {
         self.merged.desired()
     }
 
+    /// Every object that some file defines, rightly or not, with that file.
+    pub fn objects(&self) -> impl Iterator<Item = (&What, &Path)> {
+        self.merged.claims()
+    }
+
+    /// The file that defines an object, rightly or not.
+    pub fn defined_in(&self, what: &What) -> Option<&Path> {
+        self.merged.keeper(what)
+    }
+
     /// Reads everything anew. A directory that is not there is held (absence is never a reason to stop a
     /// pod); one that cannot be read is a problem too.
     pub fn load(&mut self) -> Changes {

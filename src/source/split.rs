@@ -34,7 +34,10 @@ pub fn split(
     for document in tree::read(format, text).documents {
         flatten(document, &mut objects);
     }
-    Ok(objects.into_iter().filter_map(|node| object(node, file, namespace)).collect())
+    Ok(objects
+        .into_iter()
+        .filter_map(|node| object(node, file, namespace))
+        .collect())
 }
 
 /// The objects of a document: itself, or the items of a list.
@@ -47,7 +50,10 @@ fn flatten(node: Node, out: &mut Vec<Node>) {
                 None => entries.iter().any(|entry| entry.key == "items"),
             };
             match list {
-                false => out.push(Node { line: node.line, value: Value::Map(entries) }),
+                false => out.push(Node {
+                    line: node.line,
+                    value: Value::Map(entries),
+                }),
                 true => {
                     let items = entries.into_iter().find(|entry| entry.key == "items");
                     items.into_iter().for_each(|entry| flatten(entry.node, out));
@@ -64,19 +70,36 @@ fn object(mut node: Node, file: &Path, namespace: &Namespace) -> Option<Object> 
     let mut found = Found::default();
     decode::document(&node, &report, &mut found);
     // The first claim is the object itself; what it stands for comes after it.
-    let what = found.claims.into_iter().map(|claim| claim.what).find(|what| !matches!(what, What::Uid(_)))?;
-    Some(Object { what, json: json_line(&node) })
+    let what = found
+        .claims
+        .into_iter()
+        .map(|claim| claim.what)
+        .find(|what| !matches!(what, What::Uid(_)))?;
+    Some(Object {
+        what,
+        json: json_line(&node),
+    })
 }
 
 fn fill_namespace(node: &mut Node, namespace: &Namespace) {
     let line = node.line;
-    let Value::Map(entries) = &mut node.value else { return };
-    let Some(metadata) = entries.iter_mut().find(|entry| entry.key == "metadata") else { return };
-    let Value::Map(fields) = &mut metadata.node.value else { return };
+    let Value::Map(entries) = &mut node.value else {
+        return;
+    };
+    let Some(metadata) = entries.iter_mut().find(|entry| entry.key == "metadata") else {
+        return;
+    };
+    let Value::Map(fields) = &mut metadata.node.value else {
+        return;
+    };
     fields.retain(|field| field.key != "namespace" || field.node.value != Value::Null);
     if !fields.iter().any(|field| field.key == "namespace") {
         let value = Value::Text(namespace.to_string());
-        fields.push(Entry { key: "namespace".to_owned(), line, node: Node { line, value } });
+        fields.push(Entry {
+            key: "namespace".to_owned(),
+            line,
+            node: Node { line, value },
+        });
     }
 }
 
@@ -89,10 +112,14 @@ mod tests {
         let text = b"kind: List\napiVersion: v1\nitems:\n- metadata: {name: a}\n  spec: {containers: [{name: c, image: 'host:sh'}]}\n- {apiVersion: v1, kind: Secret, metadata: {name: s, namespace: x}, stringData: {k: v}}\n";
         let namespace: Namespace = "y".parse().unwrap();
         let objects = split(Format::Yaml, Path::new("f.yaml"), text, &namespace).unwrap();
-        let names: Vec<_> = objects.iter().map(|object| object.what.to_string()).collect();
+        let names: Vec<_> = objects
+            .iter()
+            .map(|object| object.what.to_string())
+            .collect();
         assert_eq!(names, ["Pod y/a", "Secret x/s"]);
         for object in &objects {
-            let again = super::super::parse_as(Format::Json, Path::new("f.json"), object.json.as_bytes());
+            let again =
+                super::super::parse_as(Format::Json, Path::new("f.json"), object.json.as_bytes());
             assert_eq!(again.problems, []);
             assert_eq!(again.claims[0].what, object.what);
         }
@@ -101,7 +128,13 @@ mod tests {
     #[test]
     fn a_file_with_a_problem_gives_nothing() {
         let namespace = Namespace::default_namespace();
-        let text = b"metadata: {name: a}\nspec: {containers: [{name: c, image: 'host:sh', nope: 1}]}\n";
-        assert_eq!(split(Format::Yaml, Path::new("f"), text, &namespace).unwrap_err().len(), 1);
+        let text =
+            b"metadata: {name: a}\nspec: {containers: [{name: c, image: 'host:sh', nope: 1}]}\n";
+        assert_eq!(
+            split(Format::Yaml, Path::new("f"), text, &namespace)
+                .unwrap_err()
+                .len(),
+            1
+        );
     }
 }
