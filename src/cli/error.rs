@@ -2,6 +2,7 @@
 
 use super::target::TargetError;
 use super::view::ViewError;
+use crate::config::ConfigError;
 use crate::model::name::{Namespace, ObjectName};
 use std::io;
 
@@ -17,6 +18,9 @@ pub enum CliError {
     /// Arguments that fit one by one, but not together.
     #[error("{0}")]
     Usage(String),
+    /// vks' own settings.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The host could not be asked.
     #[error(transparent)]
     View(#[from] ViewError),
