@@ -10,6 +10,7 @@ vm_masks=(
   getty@.service console-getty.service serial-getty@.service getty.target
   systemd-firstboot.service systemd-networkd-wait-online.service
   systemd-journal-catalog-update.service ldconfig.service systemd-pstore.service
+  systemd-binfmt.service
 )
 vm_recipe_version=1
 qemu_pid='' # of the run, and where its disks are
@@ -114,6 +115,7 @@ vm_alone() {
   exec 8>/run/lock/vks-lab-vm 7<"$image"
   flock 8
   flock --shared 7
+  rm -rf "$state"/vm/run-* # of runs that were killed; nobody else is here now
   vm_dir=$(mktemp -d "$state/vm/run-XXXXXX")
   trap vm_end EXIT
   vm_boots "$image" "$@"
@@ -238,12 +240,12 @@ vm_watch() {
   done
 }
 
-# The script's exit code, or 125 if the machine died before it had one.
+# The script's exit code, or 125 if there is none: the machine died or hung.
 vm_code() {
   if [ -s "$vm_dir/code" ]; then
     cat "$vm_dir/code"
   else
-    note "the VM died before the script ended; the end of its console:"
+    note "the script has not ended as it should; the end of the VM's console:"
     tail -n 40 "$vm_dir/console.log" >&2
     printf '125\n'
   fi
