@@ -5,6 +5,8 @@
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
+//! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
+//! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
 //!
 //! `UNIT` is the unit's own name (`%n`).
 //!
@@ -17,6 +19,7 @@ pub mod enter;
 pub mod journal;
 pub mod own_unit;
 pub mod record;
+pub mod sandbox;
 
 use crate::config::Settings;
 use crate::model::layout::Layout;
@@ -31,6 +34,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     Some(match verb {
         "enter" => enter::main(args),
         "record" => record::main(args),
+        "sandbox" => sandbox::main(args),
         _ => return None,
     })
 }
