@@ -9,6 +9,8 @@
 //! | `vks hook pre-stop --grace SECONDS HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
+//! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
+//! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
 //!
 //! `UNIT` is the unit's own name (`%n`).
 //!
@@ -25,6 +27,7 @@ pub mod journal;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+pub mod sandbox;
 pub mod startup;
 
 use crate::config::Settings;
@@ -43,6 +46,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "probe" => startup::main(args),
         "prober" => prober::main(args),
         "record" => record::main(args),
+        "sandbox" => sandbox::main(args),
         _ => return None,
     })
 }

@@ -28,13 +28,13 @@ impl Wire {
         let mut wire = Self(stream);
         let user = rustix::process::geteuid().as_raw().to_string();
         let hex: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
+        // All in one, as systemctl does: in parts, systemd waits for more and never answers the first call.
         wire.0
-            .write_all(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes())?;
+            .write_all(format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").as_bytes())?;
         let answer = wire.line()?;
         if !answer.starts_with("OK ") {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, answer));
         }
-        wire.0.write_all(b"BEGIN\r\n")?;
         Ok(wire)
     }
 

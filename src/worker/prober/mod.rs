@@ -15,10 +15,11 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::name::UnitName;
 use crate::model::prober::{Config, PROBES_KEY};
 use board::Board;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::task::JoinSet;
 
 /// Why the probes of a pod are not made.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +32,6 @@ enum ProberError {
     Systemd(#[from] SystemdError),
     #[error("cannot start the event loop")]
     Runtime(#[source] std::io::Error),
-    #[error("the probes of a container ended unexpectedly")]
-    Task,
 }
 
 /// Runs the verb: until it is told to end, or systemd cannot be followed any more.
@@ -60,17 +59,14 @@ fn run(args: &[OsString]) -> Result<(), ProberError> {
 async fn follow(config: Config) -> Result<(), ProberError> {
     let systemd = Systemd::connect(None).await?;
     let board = Arc::new(Board::default());
-    let mut containers = JoinSet::new();
+    let mut containers = FuturesUnordered::new();
     for probed in config.containers {
-        let follower =
-            container::Follower::new(probed, systemd.clone(), Arc::clone(&board)).await?;
-        containers.spawn(follower.follow());
+        let board = Arc::clone(&board);
+        let follower = container::Follower::new(probed, systemd.clone(), board).await?;
+        containers.push(follower.follow());
     }
     board.ready();
     // They end only by an error: systemd starts this unit again, and all is asked anew.
-    match containers.join_next().await {
-        Some(Ok(result)) => Ok(result?),
-        Some(Err(_)) => Err(ProberError::Task),
-        None => Ok(()),
-    }
+    containers.next().await.unwrap_or(Ok(()))?;
+    Ok(())
 }
