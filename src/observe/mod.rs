@@ -204,5 +204,6 @@ fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>
         unit,
         running: observed.state.active == ActiveState::Active && &*observed.state.sub == "running",
         status_text: role == Some(&UnitRole::Probes),
+        restarting: observed.state.sub.contains("auto-restart"),
     })
 }
