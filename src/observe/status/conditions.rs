@@ -26,7 +26,7 @@ type Verdict = (bool, Option<&'static str>, Option<String>);
 impl Basis<'_> {
     /// All five, in the kubelet's order.
     pub(super) fn all(&self) -> Vec<Condition> {
-        let (sandbox, sandbox_time) = self.sandbox();
+        let sandbox = self.sandbox();
         let initialized = self.initialized();
         let ready = self.ready();
         let initialized_time = self.initialized_time(initialized.0);
@@ -42,7 +42,7 @@ impl Basis<'_> {
             of(
                 ConditionKind::PodReadyToStartContainers,
                 (sandbox, None, None),
-                sandbox_time,
+                None,
             ),
             of(ConditionKind::Initialized, initialized, initialized_time),
             of(ConditionKind::Ready, ready.clone(), ready_time),
@@ -65,17 +65,18 @@ impl Basis<'_> {
     }
 
     /// The sandbox is up; a pod that needs none is ready from its start to its end.
-    fn sandbox(&self) -> (bool, Option<Timestamp>) {
+    fn sandbox(&self) -> bool {
         let Some(observed) = self.observed else {
-            return (false, None);
+            return false;
         };
-        if let Some(sandbox) = unit_of(observed, |role| *role == UnitRole::Sandbox) {
-            let time = sandbox.state.run.as_ref().and_then(|run| run.finished);
-            return (is_active(sandbox), time);
+        match unit_of(observed, |role| *role == UnitRole::Sandbox) {
+            Some(sandbox) => is_active(sandbox),
+            None => {
+                let over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
+                let target = unit_of(observed, |role| *role == UnitRole::Pod);
+                !over && target.is_some_and(is_active)
+            }
         }
-        let over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
-        let target = unit_of(observed, |role| *role == UnitRole::Pod);
-        (!over && target.is_some_and(is_active), None)
     }
 
     fn initialized(&self) -> Verdict {

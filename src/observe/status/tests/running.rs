@@ -149,7 +149,6 @@ fn the_sandbox_comes_first() {
     let up = Host::new(pod.clone()).with_unit(sandbox, UnitRole::Sandbox, Active, run("success"));
     let status = up.status();
     assert!(status.conditions[0].status);
-    assert_eq!(status.conditions[0].last_transition_time, Some(time(60)));
     assert_eq!(status.pod_ip, None);
     let failed = Host::new(pod).with_unit(sandbox, UnitRole::Sandbox, Failed, run("exit-code"));
     let status = failed.status();
