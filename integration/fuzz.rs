@@ -131,9 +131,8 @@ fn run(name: &'static str, corpus: Vec<Vec<u8>>, target: fn(&[u8])) {
         },
     )
     .unwrap();
-    let number = |key: &str, default: u64| {
-        std::env::var(key).map_or(default, |text| text.parse().expect("VKS_FUZZ_…: a number"))
-    };
+    let number =
+        |key: &str, default: u64| std::env::var(key).map_or(default, |text| text.parse().unwrap());
     let (seconds, seed) = (number("VKS_FUZZ_SECONDS", 2), number("VKS_FUZZ_SEED", 1));
     let end = Instant::now() + Duration::from_secs(seconds);
     let (report, reports) = mpsc::channel();
