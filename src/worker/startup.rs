@@ -50,7 +50,7 @@ fn run(args: &[OsString]) -> Result<(), StartupError> {
     let pid = super::main_pid().ok_or(StartupError::NoMainPid)?;
     let process = Process::open(pid)?.ok_or(StartupError::Ended)?;
     let runtime = super::runtime().map_err(StartupError::Runtime)?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         // systemd does not end ExecStartPost= when the main process dies: without this watch, a dead container
         // would be probed to the last try.
         let ended = tokio::task::spawn_blocking(move || wait(&process));
@@ -58,7 +58,10 @@ fn run(args: &[OsString]) -> Result<(), StartupError> {
             result = tries(&probe, Target { pid }) => result,
             _ = ended => Err(StartupError::Ended),
         }
-    })
+    });
+    // The thread that watches the container must not be waited for.
+    runtime.shutdown_background();
+    result
 }
 
 fn wait(process: &Process) -> Result<(), ProcessError> {

@@ -127,6 +127,7 @@ async fn look(systemd: &Systemd, probed: &Probed) -> Result<Now, SystemdError> {
     let query = RunQuery {
         unit,
         running: true,
+        restarting: false,
         status_text: false,
     };
     let run = systemd.current_runs(vec![query]).await?.remove(unit);
