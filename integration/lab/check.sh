@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # qemu_floor is of deps.sh
 # Which tiers can run on this machine.
 
 # Says it for each tier, or for one; fails if one that was asked for cannot run.
@@ -46,7 +46,7 @@ why_not_vm() {
     printf 'the machine is not x86_64'
     return
   fi
-  lacks_command mmdebstrap mke2fs qemu-system-x86_64
+  lacks_command mmdebstrap mke2fs qemu-system-x86_64 qemu-img
   if command -v qemu-system-x86_64 >/dev/null && ! qemu_is_new; then
     printf 'QEMU is older than %s (lab.sh deps vm)' "$qemu_floor"
   fi

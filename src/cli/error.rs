@@ -2,6 +2,7 @@
 
 use super::target::TargetError;
 use super::view::ViewError;
+use crate::config::ConfigError;
 use crate::model::name::{Namespace, ObjectName};
 use std::io;
 
@@ -17,6 +18,9 @@ pub enum CliError {
     /// Arguments that fit one by one, but not together.
     #[error("{0}")]
     Usage(String),
+    /// vks' own settings.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The host could not be asked.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -54,9 +58,23 @@ pub enum CliError {
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),
-    /// A verb whose turn has not come.
-    #[error("{0} is not built yet")]
-    Unbuilt(&'static str),
+    /// A manifest named on the command line.
+    #[error(transparent)]
+    Manifest(#[from] super::manifests::ManifestError),
+    /// The agent, or a pass without one.
+    #[error(transparent)]
+    Agent(#[from] crate::agent::AgentError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(crate::host::files::FileError),
+    /// An object of the manifests is not vks' own to change.
+    #[error("{what} comes from {file}: change it there")]
+    Foreign {
+        /// The object.
+        what: String,
+        /// The file.
+        file: String,
+    },
 }
 
 impl CliError {

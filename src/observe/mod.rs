@@ -81,14 +81,14 @@ impl Observer {
         });
         let names: BTreeSet<UnitName> = names.flatten().collect();
         let disk = self.read(move |layout| disk::some(layout, names)).await?;
-        let states = self.systemd.states(&disk.looked_at).await?;
         let looked_at = disk.looked_at.clone();
+        let states = self.systemd.states(&looked_at).await?;
         let mut fresh = assemble::assemble(disk, states);
         fresh.pods.retain(|key, _| pods.contains_key(key));
         self.add_runs(fresh.pods.values_mut()).await?;
         observed.pods.retain(|key, _| !pods.contains_key(key));
         observed.pods.append(&mut fresh.pods);
-        observed.orphans.retain(|name| !looked_at.contains(name));
+        observed.orphans.retain(|unit| !looked_at.contains(unit));
         observed.orphans.append(&mut fresh.orphans);
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Observer {
         Ok(pods)
     }
 
-    /// After a daemon-reload: which units systemd still has loaded without a file.
+    /// After a daemon-reload: forgets the orphans that it let go of.
     pub async fn refresh_orphans(&self, observed: &mut Observed) -> Result<(), ObserveError> {
         let loaded = self.systemd.list(&PATTERNS).await?;
         observed
