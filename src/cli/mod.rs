@@ -1,1 +1,161 @@
-//! To be filled.
+//! The command line, in kubectl's words: one file for each verb, each with its arguments, its help and
+//! the function that does it. The only part of vks that prints.
+//!
+//! ```text
+//!  arguments -> verb -> view (the host, read) -> pure text: table, yaml, object, describe, selector, duration
+//! ```
+//!
+//! Answers go to standard output, everything else to standard error. A verb returns an [`Outcome`] or a
+//! [`CliError`]; `main` turns them into exit codes: 0 done, 1 failed or not found, 2 not understood.
+
+pub mod apply;
+pub mod completions;
+pub mod context;
+pub mod delete;
+pub mod describe;
+pub mod duration;
+pub mod error;
+pub mod exec;
+pub mod get;
+pub mod journal;
+pub mod jsonpath;
+pub mod logs;
+pub mod man;
+pub mod object;
+pub mod plan;
+pub mod pods;
+pub mod render;
+pub mod restart;
+pub mod run;
+pub mod selector;
+pub mod table;
+pub mod target;
+pub mod terminal;
+pub mod top;
+pub mod verify;
+pub mod version;
+pub mod view;
+pub mod wait;
+pub mod yaml;
+
+pub use context::{Context, Outcome};
+pub use error::CliError;
+
+use crate::config::Settings;
+use crate::model::name::Namespace;
+use clap::Parser;
+use std::ffi::OsString;
+use std::future::Future;
+
+/// Run pods as systemd units
+///
+/// Pods, written as Kubernetes manifests in TOML, YAML or JSON, become units that systemd starts, restarts,
+/// orders, limits and brings up at boot. The verbs and their words are those of kubectl.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vks",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  # Check manifests, see what would change, then do it
+  vks verify /etc/vks/pods.d
+  vks plan
+  vks apply -f web.yaml --wait
+
+  # Look
+  vks get pods -A
+  vks describe pod web
+  vks logs web -f
+
+Exit status: 0 done, 1 failed or not found, 2 arguments not understood; exec passes on that of the command."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every verb.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The namespace of the objects meant (default: default)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAMESPACE",
+        help_heading = "Global options"
+    )]
+    namespace: Option<Namespace>,
+    /// Say more on standard error; twice: even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    verbose: u8,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Verify(verify::Args),
+    Render(render::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Delete(delete::Args),
+    Restart(restart::Args),
+    Get(get::Args),
+    Describe(describe::Args),
+    Logs(logs::Args),
+    Exec(exec::Args),
+    Top(top::Args),
+    Wait(wait::Args),
+    Run(run::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Version(version::Args),
+}
+
+/// Does what the arguments, beginning with the program's name, say.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError> {
+    let Cli { global, command } = Cli::try_parse_from(argv).map_err(CliError::Arguments)?;
+    let context = Context {
+        settings: Settings::default(),
+        namespace: global
+            .namespace
+            .unwrap_or_else(Namespace::default_namespace),
+    };
+    let context = &context;
+    match command {
+        Command::Verify(args) => block_on(verify::run(&args, context)),
+        Command::Render(args) => block_on(render::run(&args, context)),
+        Command::Plan(args) => block_on(plan::run(&args, context)),
+        Command::Apply(args) => block_on(apply::run(&args, context)),
+        Command::Delete(args) => block_on(delete::run(&args, context)),
+        Command::Restart(args) => block_on(restart::run(&args, context)),
+        Command::Get(args) => block_on(get::run(&args, context)),
+        Command::Describe(args) => block_on(describe::run(&args, context)),
+        Command::Logs(args) => block_on(logs::run(&args, context)),
+        Command::Exec(args) => block_on(exec::run(&args, context)),
+        Command::Top(args) => block_on(top::run(&args, context)),
+        Command::Wait(args) => block_on(wait::run(&args, context)),
+        Command::Run(args) => block_on(run::run(&args, context)),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+        Command::Version(args) => version::run(&args, context),
+    }
+}
+
+/// Runs a verb on an event loop of one thread.
+fn block_on(verb: impl Future<Output = Result<Outcome, CliError>>) -> Result<Outcome, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let outcome = runtime.block_on(verb);
+    // A thread may be reading standard input for good: do not wait for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+#[cfg(test)]
+mod tests;

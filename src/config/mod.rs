@@ -1,7 +1,23 @@
 //! vks' own settings: `/etc/vks/vks.toml` and drop-ins, merged and checked.
+//!
+//! Files are looked for below `/usr/lib/vks`, `/run/vks` and `/etc/vks`, the last being the most important:
+//! the most important `vks.toml` counts, and over it every `vks.toml.d/*.toml` in the order of their names,
+//! whatever directory they are in. A drop-in masks those of the same name in less important directories;
+//! an empty one, or a link to `/dev/null`, only masks.
+
+mod detect;
+pub mod file;
+mod files;
+pub mod fragment;
+#[cfg(test)]
+pub mod scratch;
 
 use crate::model::layout::Layout;
-use std::path::PathBuf;
+use crate::model::name::ObjectName;
+use fragment::{Fragment, Paths};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
 
 /// Checked settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,3 +46,137 @@ impl Default for Settings {
         }
     }
 }
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A directory of drop-ins is there but cannot be read.
+    #[error("{path}: cannot be read: correct its permissions or remove it")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A settings file cannot be read.
+    #[error("{path}: cannot be used as settings")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: file::ReadError,
+    },
+    /// A settings file says something that vks does not understand, or that cannot be.
+    #[error("{path}:{line}: {message}")]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Settings {
+    /// Reads the settings files below `root` (`/` on a real host) and fills the gaps with what the host says
+    /// about itself. Paths in the settings are taken as they are, not below `root`.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or says something wrong, by name and line.
+    pub fn load(root: &Path) -> Result<Self, ConfigError> {
+        let mut merged = Fragment::default();
+        for path in files::list(root)? {
+            merged.overlay(files::read(&path)?);
+        }
+        Ok(Self::from_fragment(merged))
+    }
+
+    fn from_fragment(merged: Fragment) -> Self {
+        let Fragment { node, pods, paths } = merged;
+        let default = Self::default();
+        Self {
+            node_name: node.name.unwrap_or_else(detect::node_name),
+            host_ip: node.ip.or_else(detect::host_ip),
+            program: node.program.unwrap_or(default.program),
+            pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
+            layout: layout(paths, default.layout),
+        }
+    }
+
+    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`.
+    pub fn manifest_dirs(&self) -> Vec<PathBuf> {
+        let mut dirs = self.pod_dirs.clone();
+        let own = self.layout.manifests();
+        if !dirs.contains(&own) {
+            dirs.push(own);
+        }
+        dirs
+    }
+}
+
+fn layout(paths: Paths, default: Layout) -> Layout {
+    Layout {
+        state: paths.state.unwrap_or(default.state),
+        run: paths.run.unwrap_or(default.run),
+        units: paths.units.unwrap_or(default.units),
+        netns: paths.netns.unwrap_or(default.netns),
+    }
+}
+
+type Wrong = (&'static str, String);
+
+/// Checks the values one file gives.
+fn check(fragment: &Fragment) -> Result<(), Wrong> {
+    let Fragment { node, pods, paths } = fragment;
+    if let Some(name) = &node.name {
+        let name = name.parse::<ObjectName>();
+        name.map_err(|error| ("node.name", error.to_string()))?;
+    }
+    if let Some(ip) = &node.ip
+        && ip.parse::<IpAddr>().is_err()
+    {
+        return Err((
+            "node.ip",
+            format!("{ip:?} is not an IP address: write one such as 192.0.2.7"),
+        ));
+    }
+    if let Some(program) = &node.program {
+        check_path("node.program", Path::new(program))?;
+    }
+    let mut seen = BTreeSet::new();
+    for dir in pods.directories.iter().flatten() {
+        check_path("pods.directories", dir)?;
+        if !seen.insert(dir) {
+            let message = format!("{} is there twice: remove one", dir.display());
+            return Err(("pods.directories", message));
+        }
+    }
+    for (field, path) in [
+        ("paths.state", &paths.state),
+        ("paths.run", &paths.run),
+        ("paths.units", &paths.units),
+        ("paths.netns", &paths.netns),
+    ] {
+        path.iter().try_for_each(|path| check_path(field, path))?;
+    }
+    Ok(())
+}
+
+/// Absolute, plain, and of characters that need no thought in a unit file.
+fn check_path(field: &'static str, path: &Path) -> Result<(), Wrong> {
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let text = path.to_string_lossy();
+    let letters = !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if path.is_absolute() && plain && letters && path != Path::new("/") {
+        return Ok(());
+    }
+    let message =
+        format!("{text:?} must be an absolute path without '..' and white space: correct it");
+    Err((field, message))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,196 @@
-//! To be filled.
+//! The host to [`Observed`], and [`Observed`] to what people are told.
+//!
+//! ```text
+//!  disk: unit files, links, run records, payloads --+
+//!                                                   +-> assemble (pure) -> Observed -> status (pure) -> PodStatus
+//!  systemd: states and runs of loaded units --------+
+//! ```
+//!
+//! Nothing is remembered between two looks but the caller's [`Observed`], so whoever looks first sees all.
+
+mod assemble;
+mod disk;
+pub mod status;
+
+use crate::host::files::FileError;
+use crate::host::systemd::query::RunQuery;
+use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::identity::{Identity, UnitRole};
+use crate::model::layout::Layout;
+use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit};
+use crate::unit::names::PodUnits;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Names that all of vks' units have.
+const PATTERNS: [&str; 2] = ["vks.*", "vks-*"];
+
+/// Why the host could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The unit directory.
+    #[error("cannot read the units of vks")]
+    Units(#[from] FileError),
+    /// systemd.
+    #[error("cannot see what runs")]
+    Systemd(#[from] SystemdError),
+    /// The thread that reads files ended early.
+    #[error("reading files was interrupted")]
+    Interrupted,
+}
+
+/// Looks at the host.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    systemd: Systemd,
+    layout: Arc<Layout>,
+}
+
+impl Observer {
+    /// An observer of this systemd and these directories.
+    pub fn new(systemd: Systemd, layout: Layout) -> Self {
+        let layout = Arc::new(layout);
+        Self { systemd, layout }
+    }
+
+    /// Everything vks has on this host.
+    pub async fn all(&self) -> Result<Observed, ObserveError> {
+        let disk = self.read(disk::all);
+        let states = async { Ok(self.systemd.list(&PATTERNS).await?) };
+        let (disk, states) = tokio::try_join!(disk, states)?;
+        let mut observed = assemble::assemble(disk, states);
+        self.add_runs(observed.pods.values_mut()).await?;
+        Ok(observed)
+    }
+
+    /// Looks again at some pods and puts what it finds in place of what `observed` has of them. The cost
+    /// depends on these pods alone. With each pod go the names of units that may be new to `observed`;
+    /// those at pod level, and those that the pod's target names, are looked for in any case.
+    pub async fn refresh(
+        &self,
+        observed: &mut Observed,
+        pods: &BTreeMap<PodKey, BTreeSet<UnitName>>,
+    ) -> Result<(), ObserveError> {
+        let names = pods.iter().map(|(key, extra)| {
+            let known = observed.pods.get(key);
+            let known = known.into_iter().flat_map(|pod| pod.units.keys().cloned());
+            let mut names: BTreeSet<_> = known.chain(extra.iter().cloned()).collect();
+            names.extend(pod_level_units(key));
+            names
+        });
+        let names: BTreeSet<UnitName> = names.flatten().collect();
+        let disk = self.read(move |layout| disk::some(layout, names)).await?;
+        let states = self.systemd.states(&disk.looked_at).await?;
+        let mut fresh = assemble::assemble(disk, states);
+        fresh.pods.retain(|key, _| pods.contains_key(key));
+        self.add_runs(fresh.pods.values_mut()).await?;
+        observed.pods.retain(|key, _| !pods.contains_key(key));
+        observed.pods.append(&mut fresh.pods);
+        Ok(())
+    }
+
+    /// The pods that some units belong to: by `observed`, or by the file of a unit that is new.
+    pub async fn pods_of(
+        &self,
+        observed: &Observed,
+        units: &BTreeSet<UnitName>,
+    ) -> Result<BTreeSet<PodKey>, ObserveError> {
+        let mut pods = BTreeSet::new();
+        let mut unknown = Vec::new();
+        for unit in units {
+            match unit_to_pod(observed, unit) {
+                Some(key) => drop(pods.insert(key.clone())),
+                None => unknown.push(unit.clone()),
+            }
+        }
+        if !unknown.is_empty() {
+            pods.extend(
+                self.read(move |layout| disk::owners(layout, &unknown))
+                    .await?,
+            );
+        }
+        Ok(pods)
+    }
+
+    /// Directories of pods that have no units: what a crash during creation or removal has left.
+    pub async fn leftovers(&self, observed: &Observed) -> Result<BTreeSet<PodUid>, ObserveError> {
+        let mut found = self.read(disk::pod_dirs).await?;
+        for pod in observed.pods.values() {
+            found.remove(&pod.uid);
+        }
+        Ok(found)
+    }
+
+    /// Runs what blocks on files on a thread for that.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Layout) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, ObserveError> {
+        let layout = Arc::clone(&self.layout);
+        match tokio::task::spawn_blocking(move || read(&layout)).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(ObserveError::Interrupted),
+        }
+    }
+
+    /// Asks for the runs of all loaded services of these pods.
+    async fn add_runs(
+        &self,
+        pods: impl Iterator<Item = &mut ObservedPod>,
+    ) -> Result<(), ObserveError> {
+        let mut units: BTreeMap<UnitName, &mut ObservedUnit> = BTreeMap::new();
+        for pod in pods {
+            units.extend(
+                pod.units
+                    .iter_mut()
+                    .map(|(name, unit)| (name.clone(), unit)),
+            );
+        }
+        let queries: Vec<_> = units
+            .iter()
+            .filter_map(|(name, unit)| query(name, unit))
+            .collect();
+        let mut runs = self.systemd.current_runs(queries).await?;
+        for (name, unit) in units {
+            unit.state.run = runs.remove(&name);
+        }
+        Ok(())
+    }
+}
+
+/// The pod that a unit belongs to.
+pub fn unit_to_pod<'a>(observed: &'a Observed, unit: &UnitName) -> Option<&'a PodKey> {
+    let mut pods = observed.pods.iter();
+    pods.find(|(_, pod)| pod.units.contains_key(unit))
+        .map(|(key, _)| key)
+}
+
+/// The units that every pod may have, by name.
+fn pod_level_units(key: &PodKey) -> [UnitName; 6] {
+    let names = PodUnits::new(key);
+    [
+        names.target(),
+        names.slice(),
+        names.sandbox(),
+        names.probes(),
+        names.deadline_timer(),
+        names.deadline(),
+    ]
+}
+
+/// What to ask of a unit: nothing, unless it is a loaded service.
+fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>> {
+    if !observed.state.loaded || !unit.as_str().ends_with(".service") {
+        return None;
+    }
+    let role = observed
+        .identity
+        .as_ref()
+        .map(|identity: &Identity| &identity.role);
+    Some(RunQuery {
+        unit,
+        running: observed.state.active == ActiveState::Active && &*observed.state.sub == "running",
+        status_text: role == Some(&UnitRole::Probes),
+    })
+}

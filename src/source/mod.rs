@@ -1,1 +1,23 @@
-//! To be filled.
+//! Manifests become [`Desired`](crate::model::desired::Desired).
+//!
+//! [`tree`] turns TOML, YAML and JSON into one tree with line numbers; `decode` turns trees into objects,
+//! strictly, with all problems at once; [`parse()`] does both for one file. [`merge()`] puts files together;
+//! [`Directories`] does all of it for directories and follows their changes cheaply.
+
+mod decode;
+mod directory;
+mod merge;
+mod parse;
+mod points;
+mod refers;
+pub mod tree;
+mod watch;
+
+pub use decode::{Claim, What};
+pub use directory::{Changes, Directories};
+pub use merge::merge;
+pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
+pub use watch::{Changed, WatchError, Watcher};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Why a verb failed: what `main` prints and chooses the exit code by.
+
+use super::target::TargetError;
+use super::view::ViewError;
+use crate::model::name::{Namespace, ObjectName};
+use std::io;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments do not fit the command; also "failure" of `--help`. clap has the text.
+    #[error("{0}")]
+    Arguments(clap::Error),
+    /// What the verb is to act on is not clear.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Arguments that fit one by one, but not together.
+    #[error("{0}")]
+    Usage(String),
+    /// The host could not be asked.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// There is no such object.
+    #[error("{kind} {name:?} not found in namespace {:?}", namespace.as_str())]
+    NotFound {
+        /// The kind in the plural.
+        kind: &'static str,
+        /// The name asked for.
+        name: ObjectName,
+        /// Where it was looked for.
+        namespace: Namespace,
+    },
+    /// Nothing was chosen by the selector or `--all`.
+    #[error("no matching resources found")]
+    NothingMatches,
+    /// The answer could not be written.
+    #[error("write the output")]
+    Output(#[source] io::Error),
+    /// No event loop.
+    #[error("start the event loop")]
+    Runtime(#[source] io::Error),
+    /// `logs` failed.
+    #[error(transparent)]
+    Logs(#[from] super::logs::LogsError),
+    /// `exec` failed.
+    #[error(transparent)]
+    Exec(#[from] super::exec::ExecError),
+    /// `top` failed.
+    #[error(transparent)]
+    Top(#[from] super::top::TopError),
+    /// `wait` failed.
+    #[error(transparent)]
+    Wait(#[from] super::wait::WaitError),
+    /// `man` failed.
+    #[error(transparent)]
+    Man(#[from] super::man::ManError),
+    /// A verb whose turn has not come.
+    #[error("{0} is not built yet")]
+    Unbuilt(&'static str),
+}
+
+impl CliError {
+    /// Whether the command was wrong rather than its execution: exit code 2.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Arguments(_) | Self::Target(_) | Self::Usage(_))
+    }
+
+    /// Whether nobody reads the output any more (`vks get pods | head -1`): no failure.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,284 @@
+//! `vks get`: a table, or whole objects.
+
+use super::context::{Context, Outcome};
+use super::error::CliError;
+use super::object::{list, object, to_json};
+use super::pods::{Columns, now};
+use super::selector::Selector;
+use super::table::{Cell, Colours, Table};
+use super::target::Target;
+use super::view::{Filter, Host, PodView, View};
+use super::yaml::to_yaml;
+use crate::model::desired::Problem;
+use crate::model::name::PodKey;
+use clap::ValueEnum;
+use std::collections::BTreeMap;
+
+/// List pods, or show them whole
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  # The pods of a namespace, of all namespaces
+  vks get pods -n web
+  vks get pods -A -o wide
+
+  # One pod with its status, as the Kubernetes API has it
+  vks get pod web -o yaml
+
+  # Those with a label; then every change as it happens
+  vks get pods -l 'app=web,tier in (front,back)' -w
+
+  # For scripts
+  vks get pods -o name
+  vks get pods -o json | jq -r '.items[].status.phase'
+
+What is wrong with manifests is said on standard error; what runs from them is kept, and the exit status is 0.")]
+pub struct Args {
+    /// A kind (pods), a kind and names (pod web db), or kind/name (pod/web)
+    #[arg(value_name = "KIND[/NAME]", required = true)]
+    objects: Vec<String>,
+    /// Instead of the usual table
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Only those whose labels match, such as app=web,tier!=db,env in (a,b),!canary
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<Selector>,
+    /// Of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Then print every change, until interrupted
+    #[arg(short, long)]
+    watch: bool,
+    /// Only the changes
+    #[arg(long, conflicts_with = "watch")]
+    watch_only: bool,
+    /// All labels in a column
+    #[arg(long)]
+    show_labels: bool,
+    /// No first line
+    #[arg(long)]
+    no_headers: bool,
+    /// No failure when a name is not found
+    #[arg(long)]
+    ignore_not_found: bool,
+}
+
+/// How objects are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The table with addresses and node
+    Wide,
+    /// Whole objects as YAML
+    Yaml,
+    /// Whole objects as JSON
+    Json,
+    /// Only pod/NAME
+    Name,
+}
+
+/// Prints the pods; with `-w`, every change too.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let target = Target::parse(&args.objects)?;
+    let filter = filter(args, &target, context)?;
+    let host = Host::open(&context.settings).await?;
+    let watching = args.watch || args.watch_only;
+    // Listening begins before the first look, so that nothing falls between them.
+    let changes = match watching {
+        true => Some(host.changes().await?),
+        false => None,
+    };
+    let view = host.view(&filter).await?;
+    let mut printer = Printer::new(args, &target, context);
+    if !args.watch_only {
+        context.print(&printer.all(&view.pods, watching))?;
+    }
+    let missing = report_missing(args, &target, &view, context);
+    report_nothing(args, &target, &view, context);
+    report_problems(&view.problems, context);
+    if missing {
+        return Ok(Outcome::Code(1));
+    }
+    let Some(mut changes) = changes else {
+        return Ok(Outcome::Done);
+    };
+    let mut before = view;
+    loop {
+        changes.next().await?;
+        let after = host.view(&filter).await?;
+        let text = printer.changes(&before.pods, &after.pods);
+        if !text.is_empty() {
+            context.print(&text)?;
+        }
+        if before.problems != after.problems {
+            report_problems(&after.problems, context);
+        }
+        before = after;
+    }
+}
+
+fn filter(args: &Args, target: &Target, context: &Context) -> Result<Filter, CliError> {
+    let usage = |text: &str| Err(CliError::Usage(text.to_owned()));
+    if !target.names.is_empty() && args.selector.is_some() {
+        return usage("choose by name or by selector, not by both");
+    }
+    if !target.names.is_empty() && args.all_namespaces {
+        return usage("a name is unique in one namespace only: leave -A out, or the name");
+    }
+    Ok(Filter {
+        namespace: (!args.all_namespaces).then(|| context.namespace.clone()),
+        names: target.names.clone(),
+        selector: args.selector.clone().unwrap_or_default(),
+    })
+}
+
+/// Says which names were not found; whether there were any.
+fn report_missing(args: &Args, target: &Target, view: &View, context: &Context) -> bool {
+    let mut missing = false;
+    for name in &target.names {
+        if args.ignore_not_found || view.pods.iter().any(|pod| pod.report.key.name == *name) {
+            continue;
+        }
+        missing = true;
+        let error = CliError::NotFound {
+            kind: "pods",
+            name: name.clone(),
+            namespace: context.namespace.clone(),
+        };
+        context.tell(format_args!("error: {error}"));
+    }
+    missing
+}
+
+fn report_nothing(args: &Args, target: &Target, view: &View, context: &Context) {
+    let whole = matches!(args.output, Some(Format::Yaml | Format::Json));
+    if !view.pods.is_empty() || !target.names.is_empty() || whole || args.ignore_not_found {
+        return;
+    }
+    match args.all_namespaces {
+        true => context.tell("No resources found"),
+        false => context.tell(format_args!(
+            "No resources found in {} namespace.",
+            context.namespace
+        )),
+    }
+}
+
+fn report_problems(problems: &[Problem], context: &Context) {
+    for problem in problems {
+        context.tell(format_args!(
+            "warning: {problem}; what runs from it is kept"
+        ));
+    }
+}
+
+/// Turns pods into text.
+struct Printer<'a> {
+    format: Option<Format>,
+    columns: Columns,
+    table: Table,
+    node: &'a str,
+    /// One object was asked for by name: it is printed without a list around it.
+    single: bool,
+    /// YAML documents printed so far, which a line must separate.
+    documents: usize,
+}
+
+impl<'a> Printer<'a> {
+    fn new(args: &Args, target: &Target, context: &'a Context) -> Self {
+        let columns = Columns {
+            namespace: args.all_namespaces,
+            wide: args.output == Some(Format::Wide),
+            labels: args.show_labels,
+        };
+        Self {
+            format: args.output,
+            columns,
+            table: Table::new(&columns.headers(), !args.no_headers, Colours::of_stdout()),
+            node: &context.settings.node_name,
+            single: target.names.len() == 1,
+            documents: 0,
+        }
+    }
+
+    /// The pods there are; when more will follow, whole objects come one by one.
+    fn all(&mut self, pods: &[PodView], watching: bool) -> String {
+        let objects = || pods.iter().map(|pod| object(&pod.report));
+        match self.format {
+            Some(Format::Yaml | Format::Json) if watching => {
+                pods.iter().map(|pod| self.whole(pod)).collect()
+            }
+            Some(Format::Yaml | Format::Json) if self.single => {
+                objects().map(|object| self.value(&object)).collect()
+            }
+            Some(Format::Yaml | Format::Json) => self.value(&list(objects().collect())),
+            Some(Format::Name) => pods.iter().map(name_line).collect(),
+            None | Some(Format::Wide) => {
+                let rows = pods.iter().map(|pod| self.row(pod)).collect();
+                self.table.text(rows)
+            }
+        }
+    }
+
+    /// What is new: changed and new pods, then those that are gone.
+    fn changes(&mut self, before: &[PodView], after: &[PodView]) -> String {
+        let by_key = |pods: &'_ [PodView]| -> BTreeMap<PodKey, PodView> {
+            pods.iter()
+                .map(|pod| (pod.report.key.clone(), pod.clone()))
+                .collect()
+        };
+        let (old, new) = (by_key(before), by_key(after));
+        let mut text = String::new();
+        for (key, pod) in &new {
+            if old.get(key).is_none_or(|old| self.differs(old, pod)) {
+                text.push_str(&self.one(pod, false));
+            }
+        }
+        for (_, pod) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
+            text.push_str(&self.one(pod, true));
+        }
+        text
+    }
+
+    /// Whether a change shows. Rows are compared as of the same moment: time alone is no change.
+    fn differs(&self, old: &PodView, new: &PodView) -> bool {
+        match self.format {
+            None | Some(Format::Wide) => self.row(old) != self.row(new),
+            _ => old.report != new.report,
+        }
+    }
+
+    fn one(&mut self, pod: &PodView, gone: bool) -> String {
+        match self.format {
+            Some(Format::Yaml | Format::Json) => self.whole(pod),
+            Some(Format::Name) => name_line(pod),
+            None | Some(Format::Wide) => {
+                let mut row = self.row(pod);
+                if gone {
+                    row[usize::from(self.columns.namespace) + 2] = "Deleted".into();
+                }
+                self.table.text(vec![row])
+            }
+        }
+    }
+
+    fn row(&self, pod: &PodView) -> Vec<Cell> {
+        self.columns.row(pod, self.node, now())
+    }
+
+    fn whole(&mut self, pod: &PodView) -> String {
+        self.value(&object(&pod.report))
+    }
+
+    fn value(&mut self, value: &serde_json::Value) -> String {
+        self.documents += 1;
+        match self.format {
+            Some(Format::Json) => to_json(value),
+            _ if self.documents > 1 => format!("---\n{}", to_yaml(value)),
+            _ => to_yaml(value),
+        }
+    }
+}
+
+fn name_line(pod: &PodView) -> String {
+    format!("pod/{}\n", pod.report.key.name)
+}

@@ -1,0 +1,88 @@
+use super::*;
+use crate::cli::tests::pod;
+use crate::model::status::{Running, Terminated, Waiting};
+
+fn terminated(id: &str) -> ContainerState {
+    ContainerState::Terminated(Terminated {
+        exit_code: 1,
+        signal: None,
+        reason: "Error".into(),
+        message: None,
+        started_at: None,
+        finished_at: None,
+        container_id: Some(format!("systemd://{id}")),
+    })
+}
+
+fn with(state: ContainerState, last_state: ContainerState, id: Option<&str>) -> PodView {
+    let mut pod = pod();
+    let status = &mut pod.report.status.container_statuses[0];
+    (status.state, status.last_state) = (state, last_state);
+    status.container_id = id.map(|id| format!("systemd://{id}"));
+    pod
+}
+
+fn shown(pod: &PodView, previous: bool) -> Result<String, String> {
+    run(pod, "web", previous)
+        .map(|run| {
+            format!(
+                "{}{}",
+                run.invocation,
+                if run.running { " running" } else { "" }
+            )
+        })
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_run_shown_is_the_kubelets_choice() {
+    let running = || ContainerState::Running(Running { started_at: None });
+    let waiting = |reason: &str| {
+        ContainerState::Waiting(Waiting {
+            reason: reason.into(),
+            message: None,
+        })
+    };
+    let none = ContainerState::Empty;
+    let cases = [
+        (with(running(), none.clone(), Some("a")), Ok("a running")),
+        (with(running(), terminated("b"), Some("a")), Ok("a running")),
+        (with(terminated("a"), none.clone(), Some("a")), Ok("a")),
+        (
+            with(waiting("CrashLoopBackOff"), terminated("b"), Some("b")),
+            Ok("b"),
+        ),
+        (
+            with(waiting("PodInitializing"), none.clone(), None),
+            Err(r#"container "web" in pod "shop" is waiting to start: PodInitializing"#),
+        ),
+    ];
+    for (pod, expected) in cases {
+        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(shown(&pod, false), expected);
+    }
+    let twice = with(running(), terminated("b"), Some("a"));
+    assert_eq!(shown(&twice, true), Ok("b".to_owned()));
+    let once = with(running(), none, Some("a"));
+    let message = r#"previous terminated container "web" in pod "shop" not found"#;
+    assert_eq!(shown(&once, true), Err(message.to_owned()));
+}
+
+#[test]
+fn the_container_shown_is_kubectls_choice() {
+    let mut pod = pod();
+    let (name, note) = one(&pod, None).unwrap();
+    assert_eq!(name, "web");
+    let expected = r#"Defaulted container "web" out of: web, log, setup (init), proxy (init)"#;
+    assert_eq!(note.as_deref(), Some(expected));
+    let asked: ContainerName = "proxy".parse().unwrap();
+    assert_eq!(one(&pod, Some(&asked)), Ok(("proxy".to_owned(), None)));
+    let unknown: ContainerName = "x".parse().unwrap();
+    let error = one(&pod, Some(&unknown)).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "container x is not valid for pod shop: it has web, log, setup (init), proxy (init)"
+    );
+    pod.manifest["metadata"]["annotations"][DEFAULT_CONTAINER] = "log".into();
+    assert_eq!(one(&pod, None), Ok(("log".to_owned(), None)));
+}

@@ -1,0 +1,131 @@
+//! Pods as rows of a table.
+
+use super::duration::age;
+use super::object::text_map;
+use super::table::{Cell, Tone};
+use super::view::PodView;
+use crate::model::status::{ConditionKind, PodStatus};
+use crate::model::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// Which columns there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Columns {
+    /// The namespace, first.
+    pub namespace: bool,
+    /// Addresses and node.
+    pub wide: bool,
+    /// All labels, last.
+    pub labels: bool,
+}
+
+impl Columns {
+    /// Their headers, kubectl's.
+    pub fn headers(self) -> Vec<&'static str> {
+        let mut headers = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
+        if self.namespace {
+            headers.insert(0, "NAMESPACE");
+        }
+        if self.wide {
+            headers.extend(["IP", "NODE", "NOMINATED NODE", "READINESS GATES"]);
+        }
+        if self.labels {
+            headers.push("LABELS");
+        }
+        headers
+    }
+
+    /// The row of a pod on a node at a moment.
+    pub fn row(self, pod: &PodView, node: &str, now: Timestamp) -> Vec<Cell> {
+        let report = &pod.report;
+        let printed = printed(pod, now);
+        let tone = tone(&printed.status, all_ready(&report.status));
+        let mut row: Vec<Cell> = vec![
+            report.key.name.as_str().into(),
+            printed.ready.into(),
+            Cell::toned(printed.status, tone),
+            printed.restarts.into(),
+            pod_age(pod, now).into(),
+        ];
+        if self.namespace {
+            row.insert(0, report.key.namespace.as_str().into());
+        }
+        if self.wide {
+            let ip = report.status.pod_ip.as_deref().unwrap_or("<none>");
+            row.extend([ip, node, "<none>", "<none>"].map(Cell::from));
+        }
+        if self.labels {
+            row.push(labels(&text_map(&pod.manifest, "labels")).into());
+        }
+        row
+    }
+}
+
+/// The words of a row that are made from the status.
+struct Printed {
+    ready: String,
+    status: String,
+    restarts: String,
+}
+
+fn printed(pod: &PodView, _: Timestamp) -> Printed {
+    let containers = &pod.report.status.container_statuses;
+    let ready = containers.iter().filter(|c| c.ready).count();
+    let restarts: u32 = containers.iter().map(|c| c.restart_count).sum();
+    Printed {
+        ready: format!("{ready}/{}", containers.len()),
+        status: format!("{:?}", pod.report.status.phase),
+        restarts: restarts.to_string(),
+    }
+}
+
+fn all_ready(status: &PodStatus) -> bool {
+    let ready = |c: &crate::model::status::Condition| c.kind == ConditionKind::Ready && c.status;
+    status.conditions.iter().any(ready)
+}
+
+/// How a STATUS word is to be taken.
+pub fn tone(status: &str, ready: bool) -> Tone {
+    let word = status.strip_prefix("Init:").unwrap_or(status);
+    match word {
+        "Running" if ready => Tone::Good,
+        "Running" | "NotReady" | "Pending" | "ContainerCreating" | "PodInitializing"
+        | "Terminating" => Tone::Busy,
+        "Completed" | "Succeeded" => Tone::Past,
+        progress if progress.starts_with(|c: char| c.is_ascii_digit()) => Tone::Busy,
+        _ => Tone::Bad,
+    }
+}
+
+/// How long ago the pod was created, or first acted on.
+pub fn pod_age(pod: &PodView, now: Timestamp) -> String {
+    let created = pod.manifest["metadata"]["creationTimestamp"].as_str();
+    created
+        .and_then(Timestamp::parse)
+        .or(pod.report.status.start_time)
+        .map_or_else(|| "<unknown>".to_owned(), |time| age(now.since(time)))
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> String {
+    if labels.is_empty() {
+        return "<none>".to_owned();
+    }
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
+/// The time now.
+#[expect(
+    clippy::expect_used,
+    reason = "the clock of a running system is never before 1970"
+)]
+pub fn now() -> Timestamp {
+    let micros = jiff::Timestamp::now()
+        .as_microsecond()
+        .max(1)
+        .unsigned_abs();
+    Timestamp::from_micros(micros).expect("more than no microseconds")
+}

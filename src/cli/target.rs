@@ -1,0 +1,156 @@
+//! What a verb acts on: `pods`, `pod web`, `pod/web pod/db`.
+
+use crate::model::name::{NameError, ObjectName};
+
+/// A kind of object that the command line knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// core/v1 Pod.
+    Pod,
+}
+
+impl Kind {
+    /// Singular, lower case.
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The kind; the only one so far.
+    pub kind: Kind,
+    /// Names, each once, in the order given; empty for all objects of the kind.
+    pub names: Vec<ObjectName>,
+}
+
+/// Why arguments were not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No kind at all.
+    #[error("say what: a kind, such as pods, or a kind and a name, such as pod/web")]
+    Nothing,
+    /// A kind that vks does not have.
+    #[error("there is no resource type {0:?} here: this vks knows pods (also pod, po)")]
+    Kind(String),
+    /// `pod/web` beside a bare name.
+    #[error(
+        "write either a kind and then names (pod web db), or kind/name each time (pod/web pod/db): {0:?} does not fit"
+    )]
+    Mixed(String),
+    /// A name that no object can have.
+    #[error("name {name:?}")]
+    Name {
+        /// The refused name.
+        name: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// No name where one is needed.
+    #[error("name the pods, choose them with -l, or take all of them with --all")]
+    Unnamed,
+}
+
+impl Target {
+    /// From the arguments of `get`, `describe`, `wait` and the like.
+    pub fn parse(arguments: &[String]) -> Result<Self, TargetError> {
+        let first = arguments.first().ok_or(TargetError::Nothing)?;
+        let slashed = first.contains('/');
+        let mut target = Self {
+            kind: Kind::Pod,
+            names: Vec::new(),
+        };
+        if !slashed {
+            target.kind = kinds(first)?;
+        }
+        for argument in &arguments[usize::from(!slashed)..] {
+            let text = match (slashed, argument.split_once('/')) {
+                (true, Some((word, rest))) => {
+                    target.kind = kind(word)?;
+                    rest
+                }
+                (false, None) => argument,
+                _ => return Err(TargetError::Mixed(argument.clone())),
+            };
+            let name = name(text)?;
+            if !target.names.contains(&name) {
+                target.names.push(name);
+            }
+        }
+        Ok(target)
+    }
+
+    /// One pod, as `logs` and `exec` take it: `web` or `pod/web`.
+    pub fn parse_pod(argument: &str) -> Result<ObjectName, TargetError> {
+        match argument.split_once('/') {
+            None => name(argument),
+            Some((word, rest)) => match kind(word)? {
+                Kind::Pod => name(rest),
+            },
+        }
+    }
+}
+
+/// `pods`, or several kinds with commas between them, which are all the same one so far.
+fn kinds(words: &str) -> Result<Kind, TargetError> {
+    let mut found = Kind::Pod;
+    for word in words.split(',') {
+        found = kind(word)?;
+    }
+    Ok(found)
+}
+
+fn kind(word: &str) -> Result<Kind, TargetError> {
+    match word.to_ascii_lowercase().as_str() {
+        "pod" | "pods" | "po" => Ok(Kind::Pod),
+        _ => Err(TargetError::Kind(word.to_owned())),
+    }
+}
+
+fn name(text: &str) -> Result<ObjectName, TargetError> {
+    text.parse().map_err(|source| TargetError::Name {
+        name: text.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Vec<String>, TargetError> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let target = Target::parse(&words)?;
+        Ok(target.names.into_iter().map(String::from).collect())
+    }
+
+    #[test]
+    fn both_ways_to_name_pods() {
+        assert_eq!(parse(&["pods"]).unwrap(), [""; 0]);
+        assert_eq!(parse(&["Po", "a", "b", "a"]).unwrap(), ["a", "b"]);
+        assert_eq!(parse(&["pod/a", "pods/b"]).unwrap(), ["a", "b"]);
+        assert_eq!(parse(&["pods,po"]).unwrap(), [""; 0]);
+        assert_eq!(Target::parse_pod("pod/a").unwrap().as_str(), "a");
+        assert_eq!(Target::parse_pod("a").unwrap().as_str(), "a");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        assert_eq!(parse(&[]), Err(TargetError::Nothing));
+        assert_eq!(parse(&["foo"]), Err(TargetError::Kind("foo".into())));
+        assert_eq!(parse(&["svc/a"]), Err(TargetError::Kind("svc".into())));
+        assert_eq!(parse(&["pod/a", "b"]), Err(TargetError::Mixed("b".into())));
+        assert_eq!(
+            parse(&["pod", "pod/b"]),
+            Err(TargetError::Mixed("pod/b".into()))
+        );
+        assert!(matches!(
+            parse(&["pod", "A"]),
+            Err(TargetError::Name { .. })
+        ));
+        assert!(matches!(parse(&["pod/"]), Err(TargetError::Name { .. })));
+    }
+}

@@ -1,0 +1,14 @@
+//! `vks version`.
+
+use super::context::{Context, Outcome};
+use super::error::CliError;
+
+/// Print the version of vks
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Prints one line: `vks 0.1.0`.
+pub fn run(_: &Args, context: &Context) -> Result<Outcome, CliError> {
+    context.print(concat!("vks ", env!("CARGO_PKG_VERSION"), "\n"))?;
+    Ok(Outcome::Done)
+}

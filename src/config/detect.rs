@@ -1,0 +1,25 @@
+//! What the host says about itself, for settings that nobody wrote.
+
+use crate::model::name::ObjectName;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+/// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
+pub fn node_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = host.trim().to_ascii_lowercase();
+    match name.parse::<ObjectName>() {
+        Ok(_) => name,
+        Err(_) => "localhost".to_owned(),
+    }
+}
+
+/// The address that packets to the world would leave from. Nothing is sent: connecting a UDP socket only
+/// looks up the route, and 192.0.2.1 is an address of nobody (RFC 5737).
+pub fn host_ip() -> Option<String> {
+    let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))).ok()?;
+    socket
+        .connect(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9)))
+        .ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_unspecified() && !address.is_loopback()).then(|| address.to_string())
+}

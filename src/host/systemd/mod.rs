@@ -1,0 +1,243 @@
+//! systemd over D-Bus: typed acts and questions, no choices.
+//!
+//! Acts that make a job can be waited for; the end comes by signal ([`jobs`]), however long it takes.
+//! Questions are in [`query`]. Nothing is cached and nothing is asked twice.
+
+mod jobs;
+pub(super) mod path;
+mod proxy;
+pub mod query;
+mod reload;
+
+use crate::model::name::UnitName;
+pub use jobs::JobResult;
+use jobs::{Jobs, Signals};
+use proxy::ManagerProxy;
+use reload::Reloads;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use zbus::OwnedObjectPath;
+
+/// Calls on their way at once. dbus-daemon refuses the 129th that waits for its reply on a connection.
+const CALLS: usize = 96;
+
+/// Why systemd did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SystemdError {
+    /// The bus, or systemd on it, cannot be reached.
+    #[error(
+        "cannot reach systemd on {0}: check that dbus and systemd run here and that you are root"
+    )]
+    Connect(String, #[source] zbus::Error),
+    /// An act on a unit was refused.
+    #[error("systemd did not {act} {unit}")]
+    Unit {
+        /// The act.
+        act: &'static str,
+        /// The unit.
+        unit: String,
+        /// systemd's answer.
+        source: zbus::Error,
+    },
+    /// A question, or an act on no unit, failed.
+    #[error("systemd did not {0}")]
+    Manager(&'static str, #[source] zbus::Error),
+    /// An answer that does not look as documented.
+    #[error("systemd gave an answer that vks does not understand: {0}")]
+    Answer(String),
+    /// The bus went away.
+    #[error("the connection to systemd was lost")]
+    Lost,
+    /// systemd executed itself anew while a job was waited for.
+    #[error("systemd was restarted (daemon-reexec) during a job of {0}, so its result is unknown")]
+    Forgotten(String),
+}
+
+impl SystemdError {
+    /// Whether systemd has no such unit loaded.
+    pub fn is_no_such_unit(&self) -> bool {
+        let (Self::Unit { source, .. } | Self::Manager(_, source)) = self else {
+            return false;
+        };
+        matches!(source, zbus::Error::MethodError(name, ..)
+            if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit")
+    }
+}
+
+/// Which processes of a unit get a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// The main process.
+    Main,
+    /// Every process of the unit.
+    All,
+}
+
+/// A connection to systemd. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Systemd {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    manager: ManagerProxy<'static>,
+    jobs: Arc<Jobs>,
+    reloads: Reloads,
+    calls: Semaphore,
+    listener: tokio::task::AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+impl Systemd {
+    /// Connects to the system bus, or to the one at `address` (a D-Bus address), and begins to listen for
+    /// the ends of jobs. Must be called in a tokio runtime.
+    pub async fn connect(address: Option<&str>) -> Result<Self, SystemdError> {
+        let failed = |source| {
+            let bus = address.unwrap_or("the system bus").to_owned();
+            SystemdError::Connect(bus, source)
+        };
+        let builder = match address {
+            Some(address) => zbus::connection::Builder::address(address),
+            None => zbus::connection::Builder::system(),
+        };
+        let connection = builder.build().await.map_err(failed)?;
+        let manager = ManagerProxy::builder(&connection)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await
+            .map_err(failed)?;
+        let signals = Signals::subscribe(&manager).await.map_err(failed)?;
+        let jobs = Arc::new(Jobs::default());
+        let listener = tokio::spawn(signals.serve(Arc::clone(&jobs))).abort_handle();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                manager,
+                jobs,
+                reloads: Reloads::default(),
+                calls: Semaphore::new(CALLS),
+                listener,
+            }),
+        })
+    }
+
+    /// Major version of systemd.
+    pub async fn version(&self) -> Result<u32, SystemdError> {
+        let text = self.inner.manager.version().await;
+        let text = text.map_err(|source| SystemdError::Manager("tell its version", source))?;
+        let digits = text.split(|c: char| !c.is_ascii_digit()).next();
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(SystemdError::Answer(text))
+    }
+
+    /// Asks for the start of a unit and does not wait for it.
+    pub async fn start(&self, unit: &UnitName) -> Result<(), SystemdError> {
+        let job = self.inner.manager.start_unit(unit.as_str(), "replace");
+        self.unit_call("start", unit, job).await.map(drop)
+    }
+
+    /// Starts a unit and waits for the end of the job.
+    pub async fn start_and_wait(&self, unit: &UnitName) -> Result<JobResult, SystemdError> {
+        let job = self.inner.manager.start_unit(unit.as_str(), "replace");
+        self.job("start", unit, job).await
+    }
+
+    /// Stops a unit and waits for the end of the job. A unit that is not loaded is stopped: `Done`.
+    pub async fn stop_and_wait(&self, unit: &UnitName) -> Result<JobResult, SystemdError> {
+        let job = self.inner.manager.stop_unit(unit.as_str(), "replace");
+        match self.job("stop", unit, job).await {
+            Err(error) if error.is_no_such_unit() => Ok(JobResult::Done),
+            result => result,
+        }
+    }
+
+    /// Restarts a unit, or starts it, and waits for the end of the job.
+    pub async fn restart_and_wait(&self, unit: &UnitName) -> Result<JobResult, SystemdError> {
+        let job = self.inner.manager.restart_unit(unit.as_str(), "replace");
+        self.job("restart", unit, job).await
+    }
+
+    /// daemon-reload: systemd reads all unit files again. Returns after one that began after this call;
+    /// callers at the same time share it.
+    pub async fn reload(&self) -> Result<(), SystemdError> {
+        let reload = async || {
+            let reply = self.limited(self.inner.manager.reload()).await;
+            reply.map_err(|source| SystemdError::Manager("reload its unit files", source))
+        };
+        self.inner.reloads.share(reload).await
+    }
+
+    /// Takes a unit out of the failed state. Nothing to do, and no error, when it is not loaded.
+    pub async fn reset_failed(&self, unit: &UnitName) -> Result<(), SystemdError> {
+        let call = self.inner.manager.reset_failed_unit(unit.as_str());
+        match self
+            .unit_call("reset the failed state of", unit, call)
+            .await
+        {
+            Err(error) if error.is_no_such_unit() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Sends a signal to processes of a unit.
+    pub async fn kill(&self, unit: &UnitName, whom: Whom, signal: i32) -> Result<(), SystemdError> {
+        let whom = match whom {
+            Whom::Main => "main",
+            Whom::All => "all",
+        };
+        let call = self.inner.manager.kill_unit(unit.as_str(), whom, signal);
+        self.unit_call("send a signal to", unit, call).await
+    }
+
+    /// Asks systemd to announce changes of all units.
+    pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
+        let reply = self.limited(self.inner.manager.subscribe()).await;
+        reply.map_err(|source| SystemdError::Manager("announce changes of its units", source))
+    }
+
+    pub(super) fn connection(&self) -> &zbus::Connection {
+        self.inner.manager.inner().connection()
+    }
+
+    /// Makes a call that is answered by the path of a job, and waits for that job.
+    async fn job(
+        &self,
+        act: &'static str,
+        unit: &UnitName,
+        call: impl Future<Output = zbus::Result<OwnedObjectPath>>,
+    ) -> Result<JobResult, SystemdError> {
+        let waiting = self.inner.jobs.call();
+        let path = self.unit_call(act, unit, call).await?;
+        let id = path.rsplit_once('/').and_then(|(_, id)| id.parse().ok());
+        let id = id.ok_or_else(|| SystemdError::Answer(path.to_string()))?;
+        waiting.result(id, unit.as_str()).await
+    }
+
+    async fn unit_call<T>(
+        &self,
+        act: &'static str,
+        unit: &UnitName,
+        call: impl Future<Output = zbus::Result<T>>,
+    ) -> Result<T, SystemdError> {
+        self.limited(call)
+            .await
+            .map_err(|source| SystemdError::Unit {
+                act,
+                unit: unit.to_string(),
+                source,
+            })
+    }
+
+    /// Makes a call when fewer than [`CALLS`] are on their way.
+    async fn limited<T>(&self, call: impl Future<Output = T>) -> T {
+        // The semaphore is never closed, so there is always a permit to wait for.
+        let _permit = self.inner.calls.acquire().await;
+        call.await
+    }
+}

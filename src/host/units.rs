@@ -1,0 +1,253 @@
+//! The unit files of vks: one directory, and beside it the links that start pods at boot.
+
+use super::files::{Dir, FileError};
+use crate::model::identity::Identity;
+use crate::model::layout::Layout;
+use crate::model::name::UnitName;
+use crate::model::observed::Digest;
+use crate::unit::read::MAX_BYTES;
+use crate::unit::{self, UnitFile, identity, names};
+use std::collections::BTreeSet;
+
+/// Unit types that vks makes files of.
+const KINDS: [&str; 4] = [".service", ".target", ".slice", ".timer"];
+
+/// A unit file as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitOnDisk {
+    /// Its name.
+    pub name: UnitName,
+    /// Digest of its text.
+    pub digest: Digest,
+    /// Digest of what systemd reads of it.
+    pub loaded_digest: Option<Digest>,
+    /// Who it belongs to; `None` when it does not say, or not in a way this vks understands.
+    pub identity: Option<Identity>,
+    /// Units it `Wants=`: a pod's target names the pod's other units.
+    pub wants: Vec<UnitName>,
+}
+
+/// What is in the unit directory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listing {
+    /// Every unit file of vks' name.
+    pub units: Vec<UnitOnDisk>,
+    /// Files of vks' name that are no readable unit files.
+    pub unreadable: BTreeSet<String>,
+    /// Units that start at boot.
+    pub enabled: BTreeSet<UnitName>,
+}
+
+/// The directory of unit files, open.
+#[derive(Debug)]
+pub struct UnitDir {
+    dir: Dir,
+}
+
+impl UnitDir {
+    /// Opens the directory; `None` when there is none yet.
+    pub fn open(layout: &Layout) -> Result<Option<Self>, FileError> {
+        Ok(Dir::open(&layout.units)?.map(|dir| Self { dir }))
+    }
+
+    /// Opens the directory and makes it if need be.
+    pub fn create(layout: &Layout) -> Result<Self, FileError> {
+        Ok(Self {
+            dir: Dir::create(&layout.units)?,
+        })
+    }
+
+    /// Reads every unit file of vks' name, and the links.
+    pub fn list(&self) -> Result<Listing, FileError> {
+        let mut listing = Listing {
+            enabled: self.enabled()?,
+            ..Listing::default()
+        };
+        for (name, kind) in self.dir.entries()? {
+            let ours = name.starts_with("vks") && KINDS.iter().any(|kind| name.ends_with(kind));
+            if !ours || kind.is_dir() || name == names::ALL_PODS {
+                continue;
+            }
+            match name.parse() {
+                Ok(unit) => match self.read(&unit) {
+                    Ok(found) => listing.units.extend(found),
+                    Err(_) => drop(listing.unreadable.insert(name)),
+                },
+                Err(_) => drop(listing.unreadable.insert(name)),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Reads one unit file; `None` when there is none.
+    pub fn read(&self, name: &UnitName) -> Result<Option<UnitOnDisk>, FileError> {
+        let bytes = self.dir.read(name.as_str(), MAX_BYTES)?;
+        Ok(bytes.map(|bytes| parse(name.clone(), &bytes)))
+    }
+
+    /// Writes a unit file.
+    pub fn write(&self, name: &UnitName, text: &str) -> Result<(), FileError> {
+        self.dir.write(name.as_str(), text.as_bytes(), 0o644)
+    }
+
+    /// Removes a unit file; whether there was one.
+    pub fn remove(&self, name: &UnitName) -> Result<bool, FileError> {
+        self.dir.remove(name.as_str())
+    }
+
+    /// Makes a unit start at boot.
+    pub fn enable(&self, name: &UnitName) -> Result<(), FileError> {
+        let links = self.dir.create_sub(&wants_dir(), 0o755)?;
+        links.symlink(name.as_str(), &format!("../{name}"))
+    }
+
+    /// Makes a unit not start at boot; whether it did.
+    pub fn disable(&self, name: &UnitName) -> Result<bool, FileError> {
+        match self.dir.sub(&wants_dir())? {
+            Some(links) => links.remove(name.as_str()),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a unit starts at boot.
+    pub fn is_enabled(&self, name: &UnitName) -> Result<bool, FileError> {
+        match self.dir.sub(&wants_dir())? {
+            Some(links) => Ok(links.read_link(name.as_str())?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    fn enabled(&self) -> Result<BTreeSet<UnitName>, FileError> {
+        let Some(links) = self.dir.sub(&wants_dir())? else {
+            return Ok(BTreeSet::new());
+        };
+        let names = links.entries()?.into_iter();
+        Ok(names.filter_map(|(name, _)| name.parse().ok()).collect())
+    }
+
+    /// Makes all that was written so far safe from a power loss: once for a batch.
+    pub fn sync(&self) -> Result<(), FileError> {
+        self.dir.sync()
+    }
+
+    /// Removes what writes that were cut short have left. Only for the holder of the lock.
+    pub fn sweep(&self) -> Result<(), FileError> {
+        self.dir.sweep()?;
+        match self.dir.sub(&wants_dir())? {
+            Some(links) => links.sweep(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wants_dir() -> String {
+    format!("{}.wants", names::ALL_PODS)
+}
+
+fn parse(name: UnitName, bytes: &[u8]) -> UnitOnDisk {
+    let digest = unit::digest(bytes);
+    let text = std::str::from_utf8(bytes).ok();
+    let file = text.and_then(|text| unit::read::read(text).ok());
+    UnitOnDisk {
+        digest,
+        loaded_digest: file.as_ref().map(UnitFile::loaded_digest),
+        identity: file
+            .as_ref()
+            .and_then(|file| identity::read(file).ok().flatten()),
+        wants: file.as_ref().map(wants).unwrap_or_default(),
+        name,
+    }
+}
+
+fn wants(file: &UnitFile) -> Vec<UnitName> {
+    let lists = file.values("Unit", "Wants");
+    lists
+        .flat_map(str::split_whitespace)
+        .filter_map(|name| name.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::files::tests::Scratch;
+    use crate::model::identity::UnitRole;
+    use crate::model::pod::SourcePath;
+
+    fn layout(scratch: &Scratch) -> Layout {
+        Layout {
+            units: scratch.0.join("units"),
+            ..Layout::default()
+        }
+    }
+
+    fn unit(name: &str) -> UnitName {
+        name.parse().unwrap()
+    }
+
+    fn target() -> String {
+        let mut file = UnitFile::default();
+        file.push(
+            "Unit",
+            "Wants",
+            "vks.a.b.web.service vks-a-b-sandbox.service",
+        );
+        file.push("Unit", "Wants", "vks-a-b-probes.service");
+        let identity = Identity {
+            pod: crate::model::name::ObjectKey {
+                namespace: "a".parse().unwrap(),
+                name: "b".parse().unwrap(),
+            },
+            uid: "u".parse().unwrap(),
+            role: UnitRole::Pod,
+            source: SourcePath("/etc/vks/pods.d/b.toml".into()),
+            spec_hash: "h".into(),
+            manifest: Some("{}".into()),
+        };
+        identity::write(&mut file, &identity);
+        file.to_string()
+    }
+
+    #[test]
+    fn units_are_written_listed_and_removed() {
+        let scratch = Scratch::new();
+        let layout = layout(&scratch);
+        assert!(UnitDir::open(&layout).unwrap().is_none());
+        let dir = UnitDir::create(&layout).unwrap();
+        assert_eq!(dir.list().unwrap(), Listing::default());
+        let name = unit("vks-a-b.target");
+        dir.write(&name, &target()).unwrap();
+        dir.enable(&name).unwrap();
+        for other in ["ssh.service", "vks-pods.target", "vks.conf"] {
+            std::os::unix::fs::symlink("/dev/null", layout.units.join(other)).unwrap();
+        }
+        let listing = dir.list().unwrap();
+        assert_eq!(listing.enabled, BTreeSet::from([name.clone()]));
+        assert!(listing.unreadable.is_empty());
+        let [found] = &listing.units[..] else {
+            panic!("{listing:?}")
+        };
+        assert_eq!(found.wants.len(), 3);
+        assert_eq!(found.digest, unit::digest(target().as_bytes()));
+        assert_eq!(&*found.identity.as_ref().unwrap().spec_hash, "h");
+        assert!(dir.is_enabled(&name).unwrap() && dir.disable(&name).unwrap());
+        assert!(!dir.is_enabled(&name).unwrap() && !dir.disable(&name).unwrap());
+        assert!(dir.remove(&name).unwrap() && !dir.remove(&name).unwrap());
+        assert_eq!(dir.read(&name).unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart() {
+        let scratch = Scratch::new();
+        let dir = UnitDir::create(&layout(&scratch)).unwrap();
+        dir.write(&unit("vks.a.service"), "[Service]\nExecStart=/bin/true\n")
+            .unwrap();
+        dir.write(&unit("vks.b.service"), "no unit").unwrap();
+        dir.dir.write("vks bad.service", b"", 0o644).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", scratch.0.join("units/vks.c.service")).unwrap();
+        let listing = dir.list().unwrap();
+        assert!(listing.units.iter().all(|unit| unit.identity.is_none()));
+        assert_eq!(listing.units.len(), 2);
+        assert_eq!(listing.unreadable.len(), 2);
+    }
+}

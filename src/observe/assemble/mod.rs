@@ -1,0 +1,110 @@
+//! Unit files, pod directories and systemd's list become [`Observed`]. Pure.
+
+use super::disk::{Disk, PodDir};
+use super::pod_level_units;
+use crate::host::units::UnitOnDisk;
+use crate::model::identity::{Identity, UnitRole};
+use crate::model::name::{PodKey, UnitName};
+use crate::model::observed::{Observed, ObservedPod, ObservedUnit, UnitState};
+use std::collections::BTreeMap;
+
+type States = BTreeMap<UnitName, UnitState>;
+
+/// Joins the two views. A pod is there when a unit file says so; units that systemd still has without a
+/// file are added to it when they have a pod-level name or the pod's target wants them.
+pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
+    let Disk {
+        listing, mut pods, ..
+    } = disk;
+    let mut observed = Observed {
+        strays: listing.unreadable,
+        ..Observed::default()
+    };
+    let mut owned: BTreeMap<PodKey, Vec<(UnitOnDisk, Identity)>> = BTreeMap::new();
+    for mut unit in listing.units {
+        match unit.identity.take() {
+            Some(identity) => owned
+                .entry(identity.pod.clone())
+                .or_default()
+                .push((unit, identity)),
+            None => drop(observed.strays.insert(unit.name.into())),
+        }
+    }
+    for (key, units) in owned {
+        let Some(life) = life(&units) else { continue };
+        let (uid, source) = (life.uid.clone(), life.source.clone());
+        let dir = pods.remove(&uid).unwrap_or_default();
+        let enabled = units.iter().any(|(unit, identity)| {
+            identity.role == UnitRole::Pod && listing.enabled.contains(&unit.name)
+        });
+        let mut pod = pod(dir, uid, source);
+        pod.enabled = enabled;
+        add_units(&mut pod, units, &key, &mut states);
+        observed.pods.insert(key, pod);
+    }
+    observed
+}
+
+/// The identity that stands for the pod: its target's, or any when the target is missing.
+fn life(units: &[(UnitOnDisk, Identity)]) -> Option<&Identity> {
+    let target = units
+        .iter()
+        .find(|(_, identity)| identity.role == UnitRole::Pod);
+    target.or(units.first()).map(|(_, identity)| identity)
+}
+
+fn pod(
+    dir: PodDir,
+    uid: crate::model::name::PodUid,
+    source: crate::model::pod::SourcePath,
+) -> ObservedPod {
+    ObservedPod {
+        uid,
+        source,
+        manifest: None,
+        enabled: false,
+        units: BTreeMap::new(),
+        payloads: dir.payloads,
+        runs: dir.runs,
+        deadline_exceeded: dir.deadline_exceeded,
+    }
+}
+
+fn add_units(
+    pod: &mut ObservedPod,
+    units: Vec<(UnitOnDisk, Identity)>,
+    key: &PodKey,
+    states: &mut States,
+) {
+    let mut known: Vec<UnitName> = pod_level_units(key).into();
+    for (unit, mut identity) in units {
+        if identity.role == UnitRole::Pod {
+            // Kept once: it may be large.
+            pod.manifest = identity.manifest.take();
+            known.extend(unit.wants);
+        }
+        let observed = ObservedUnit {
+            digest: Some(unit.digest),
+            loaded_digest: unit.loaded_digest,
+            identity: Some(identity),
+            state: states.remove(&unit.name).unwrap_or_default(),
+        };
+        pod.units.insert(unit.name, observed);
+    }
+    for name in known {
+        if !pod.units.contains_key(&name)
+            && let Some(state) = states.remove(&name)
+        {
+            let observed = ObservedUnit {
+                digest: None,
+                loaded_digest: None,
+                identity: None,
+                state,
+            };
+            pod.units.insert(name, observed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

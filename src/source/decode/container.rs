@@ -1,0 +1,231 @@
+//! Containers: everything but environment, probes and mounts, which have files of their own.
+
+use super::check::{absolute_path, port_name};
+use super::field::{Field, Fields};
+use super::known;
+use super::{env, probe, volume};
+use crate::model::pod::{Container, Port, Resources, RestartPolicy, RunAs};
+use crate::model::probe::Probes;
+use crate::model::quantity::QuantityError;
+use crate::model::volume::Volume;
+use crate::source::tree::Value;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What of the pod a container depends on.
+pub struct Around<'a> {
+    /// `None` when the volumes themselves are wrong.
+    pub volumes: Option<&'a [Volume]>,
+    pub host_network: bool,
+    pub grace: Duration,
+}
+
+/// The words of `restartPolicy`.
+pub const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
+    ("Always", RestartPolicy::Always),
+    ("OnFailure", RestartPolicy::OnFailure),
+    ("Never", RestartPolicy::Never),
+];
+
+/// Decodes a container; `init` for those of `initContainers`.
+pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<Container> {
+    let mut f = field.fields(known::CONTAINER)?;
+    let name = f.require("name").and_then(|x| x.parse());
+    let image = f.require("image").and_then(|x| x.parse());
+    let command = f.arguments("command");
+    let args = f.arguments("args");
+    let working_dir = f.optional("workingDir", |x| absolute_path(&x));
+    let env_from = env::env_from(&mut f);
+    let env = env::env(&mut f);
+    let ports = ports(&mut f, around.host_network);
+    let resources = f.optional("resources", |x| resources(&x));
+    let mounts = volume::mounts(&mut f, around.volumes);
+    let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
+    let named = ports.as_deref().unwrap_or_default();
+    let probes = probe::probes(&mut f, named);
+    let hooks = probe::hooks(&mut f, named, around.grace);
+    let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
+    let message_policy = f.optional("terminationMessagePolicy", |x| x.one_of(&[("File", ())]));
+    let run_as = f.optional("securityContext", |x| run_as(&x, known::SECURITY));
+    f.finish();
+    message_policy?;
+    let (post_start, pre_stop) = hooks?;
+    let container = Container {
+        name: name?,
+        image: image?,
+        command: command?,
+        args: args?,
+        working_dir: working_dir?,
+        env_from: env_from?,
+        env: env?,
+        ports: ports?,
+        resources: resources?.unwrap_or_default(),
+        mounts: mounts?,
+        restart_policy: restart_policy?,
+        probes: probes?,
+        post_start,
+        pre_stop,
+        termination_message_path: message_path?
+            .unwrap_or_else(|| "/dev/termination-log".to_owned()),
+        run_as: run_as?.unwrap_or_default(),
+    };
+    (!init || plain_init(field, &container)).then_some(container)
+}
+
+/// An init container that runs to its end has neither probes nor hooks.
+fn plain_init(field: &Field<'_>, container: &Container) -> bool {
+    let sidecar = container.restart_policy == Some(RestartPolicy::Always);
+    let watched = container.probes != Probes::default()
+        || container.post_start.is_some()
+        || container.pre_stop.is_some();
+    if watched && !sidecar {
+        field.problem(
+            "an init container that runs to its end has no probes and no lifecycle: \
+             remove them, or make it a sidecar with restartPolicy: Always",
+        );
+    }
+    sidecar || !watched
+}
+
+/// `securityContext` of a pod or container.
+pub fn run_as(field: &Field<'_>, rules: &'static known::Rules) -> Option<RunAs> {
+    let mut f = field.fields(rules)?;
+    let user = f.optional("runAsUser", |x| x.count(0));
+    let group = f.optional("runAsGroup", |x| x.count(0));
+    f.finish();
+    Some(RunAs {
+        user: user?,
+        group: group?,
+    })
+}
+
+fn ports(container: &mut Fields<'_>, host_network: bool) -> Option<Vec<Port>> {
+    let mut names = BTreeSet::new();
+    container.list("ports", |field| {
+        let port = port(&field, host_network)?;
+        if let Some(name) = &port.name
+            && !names.insert(name.clone())
+        {
+            field.problem(format!(
+                "the port name {name:?} is there twice: rename or remove one"
+            ));
+            return None;
+        }
+        Some(port)
+    })
+}
+
+fn port(field: &Field<'_>, host_network: bool) -> Option<Port> {
+    let mut f = field.fields(known::PORT)?;
+    let number = f.require("containerPort").and_then(|x| x.integer(1, 65535));
+    let name = f.optional("name", |x| match x.text()? {
+        "" => Some(None),
+        text => {
+            port_name(text).map_err(|message| x.problem(message)).ok()?;
+            Some(Some(text.to_owned()))
+        }
+    });
+    let protocol = f.optional("protocol", |x| {
+        x.one_of(&[("TCP", "TCP"), ("UDP", "UDP"), ("SCTP", "SCTP")])
+    });
+    let host_port = f.optional("hostPort", |x| {
+        let port = x.integer(0, 65535)?;
+        let problem = if port == 0 {
+            return Some(());
+        } else if !host_network {
+            "vks does not implement this field yet: remove it, or use hostNetwork: true"
+        } else if number.is_some_and(|number| number != port) {
+            "must be the containerPort in a pod on the host's network: remove it"
+        } else {
+            return Some(());
+        };
+        x.problem(problem);
+        None
+    });
+    f.finish();
+    host_port?;
+    Some(Port {
+        name: name?.flatten(),
+        port: u16::try_from(number?).ok()?,
+        protocol: protocol?.unwrap_or("TCP").to_owned(),
+    })
+}
+
+fn resources(field: &Field<'_>) -> Option<Resources> {
+    let mut f = field.fields(known::RESOURCES)?;
+    let requests = f.optional("requests", |x| amounts(&x));
+    let limits = f.optional("limits", |x| amounts(&x));
+    f.finish();
+    let (request, limit) = (requests?.unwrap_or_default(), limits?.unwrap_or_default());
+    within(field, "cpu", request.cpu, limit.cpu)?;
+    within(field, "memory", request.memory, limit.memory)?;
+    Some(Resources {
+        cpu_request: request.cpu.or(limit.cpu),
+        cpu_limit: limit.cpu,
+        memory_request: request.memory.or(limit.memory),
+        memory_limit: limit.memory,
+    })
+}
+
+fn within<T: PartialOrd>(
+    field: &Field<'_>,
+    what: &str,
+    request: Option<T>,
+    limit: Option<T>,
+) -> Option<()> {
+    if let (Some(request), Some(limit)) = (request, limit)
+        && request > limit
+    {
+        field.problem(format!(
+            "the {what} request is larger than the limit: lower requests.{what} or raise limits.{what}"
+        ));
+        return None;
+    }
+    Some(())
+}
+
+/// `requests` or `limits`.
+#[derive(Default)]
+struct Amounts {
+    cpu: Option<crate::model::quantity::CpuMillis>,
+    memory: Option<crate::model::quantity::Bytes>,
+}
+
+fn amounts(field: &Field<'_>) -> Option<Amounts> {
+    let mut out = Amounts::default();
+    let mut good = true;
+    for (entry, amount) in field.entries()? {
+        match entry.key.as_str() {
+            "cpu" => out.cpu = quantity(&amount),
+            "memory" => out.memory = quantity(&amount),
+            _ => amount.problem("vks knows only cpu and memory: remove this resource"),
+        }
+        good &= match entry.key.as_str() {
+            "cpu" => out.cpu.is_some(),
+            "memory" => out.memory.is_some(),
+            _ => false,
+        };
+    }
+    good.then_some(out)
+}
+
+/// A quantity, written as a string or a number.
+fn quantity<T: FromStr<Err = QuantityError>>(field: &Field<'_>) -> Option<T> {
+    let text = match &field.node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        _ => field.text()?.to_owned(),
+    };
+    match text.parse() {
+        Ok(amount) => Some(amount),
+        Err(error @ QuantityError::Syntax(_)) => {
+            field.problem(error.to_string());
+            None
+        }
+        Err(error) => {
+            field.problem(format!("{error}: write another amount"));
+            None
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The fields of Kubernetes 1.36 that vks knows by name although it gives them no effect.
+//!
+//! The fields vks implements are those the decoder takes; they are not listed here. Everything else the
+//! API has is here, so that a field that exists and one that is a mistake get different answers.
+
+/// What becomes of a field that the decoder has not taken.
+#[derive(Debug, Clone, Copy)]
+pub enum Rule {
+    /// Accepted without effect: it says what is true anyway, or only informs, or the API server wrote it.
+    Noted(Kind),
+    /// Refused unless it says what its absence says (false, 0, empty). With a hint for people.
+    Unset(&'static str),
+    /// Refused. With a hint for people.
+    Later(&'static str),
+}
+
+/// The kind of value a noted field must have.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A list.
+    List,
+    /// A table.
+    Table,
+}
+
+/// The fields of one kind of table.
+pub type Rules = [(&'static str, Rule)];
+
+use Kind::{Bool, Int, List, Table, Text};
+use Rule::{Later, Noted, Unset};
+
+const NO: Rule = Unset("");
+
+/// Nothing beyond what the decoder takes.
+pub const NONE: &Rules = &[];
+
+/// A top-level object.
+pub const OBJECT: &Rules = &[("status", Noted(Table))];
+
+/// A list of objects.
+pub const LIST: &Rules = &[("metadata", Noted(Table))];
+
+/// `ObjectMeta` of an object.
+pub const META: &Rules = &[
+    ("creationTimestamp", Noted(Text)),
+    ("deletionGracePeriodSeconds", Noted(Int)),
+    ("deletionTimestamp", Noted(Text)),
+    ("finalizers", NO),
+    ("generateName", Noted(Text)),
+    ("generation", Noted(Int)),
+    ("managedFields", Noted(List)),
+    ("ownerReferences", Noted(List)),
+    ("resourceVersion", Noted(Text)),
+    ("selfLink", Noted(Text)),
+];
+
+/// `ObjectMeta` of a pod template: name and namespace have no meaning there.
+pub const TEMPLATE_META: &Rules = &[
+    ("creationTimestamp", Noted(Text)),
+    ("finalizers", NO),
+    ("name", Noted(Text)),
+    ("namespace", Noted(Text)),
+    ("deletionGracePeriodSeconds", NO),
+    ("deletionTimestamp", NO),
+    ("generateName", NO),
+    ("generation", NO),
+    ("managedFields", NO),
+    ("ownerReferences", NO),
+    ("resourceVersion", NO),
+    ("selfLink", NO),
+    ("uid", NO),
+];
+
+/// `PodSpec`.
+pub const POD_SPEC: &Rules = &[
+    ("affinity", Unset("a host has one place to run a pod")),
+    ("dnsConfig", NO),
+    ("enableServiceLinks", Noted(Bool)),
+    ("ephemeralContainers", NO),
+    ("evictionInterceptors", NO),
+    ("hostAliases", NO),
+    ("hostIPC", NO),
+    ("hostPID", NO),
+    ("hostname", NO),
+    ("hostnameOverride", NO),
+    ("imagePullSecrets", Noted(List)),
+    ("nodeName", Noted(Text)),
+    ("nodeSelector", Unset("a host has one place to run a pod")),
+    ("overhead", NO),
+    ("preemptionPolicy", Noted(Text)),
+    ("priority", NO),
+    ("priorityClassName", NO),
+    ("readinessGates", NO),
+    ("resourceClaims", NO),
+    ("resources", Unset("or move it to the containers")),
+    ("runtimeClassName", NO),
+    ("schedulerName", Noted(Text)),
+    ("schedulingGates", NO),
+    ("schedulingGroup", NO),
+    ("setHostnameAsFQDN", NO),
+    ("shareProcessNamespace", NO),
+    ("subdomain", NO),
+    ("tolerations", Noted(List)),
+    ("topologySpreadConstraints", NO),
+    ("workloadRef", NO),
+];
+
+/// `PodSecurityContext`.
+pub const POD_SECURITY: &Rules = &[
+    ("appArmorProfile", NO),
+    ("fsGroup", Later("")),
+    ("fsGroupChangePolicy", NO),
+    ("runAsNonRoot", NO),
+    ("seLinuxChangePolicy", NO),
+    ("seLinuxOptions", NO),
+    ("seccompProfile", NO),
+    ("supplementalGroups", NO),
+    ("supplementalGroupsPolicy", NO),
+    ("sysctls", NO),
+    ("windowsOptions", NO),
+];
+
+/// `Container`.
+pub const CONTAINER: &Rules = &[
+    ("imagePullPolicy", Noted(Text)),
+    ("resizePolicy", NO),
+    ("restartPolicyRules", NO),
+    ("stdin", NO),
+    ("stdinOnce", NO),
+    ("targetContainerName", NO),
+    ("tty", NO),
+    ("volumeDevices", NO),
+];
+
+/// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
+pub const SECURITY: &Rules = &[
+    ("allowPrivilegeEscalation", Later("")),
+    ("appArmorProfile", NO),
+    ("capabilities", NO),
+    ("privileged", NO),
+    ("procMount", NO),
+    ("readOnlyRootFilesystem", NO),
+    ("runAsNonRoot", NO),
+    ("seLinuxOptions", NO),
+    ("seccompProfile", NO),
+    ("windowsOptions", NO),
+];
+
+/// `ResourceRequirements`.
+pub const RESOURCES: &Rules = &[("claims", NO)];
+
+/// `ContainerPort`.
+pub const PORT: &Rules = &[("hostIP", NO)];
+
+/// `EnvVarSource`.
+pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("")), ("resourceFieldRef", Later(""))];
+
+/// `Lifecycle`.
+pub const LIFECYCLE: &Rules = &[("stopSignal", NO)];
+
+/// `LifecycleHandler`.
+pub const HOOK: &Rules = &[("tcpSocket", Later("it has no effect in Kubernetes either"))];
+
+/// `VolumeMount`.
+pub const MOUNT: &Rules = &[("subPath", NO), ("subPathExpr", NO)];
+
+/// `Volume`.
+pub const VOLUME: &Rules = &[
+    ("awsElasticBlockStore", Later("")),
+    ("azureDisk", Later("")),
+    ("azureFile", Later("")),
+    ("cephfs", Later("")),
+    ("cinder", Later("")),
+    ("csi", Later("")),
+    ("downwardAPI", Later("")),
+    ("ephemeral", Later("")),
+    ("fc", Later("")),
+    ("flexVolume", Later("")),
+    ("flocker", Later("")),
+    ("gcePersistentDisk", Later("")),
+    ("gitRepo", Later("")),
+    ("glusterfs", Later("")),
+    ("image", Later("")),
+    ("iscsi", Later("")),
+    ("nfs", Later("")),
+    ("persistentVolumeClaim", Later("")),
+    ("photonPersistentDisk", Later("")),
+    ("portworxVolume", Later("")),
+    ("projected", Later("")),
+    ("quobyte", Later("")),
+    ("rbd", Later("")),
+    ("scaleIO", Later("")),
+    ("storageos", Later("")),
+    ("vsphereVolume", Later("")),
+];
+
+/// `EmptyDirVolumeSource`.
+pub const EMPTY_DIR: &Rules = &[("medium", NO), ("sizeLimit", Later(""))];
+
+/// `ConfigMapVolumeSource` and `SecretVolumeSource`.
+pub const KEYS_VOLUME: &Rules = &[("items", NO)];
+
+/// `DeploymentSpec`.
+pub const DEPLOYMENT: &Rules = &[
+    ("minReadySeconds", NO),
+    ("paused", NO),
+    ("progressDeadlineSeconds", Noted(Int)),
+    ("revisionHistoryLimit", Noted(Int)),
+    (
+        "strategy",
+        Unset("all pods of a changed deployment are replaced"),
+    ),
+];
+
+/// `LabelSelector`.
+pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
+
+/// Kinds of Kubernetes that may come, so that the answer is not "unknown".
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, ConfigMap, Secret and List";

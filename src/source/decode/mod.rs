@@ -1,0 +1,219 @@
+//! Trees become objects: strictly, and with all problems at once.
+//!
+//! Every decoder looks at everything before it gives up: it returns `None` when something was wrong, and
+//! has then reported what. A file with any problem is not used at all, so what a half-decoded object
+//! would be does not matter; only its name does, which stays taken.
+
+mod base64;
+mod check;
+mod container;
+mod data;
+mod deployment;
+mod env;
+mod field;
+mod known;
+mod meta;
+mod pod;
+mod probe;
+mod report;
+mod volume;
+
+pub use report::Report;
+
+use crate::model::desired::DataObject;
+use crate::model::name::{ObjectKey, PodUid};
+use crate::model::pod::Pod;
+use crate::source::tree::Node;
+use field::{Field, Fields};
+
+/// The most pods of one file.
+const MAX_PODS: usize = 10_000;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Everything only one file may define, whether the definition is right or not.
+    pub claims: Vec<Claim>,
+    /// Pods, also those of deployments.
+    pub pods: Vec<Pod>,
+    /// Config maps.
+    pub config_maps: Vec<(ObjectKey, DataObject)>,
+    /// Secrets.
+    pub secrets: Vec<(ObjectKey, DataObject)>,
+}
+
+/// Something only one file may define, and the line it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What is claimed.
+    pub what: What,
+    /// The line of the object.
+    pub line: usize,
+}
+
+/// What can be claimed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// A pod.
+    Pod(ObjectKey),
+    /// A deployment.
+    Deployment(ObjectKey),
+    /// A config map.
+    ConfigMap(ObjectKey),
+    /// A secret.
+    Secret(ObjectKey),
+    /// A pod's identity.
+    Uid(PodUid),
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pod(key) => write!(f, "Pod {key}"),
+            Self::Deployment(key) => write!(f, "Deployment {key}"),
+            Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
+            Self::Secret(key) => write!(f, "Secret {key}"),
+            Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
+        }
+    }
+}
+
+/// Decodes a document: an object, a list of objects, or a table with `items`.
+pub fn document(node: &Node, report: &Report, found: &mut Found) {
+    object_or_list(&at(node, String::new(), report), report, found);
+}
+
+fn at<'a>(node: &'a Node, path: String, report: &'a Report) -> Field<'a> {
+    Field { node, path, report }
+}
+
+fn object_or_list(field: &Field<'_>, report: &Report, found: &mut Found) {
+    use crate::source::tree::Value;
+    let kind = field.node.get("kind").map(|kind| &kind.value);
+    let named_list = matches!(kind, Some(Value::Text(kind)) if kind == "List");
+    let bare_list = kind.is_none() && field.node.get("items").is_some();
+    if let Value::Seq(_) = field.node.value {
+        for item in field.items().unwrap_or_default() {
+            object(&item, report, found);
+        }
+    } else if named_list || bare_list {
+        list(field, report, found);
+    } else {
+        object(field, report, found);
+    }
+}
+
+fn list(field: &Field<'_>, report: &Report, found: &mut Found) {
+    let Some(mut f) = field.fields(known::LIST) else {
+        return;
+    };
+    let _ = f.take("kind");
+    let _ = version(&mut f, "v1", false);
+    if let Some(items) = f.require("items").and_then(|items| items.items()) {
+        for item in items {
+            object(&item, report, found);
+        }
+    }
+    f.finish();
+}
+
+fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
+    let Some(mut f) = field.fields(known::OBJECT) else {
+        return;
+    };
+    let kind = match f.take("kind") {
+        Some(kind) => kind.text().map(|text| (kind.clone(), text)),
+        None => None,
+    };
+    match kind {
+        None if field.node.get("kind").is_none() => pod_object(&mut f, report, found),
+        None => return,
+        Some((_, "Pod")) => pod_object(&mut f, report, found),
+        Some((_, "Deployment")) => deployment_object(&mut f, found),
+        Some((_, "ConfigMap")) => {
+            let (key, data) = data_object(&mut f, data::config_map);
+            claim(found, f.line(), key.clone().map(What::ConfigMap));
+            found.config_maps.extend(key.zip(data));
+        }
+        Some((_, "Secret")) => {
+            let (key, data) = data_object(&mut f, data::secret);
+            claim(found, f.line(), key.clone().map(What::Secret));
+            found.secrets.extend(key.zip(data));
+        }
+        Some((kind, name)) => {
+            kind.problem(format!(
+                "kind {name:?} is not supported yet: remove the object; vks takes {}",
+                known::SUPPORTED_KINDS
+            ));
+            return;
+        }
+    }
+    f.finish();
+}
+
+fn claim(found: &mut Found, line: usize, what: Option<What>) {
+    found.claims.extend(what.map(|what| Claim { what, line }));
+}
+
+/// Checks `apiVersion`, which only a pod may leave out.
+fn version(object: &mut Fields<'_>, wanted: &'static str, needed: bool) -> Option<()> {
+    let field = if needed {
+        object.require("apiVersion")?
+    } else {
+        match object.take("apiVersion") {
+            Some(field) => field,
+            None => return Some(()),
+        }
+    };
+    field.one_of(&[(wanted, ())])
+}
+
+fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut Found) {
+    let version = version(f, "v1", false);
+    let meta = meta::object(f);
+    let spec = f.require("spec");
+    let decoded = spec.as_ref().and_then(pod::spec);
+    if let Some(key) = meta.as_ref().and_then(|meta| meta.key.clone()) {
+        claim(found, f.line(), Some(What::Pod(key)));
+    }
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(decoded), Some(spec)) = (whole, decoded, spec) {
+        claim(found, f.line(), meta.uid.clone().map(What::Uid));
+        found
+            .pods
+            .extend(pod::build(meta, decoded, spec.node, report));
+    }
+}
+
+fn deployment_object(f: &mut Fields<'_>, found: &mut Found) {
+    let version = version(f, "apps/v1", true);
+    let meta = meta::object(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    let pods = f
+        .require("spec")
+        .and_then(|spec| deployment::pods(&spec, key.as_ref()));
+    claim(found, f.line(), key.map(What::Deployment));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some(_), Some(pods)) = (whole, pods) {
+        if found.pods.len() + pods.len() > MAX_PODS {
+            f.problem("the file holds more than 10000 pods: split it into several files");
+            return;
+        }
+        for pod in &pods {
+            claim(found, f.line(), Some(What::Pod(pod.key.clone())));
+        }
+        found.pods.extend(pods);
+    }
+}
+
+fn data_object(
+    f: &mut Fields<'_>,
+    decode: fn(&mut Fields<'_>) -> Option<DataObject>,
+) -> (Option<ObjectKey>, Option<DataObject>) {
+    let version = version(f, "v1", true);
+    let meta = meta::object(f);
+    let data = decode(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    (key, whole.and(data))
+}

@@ -1,0 +1,155 @@
+//! Many files become one [`Desired`]: each object from one file, a file with any problem held as a whole.
+//!
+//! What a file defines it claims, whether its definition is right or not; the first file in order keeps
+//! the claim. So a broken edit of one file never lets a second definition elsewhere take over.
+
+use super::decode::What;
+use super::parse::ParsedFile;
+use crate::model::desired::{Desired, Problem};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file's place in the order of files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The rank of its directory.
+    pub rank: usize,
+    /// Its path.
+    pub path: Arc<Path>,
+}
+
+/// What several files want, one by one put together and taken apart.
+#[derive(Debug, Default)]
+pub struct Merged {
+    desired: Desired,
+    claims: BTreeMap<What, BTreeMap<Place, usize>>,
+    problems: BTreeMap<Place, Vec<Problem>>,
+}
+
+impl Merged {
+    /// The sum.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// The same as a value.
+    pub fn into_desired(self) -> Desired {
+        self.desired
+    }
+
+    /// Whether another file than the one at `place` claims this.
+    pub fn claimed_elsewhere(&self, what: &What, place: &Place) -> bool {
+        self.claims
+            .get(what)
+            .is_some_and(|places| places.keys().any(|other| other != place))
+    }
+
+    /// Holds a path: what comes from it, or from below it, is kept as it is.
+    pub fn hold(&mut self, path: PathBuf, problem: Option<Problem>) {
+        self.desired.problems.extend(problem);
+        self.desired.held.insert(path);
+    }
+
+    /// Adds a file that is not there yet. Files that share claims must be added in order.
+    /// Returns whether its objects are used.
+    pub fn add(&mut self, place: &Place, mut file: ParsedFile) -> bool {
+        let mut problems = std::mem::take(&mut file.problems);
+        for claim in &file.claims {
+            let places = self.claims.entry(claim.what.clone()).or_default();
+            if let Some((first, line)) = places.first_key_value()
+                && first < place
+            {
+                problems.push(defined_twice(
+                    &file.path,
+                    claim.line,
+                    &claim.what,
+                    first,
+                    *line,
+                ));
+            }
+            places.entry(place.clone()).or_insert(claim.line);
+        }
+        let used = problems.is_empty();
+        if used {
+            self.insert(file);
+        } else {
+            self.desired.held.insert(file.path);
+            self.problems.insert(place.clone(), problems.clone());
+            self.desired.problems.extend(problems);
+        }
+        used
+    }
+
+    fn insert(&mut self, file: ParsedFile) {
+        let desired = &mut self.desired;
+        desired.config_maps.extend(file.config_maps);
+        desired.secrets.extend(file.secrets);
+        let pods = file.pods.into_iter().map(|pod| (pod.key.clone(), pod));
+        desired.pods.extend(pods);
+    }
+
+    /// Takes a file out again, with what it claims. Returns what of it was in use.
+    pub fn remove(&mut self, place: &Place, claims: &[What]) -> ParsedFile {
+        let mut gone = ParsedFile::default();
+        let held = self.desired.held.remove(&*place.path);
+        if let Some(old) = self.problems.remove(place) {
+            self.desired
+                .problems
+                .retain(|problem| !old.contains(problem));
+        }
+        for what in claims {
+            if let Some(places) = self.claims.get_mut(what) {
+                places.remove(place);
+                if places.is_empty() {
+                    self.claims.remove(what);
+                }
+            }
+            if !held {
+                self.take(what, &mut gone);
+            }
+        }
+        gone
+    }
+
+    fn take(&mut self, what: &What, gone: &mut ParsedFile) {
+        let desired = &mut self.desired;
+        match what {
+            What::Pod(key) => gone.pods.extend(desired.pods.remove(key)),
+            What::ConfigMap(key) => gone
+                .config_maps
+                .extend(desired.config_maps.remove_entry(key)),
+            What::Secret(key) => gone.secrets.extend(desired.secrets.remove_entry(key)),
+            What::Deployment(_) | What::Uid(_) => {}
+        }
+    }
+}
+
+fn defined_twice(file: &Path, line: usize, what: &What, first: &Place, at: usize) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line,
+        field: "metadata.name".to_owned(),
+        message: format!(
+            "{what} is already defined in {}:{at}: rename or remove one of them",
+            first.path.display()
+        ),
+    }
+}
+
+/// Merges files in the order given. `unreadable` are directories (or files) that could not be read: what runs
+/// from them is kept; for those that are only absent give no problem.
+pub fn merge(
+    files: impl IntoIterator<Item = ParsedFile>,
+    unreadable: impl IntoIterator<Item = (PathBuf, Option<Problem>)>,
+) -> Desired {
+    let mut merged = Merged::default();
+    for (path, problem) in unreadable {
+        merged.hold(path, problem);
+    }
+    for (rank, file) in files.into_iter().enumerate() {
+        let path = Arc::from(file.path.as_path());
+        merged.add(&Place { rank, path }, file);
+    }
+    merged.into_desired()
+}
