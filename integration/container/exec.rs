@@ -91,7 +91,7 @@ while True:
     except OSError: break
 print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
-    host.machine.write("/t/exectty/driver.py", driver, 0o644);
+    host.machine.write("/t/exectty/driver.py", driver, "0644");
     let out = host.machine.exec(&["timeout", "60", "python3", "/t/exectty/driver.py"]);
     assert_eq!(out.code, 0, "{}{}", out.stdout, out.stderr);
     assert!(out.stdout.contains("31 77"), "{}", out.stdout);

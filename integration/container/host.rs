@@ -36,6 +36,15 @@ pub fn own(name: &str) -> Option<Host> {
     lab::require(Tier::Container).then(|| Host::boot(name))
 }
 
+/// A machine of another suite, with vks installed and its agent not started.
+pub fn own_of(tier: Tier, suite: &str, name: &str) -> Option<Host> {
+    lab::require(tier).then(|| {
+        let host = Host { machine: Machine::boot(suite, name) };
+        host.install();
+        host
+    })
+}
+
 impl Host {
     fn boot(name: &str) -> Self {
         let host = Self { machine: Machine::boot("trixie", name) };
@@ -46,8 +55,15 @@ impl Host {
 
     /// Puts the files of a package in place.
     pub fn install(&self) {
-        for (path, text) in lab::house_units() {
-            self.machine.write(&path, text, 0o644);
+        let root = lab::repository().join("units");
+        let mut left = vec![root.clone()];
+        while let Some(path) = left.pop() {
+            if path.is_dir() {
+                left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let to = format!("/{}", path.strip_prefix(&root).unwrap().display());
+                self.machine.write(&to, &std::fs::read_to_string(&path).unwrap(), "0644");
+            }
         }
         self.ok("mkdir -p /t && systemd-tmpfiles --create && systemctl daemon-reload");
     }

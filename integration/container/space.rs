@@ -13,12 +13,19 @@ pub struct Space<'a> {
     pub name: &'static str,
     /// Files given to `vks apply`.
     applied: RefCell<Vec<String>>,
+    /// Its pods outlive it.
+    kept: bool,
 }
 
 impl<'a> Space<'a> {
     pub fn new(host: &'a Host, name: &'static str) -> Self {
         host.ok(&format!("mkdir -p /t/{name} && chmod 1777 /t/{name}"));
-        Self { host, name, applied: RefCell::default() }
+        Self { host, name, applied: RefCell::default(), kept: false }
+    }
+
+    /// One whose pods stay: the machine goes, or another takes over.
+    pub fn new_kept(host: &'a Host, name: &'static str) -> Self {
+        Self { kept: true, ..Self::new(host, name) }
     }
 
     /// A file of this namespace's own, for pods to write and tests to read.
@@ -68,7 +75,7 @@ impl<'a> Space<'a> {
     pub fn apply(&self, file: &str, objects: &[Value], more: &[&str]) -> Output {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
         let path = self.path(&format!("{file}.json"));
-        self.host.machine.write(&path, list.to_string(), 0o600);
+        self.host.machine.write(&path, &list.to_string(), "0600");
         if !self.applied.borrow().contains(&path) {
             self.applied.borrow_mut().push(path.clone());
         }
@@ -132,6 +139,9 @@ impl<'a> Space<'a> {
 
 impl Drop for Space<'_> {
     fn drop(&mut self) {
+        if self.kept && !std::thread::panicking() {
+            return;
+        }
         if std::thread::panicking() {
             eprintln!("{}", self.scene());
             self.clean();

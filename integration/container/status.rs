@@ -85,7 +85,7 @@ fn yaml_is_the_same_as_json() {
     let env: Vec<Value> = odd.iter().enumerate().map(|(i, value)| json!({ "name": format!("V{i}"), "value": value })).collect();
     let pod = space.ready("yaml", &json!({ "containers": [with(sleeper("c"), &json!({ "env": env }))] }));
     let yaml = host.vks_ok(&["get", "pod", "yaml", "-n", "styaml", "-o", "yaml"]);
-    host.machine.write("/t/styaml/out.yaml", &yaml, 0o644);
+    host.machine.write("/t/styaml/out.yaml", &yaml, "0644");
     let read = "import yaml, json, sys; print(json.dumps(yaml.load(open('/t/styaml/out.yaml'), yaml.BaseLoader)))";
     let out = host.machine.exec(&["python3", "-c", read]);
     if out.stderr.contains("No module named") {
