@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod apply;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod host;

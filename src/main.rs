@@ -13,7 +13,7 @@ use vks::cli::{CliError, Outcome};
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     // What units call comes first: it must not depend on how people's arguments are parsed.
-    if let Some(code) = dispatch(&argv) {
+    if let Some(code) = vks::worker::dispatch(&argv) {
         return code;
     }
     match vks::cli::run(argv) {
@@ -30,9 +30,4 @@ fn main() -> ExitCode {
             ExitCode::from(if error.is_usage() { 2 } else { 1 })
         }
     }
-}
-
-/// The hidden verbs, once there are any.
-fn dispatch(_: &[OsString]) -> Option<ExitCode> {
-    None
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # qemu_floor is of deps.sh
 # Which tiers can run on this machine.
 
 # Says it for each tier, or for one; fails if one that was asked for cannot run.

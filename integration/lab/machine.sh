@@ -1,10 +1,10 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # state and lab_dir are lab.sh's
 # Throwaway machines: a systemd booted by systemd-nspawn on an overlay of a root
 # directory. What is known of one is in target/integration/machines/NAME:
 #   root/ upper/ work/  the overlay      console.log  what it said
 #   suite               its Debian       supervisor   pid of the loop around nspawn
 
-boot_limit=60   # seconds
+boot_limit=60 # seconds
 reboot_limit=120
 
 # One line per cgroup hierarchy that systemd lives in: one on cgroup v2, two on
@@ -43,7 +43,7 @@ cmd_boot() {
   claim "$name" "$dir"
   cmd_rootfs "$suite"
   printf '%s\n' "$suite" >"$dir/suite"
-  mount_root "$dir" "$state/rootfs/$suite"
+  mount_root "$dir" "$(realpath "$state/rootfs/$suite")"
   identify "$dir/root" "$name"
   start_machine "$name" "$suite" "${binds[@]}"
   wait_up "$name" '' "$boot_limit"
@@ -259,7 +259,9 @@ remove_traces() {
   global=$(global_name "$1")
   empty_cgroups "$global"
   remove_cgroups "$global"
+  # What nspawn removes itself, unless it was killed.
   rmdir "/run/systemd/nspawn/propagate/$global" 2>/dev/null || true
+  [ ! -d "$2/root" ] || rm -f "/run/systemd/nspawn/locks/$(stat -c inode-%d:%i "$2/root")"
   remove_tree "$2"
 }
 

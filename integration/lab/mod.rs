@@ -1,10 +1,16 @@
 //! The lab for tests: throwaway machines with a real systemd. See integration/README.md.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What a test needs.
@@ -22,30 +28,38 @@ pub enum Tier {
 
 /// Whether a test can run here. If not it says SKIP and why; with VKS_REQUIRE_ALL=1 that is a failure.
 pub fn require(tier: Tier) -> bool {
-    let Some(reason) = missing(tier) else { return true };
+    let Some(reason) = missing(tier) else {
+        return true;
+    };
     let name = std::thread::current().name().unwrap_or("test").to_owned();
-    assert!(std::env::var_os("VKS_REQUIRE_ALL").is_none(), "{name} cannot run: {reason}");
+    let all = std::env::var("VKS_REQUIRE_ALL").is_ok_and(|value| value == "1");
+    assert!(!all, "{name} cannot run: {reason}");
     // Not println: the harness would keep it for itself.
     let _ = writeln!(std::io::stderr(), "SKIP {name}: {reason}");
     false
 }
 
 fn missing(tier: Tier) -> Option<String> {
+    static CONTAINER: OnceLock<Option<String>> = OnceLock::new();
+    static VM: OnceLock<Option<String>> = OnceLock::new();
     if std::env::var_os("VKS_LAB").is_none() {
         return Some("run integration/test.sh".into());
     }
-    if !Path::new("/proc/self/ns/net").exists() || !is_root() {
-        return Some("not root".into());
-    }
-    let program = if tier == Tier::Vm { "qemu-system-x86_64" } else { "systemd-nspawn" };
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&paths).any(|dir| dir.join(program).exists());
-    (!found).then(|| format!("{program} is not installed: integration/lab.sh deps"))
+    let why = if tier == Tier::Vm {
+        VM.get_or_init(|| why_not("vm"))
+    } else {
+        CONTAINER.get_or_init(|| why_not("container"))
+    };
+    why.clone()
 }
 
-fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:\t0\t"))
+/// Why a tier cannot run on this machine, if so.
+fn why_not(tier: &str) -> Option<String> {
+    match lab(&["check", tier]) {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Err(error) => Some(format!("integration/lab.sh does not run: {error}")),
+    }
 }
 
 /// What a command said.
@@ -77,12 +91,24 @@ pub fn vks_program() -> PathBuf {
     std::env::var_os("VKS_BIN").map_or_else(default, PathBuf::from)
 }
 
-fn lab(args: &[&str]) -> std::process::Output {
+/// Where the lab keeps what it makes.
+fn state() -> PathBuf {
+    let default = || repository().join("target/integration");
+    std::env::var_os("VKS_LAB_STATE").map_or_else(default, PathBuf::from)
+}
+
+fn lab(args: &[&str]) -> std::io::Result<std::process::Output> {
     Command::new(repository().join("integration/lab.sh"))
         .args(args)
         .stdin(Stdio::null())
         .output()
-        .expect("integration/lab.sh")
+}
+
+/// Runs a verb of the lab that prints the pid of a machine's PID 1.
+fn leader(args: &[&str]) -> u32 {
+    let output = Output::of(lab(args).expect("integration/lab.sh"));
+    let leader = output.stdout.trim().parse();
+    leader.unwrap_or_else(|_| panic!("{args:?}: {}", output.stderr))
 }
 
 /// A booted machine, gone when it is dropped.
@@ -96,32 +122,44 @@ impl Machine {
     /// Boots a machine of a suite with the program under test at /usr/bin/vks. The name must be used once.
     pub fn boot(suite: &str, name: &str) -> Self {
         let bind = format!("{}:/usr/bin/vks", vks_program().display());
-        let output = lab(&["boot", name, suite, "--bind-ro", &bind]);
-        let leader = String::from_utf8_lossy(&output.stdout).trim().parse();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let leader = leader.unwrap_or_else(|_| panic!("{name} did not boot: {said}"));
-        Self { name: name.into(), leader }
+        let leader = leader(&["boot", name, suite, "--bind-ro", &bind]);
+        Self {
+            name: name.into(),
+            leader,
+        }
     }
 
     /// A command that runs in the machine.
     pub fn command(&self, argv: &[&str]) -> Command {
         let leader = self.leader.to_string();
         let mut command = Command::new("nsenter");
-        command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "env", "-i"]);
+        command.args([
+            "-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "env", "-i",
+        ]);
         command.args(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
-        command.args(["LANG=C.UTF-8", "HOME=/root", "TERM=dumb"]).args(argv);
+        command
+            .args(["LANG=C.UTF-8", "HOME=/root", "TERM=dumb"])
+            .args(argv);
         command
     }
 
     /// Runs a command to its end.
     pub fn exec(&self, argv: &[&str]) -> Output {
-        Output::of(self.command(argv).stdin(Stdio::null()).output().expect("nsenter"))
+        Output::of(
+            self.command(argv)
+                .stdin(Stdio::null())
+                .output()
+                .expect("nsenter"),
+        )
     }
 
     /// Runs a command with input.
     pub fn feed(&self, argv: &[&str], input: &str) -> Output {
         let mut command = self.command(argv);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("nsenter");
         let mut stdin = child.stdin.take().expect("stdin");
         // A command that does not read its input ends before it: that is its business.
@@ -133,7 +171,11 @@ impl Machine {
     /// Runs a command that must succeed; its standard output.
     pub fn ok(&self, argv: &[&str]) -> String {
         let output = self.exec(argv);
-        assert_eq!(output.code, 0, "{argv:?}\n{}\n{}", output.stdout, output.stderr);
+        assert_eq!(
+            output.code, 0,
+            "{argv:?}\n{}\n{}",
+            output.stdout, output.stderr
+        );
         output.stdout
     }
 
@@ -153,24 +195,24 @@ impl Machine {
         self.ok(&["cat", path])
     }
 
-    /// Runs a shell condition in the machine until it holds.
+    /// Runs a shell condition in the machine until it holds, every 50 ms; all of it inside, by one call.
     pub fn wait_until(&self, what: &str, timeout: Duration, condition: &str) {
-        let tenths = timeout.as_millis() / 50;
-        let script = format!("i=0; until {{ {condition}\n}} >/dev/null 2>&1; do i=$((i+1)); [ $i -lt {tenths} ] || exit 1; sleep 0.05; done");
-        let output = self.sh(&script);
+        let seconds = timeout.as_secs_f64().to_string();
+        let script = format!("until {{ {condition}\n}} >/dev/null 2>&1; do sleep 0.05; done");
+        // Bounds a condition that hangs, too.
+        let output = self.exec(&["timeout", "-k", "5", &seconds, "/bin/sh", "-c", &script]);
         if output.code != 0 {
             let last = self.sh(condition);
-            let journal = self.sh("journalctl --no-pager -n 60 -o short-precise").stdout;
+            let journal = self
+                .sh("journalctl --no-pager -n 60 -o short-precise")
+                .stdout;
             panic!("{what}: did not happen in {timeout:?}\n{condition}\n{last:?}\n{journal}");
         }
     }
 
     /// Reboots, and waits until it is up again.
     pub fn reboot(&mut self) {
-        let output = lab(&["reboot", &self.name]);
-        let leader = String::from_utf8_lossy(&output.stdout).trim().parse();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        self.leader = leader.unwrap_or_else(|_| panic!("{} did not reboot: {said}", self.name));
+        self.leader = leader(&["reboot", &self.name]);
     }
 
     pub fn journal(&self) -> String {
@@ -180,17 +222,35 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        // Nothing here may panic: while a test does, that would end the whole process.
+        let mut err = std::io::stderr();
         if std::thread::panicking() {
-            let to = repository().join("target/integration/failed").join(&self.name);
-            lab(&["save", &self.name, &to.to_string_lossy()]);
-            let _ = writeln!(std::io::stderr(), "journal of {}: {}", self.name, to.display());
+            let to = state().join("failed").join(&self.name);
+            let _ = lab(&["save", &self.name, &to.to_string_lossy()]);
+            let _ = writeln!(err, "journal of {}: {}", self.name, to.display());
         }
-        lab(&["down", &self.name]);
+        let left = match lab(&["down", &self.name]) {
+            Ok(output) if output.status.success() => return,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let _ = writeln!(err, "{} is not gone: {left}", self.name);
     }
 }
 
-/// Runs a script in the virtual machine, with a directory of files beside it at /payload.
+/// Runs a script of the payload directory in the virtual machine, where the directory is mounted at
+/// /payload. A script that exits with 100 asks for a reboot, up to `boots` in all; `$1` is the boot's
+/// number, from 1. The code and standard output are the script's.
 pub fn vm_run(payload: &Path, script: &str, boots: u32) -> Output {
     let (payload, boots) = (payload.to_string_lossy(), boots.to_string());
-    Output::of(lab(&["vm-run", "--payload", &payload, "--script", script, "--boots", &boots]))
+    let args = [
+        "vm-run",
+        "--payload",
+        &payload,
+        "--script",
+        script,
+        "--boots",
+        &boots,
+    ];
+    Output::of(lab(&args).expect("integration/lab.sh"))
 }

@@ -1,13 +1,15 @@
-# shellcheck shell=bash
-# Root directories for machines: one per Debian suite, built once.
+# shellcheck shell=bash disable=SC2154 # state is lab.sh's
+# Root directories for machines: one per Debian suite, built once. rootfs/SUITE is
+# a link to a tree that is named for its recipe, so a change of the recipe leaves
+# the machines alone that run on the old tree.
 
 # Raise it when what is done to the tree after the packages changes.
-recipe_version=1
+recipe_version=2
 
 rootfs_packages=(
   systemd systemd-sysv dbus
   # for the tests' own looks and probes
-  iproute2 iputils-ping procps jq curl openssl socat strace python3
+  iproute2 iputils-ping procps kmod jq curl openssl socat strace python3
   # what an agent uses or may use
   nftables wireguard-tools libcap2-bin
 )
@@ -45,32 +47,36 @@ rootfs_recipe() {
     sha256sum | cut -c1-16
 }
 
+rootfs_tree() {
+  printf '.%s-%s\n' "$1" "$(rootfs_recipe "$1")"
+}
+
 rootfs_is_current() {
-  local stamp
-  { read -r stamp <"$state/rootfs/$1/etc/vks-lab-recipe"; } 2>/dev/null || return 1
-  [ "$stamp" = "$(rootfs_recipe "$1")" ]
+  [ "$(readlink "$state/rootfs/$1")" = "$(rootfs_tree "$1")" ] && [ -d "$state/rootfs/$1/etc" ]
 }
 
 build_rootfs() {
-  local suite=$1 new="$state/rootfs/.$1.new"
+  local suite=$1 new="$state/rootfs/.$1.new" tree
   note "building $suite, about half a minute"
-  rootfs_unused "$suite"
+  tree=$(rootfs_tree "$suite")
   remove_tree "$new" # of a build that was cut short
   debootstrap_tree "$suite" "$new" "${rootfs_packages[@]}"
   settle_tree "$new"
   mask_units "$new" "${container_masks[@]}" "${timer_masks[@]}"
-  rootfs_recipe "$suite" >"$new/etc/vks-lab-recipe"
-  remove_tree "$state/rootfs/$suite"
-  mv "$new" "$state/rootfs/$suite"
+  remove_tree "$state/rootfs/$tree"
+  mv "$new" "$state/rootfs/$tree"
+  [ -L "$state/rootfs/$suite" ] || remove_tree "$state/rootfs/$suite"
+  ln -sfn "$tree" "$state/rootfs/.$suite.link"
+  mv -T "$state/rootfs/.$suite.link" "$state/rootfs/$suite"
+  remove_old_trees "$suite" "$tree"
 }
 
-# A machine's overlay must not lose the tree below it.
-rootfs_unused() {
-  local machine
-  for machine in "$state"/machines/*/suite; do
-    if [ -e "$machine" ] && [ "$(<"$machine")" = "$1" ]; then
-      die "$1 is out of date but in use: lab.sh down --all first"
-    fi
+# Removes the trees of older recipes, but not from under a machine.
+remove_old_trees() {
+  local suite=$1 keep=$2 tree
+  for tree in "$state/rootfs/.$suite"-*; do
+    [ "$tree" != "$state/rootfs/$keep" ] || continue
+    grep -qF "lowerdir=$tree," /proc/self/mountinfo || remove_tree "$tree"
   done
 }
 
@@ -115,7 +121,10 @@ settle_tree() {
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$dir/etc/hosts"
   printf 'nameserver 127.0.0.1\n' >"$dir/etc/resolv.conf"
   printf 'LANG=C.UTF-8\n' >"$dir/etc/default/locale"
-  mkdir -p "$dir/var/log/journal" # which makes the journal persistent
+  mkdir -p "$dir/var/log/journal" "$dir/etc/systemd/journald.conf.d"
+  # Kept over a reboot, and however full the disk below is.
+  printf '[Journal]\nStorage=persistent\nSystemMaxUse=2G\nSystemKeepFree=1M\n' \
+    >"$dir/etc/systemd/journald.conf.d/lab.conf"
   ln -sf /usr/lib/systemd/system/multi-user.target "$dir/etc/systemd/system/default.target"
 }
 

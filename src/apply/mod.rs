@@ -1,1 +1,119 @@
-//! To be filled.
+//! Runs a plan on the host. Takes no decisions: each step is one call.
+//!
+//! Pods are independent: the caller runs [`Applier::pod`] for each in a task of its own. Within a pod the steps
+//! run one after the other, and the first failure ends them: what is missing, the next plan finds.
+
+mod files;
+
+use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::layout::Layout;
+use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::plan::step::{PodPlan, Step};
+
+/// Runs steps on this host.
+#[derive(Debug, Clone)]
+pub struct Applier {
+    systemd: Systemd,
+    layout: Layout,
+}
+
+/// A step that failed, with the pod it was for.
+#[derive(Debug, thiserror::Error)]
+#[error("pod {pod}: failed to {step}")]
+pub struct ApplyError {
+    /// The pod.
+    pub pod: PodKey,
+    /// The step, as `vks plan` shows it.
+    pub step: String,
+    /// What went wrong.
+    pub source: StepError,
+}
+
+/// What went wrong in a step.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// systemd refused, or could not be asked.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// A file could not be written or removed.
+    #[error(transparent)]
+    File(#[from] files::StepError),
+    /// The thread that writes files is gone: the program is ending.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Applier {
+    /// For a connection and a place for files.
+    pub fn new(systemd: Systemd, layout: Layout) -> Self {
+        Self { systemd, layout }
+    }
+
+    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
+    pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
+        let mut files: Vec<Step> = Vec::new();
+        for step in plan.steps {
+            if files::is_file_step(&step) {
+                files.push(step);
+                continue;
+            }
+            self.flush(key, &plan.uid, std::mem::take(&mut files))
+                .await?;
+            let result = self.ask_systemd(&step, &plan.uid).await;
+            result.map_err(|source| ApplyError {
+                pod: key.clone(),
+                step: line(&step),
+                source,
+            })?;
+        }
+        self.flush(key, &plan.uid, files).await
+    }
+
+    async fn flush(&self, key: &PodKey, uid: &PodUid, steps: Vec<Step>) -> Result<(), ApplyError> {
+        let Some(first) = steps.first().map(line) else {
+            return Ok(());
+        };
+        let (layout, uid) = (self.layout.clone(), uid.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            let failed = |(index, source): (usize, files::StepError)| {
+                (
+                    steps.get(index).map(line).unwrap_or_default(),
+                    StepError::File(source),
+                )
+            };
+            files::run(&layout, &uid, &steps).map_err(failed)
+        });
+        let result = work.await.unwrap_or(Err((first, StepError::Interrupted)));
+        result.map_err(|(step, source)| ApplyError {
+            pod: key.clone(),
+            step,
+            source,
+        })
+    }
+
+    async fn ask_systemd(&self, step: &Step, uid: &PodUid) -> Result<(), StepError> {
+        match step {
+            Step::Stop(unit) => self.stop(unit).await,
+            Step::Start(unit) => Ok(self.systemd.start(unit).await?),
+            Step::Reload => {
+                self.systemd.reload().await?;
+                let mark = self.layout.reload_needed(uid);
+                Ok(files::remove_mark(&mark).map_err(files::StepError::from)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn stop(&self, unit: &UnitName) -> Result<(), StepError> {
+        self.systemd.stop_and_wait(unit).await?;
+        Ok(())
+    }
+}
+
+fn line(step: &Step) -> String {
+    // The columns of `vks plan` are not for sentences.
+    step.to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}

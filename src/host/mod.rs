@@ -2,7 +2,10 @@
 
 pub mod files;
 pub mod lock;
+pub mod mounts;
+pub mod namespace;
 pub mod payload;
+pub mod process;
 pub mod signals;
 pub mod systemd;
 pub mod units;

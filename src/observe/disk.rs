@@ -31,6 +31,7 @@ pub(super) struct PodDir {
     pub(super) payloads: BTreeMap<String, Digest>,
     pub(super) runs: BTreeMap<ContainerName, Runs>,
     pub(super) deadline_exceeded: bool,
+    pub(super) reload_needed: bool,
 }
 
 /// Everything.
@@ -118,6 +119,7 @@ fn pod_dir(layout: &Layout, uid: &PodUid) -> PodDir {
             .unwrap_or_default(),
         runs: runs(&layout.pod(uid)).map_err(unread).unwrap_or_default(),
         deadline_exceeded: layout.deadline_exceeded(uid).exists(),
+        reload_needed: layout.reload_needed(uid).exists(),
     }
 }
 

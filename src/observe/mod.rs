@@ -81,12 +81,15 @@ impl Observer {
         });
         let names: BTreeSet<UnitName> = names.flatten().collect();
         let disk = self.read(move |layout| disk::some(layout, names)).await?;
-        let states = self.systemd.states(&disk.looked_at).await?;
+        let looked_at = disk.looked_at.clone();
+        let states = self.systemd.states(&looked_at).await?;
         let mut fresh = assemble::assemble(disk, states);
         fresh.pods.retain(|key, _| pods.contains_key(key));
         self.add_runs(fresh.pods.values_mut()).await?;
         observed.pods.retain(|key, _| !pods.contains_key(key));
         observed.pods.append(&mut fresh.pods);
+        observed.orphans.retain(|unit| !looked_at.contains(unit));
+        observed.orphans.append(&mut fresh.orphans);
         Ok(())
     }
 
@@ -111,6 +114,13 @@ impl Observer {
             );
         }
         Ok(pods)
+    }
+
+    /// After a daemon-reload: forgets the orphans that it let go of.
+    pub async fn refresh_orphans(&self, observed: &mut Observed) -> Result<(), ObserveError> {
+        let loaded = self.systemd.list(&PATTERNS).await?;
+        observed.orphans.retain(|name| loaded.get(name).is_some_and(|state| state.loaded));
+        Ok(())
     }
 
     /// Directories of pods that have no units: what a crash during creation or removal has left.

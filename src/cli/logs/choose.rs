@@ -3,9 +3,10 @@
 use super::Args;
 use crate::cli::object::text_map;
 use crate::cli::view::PodView;
-use crate::model::name::{ContainerName, PodKey};
+use crate::model::name::{ContainerName, PodKey, UnitName};
 use crate::model::pod::ContainerRole;
 use crate::model::status::{ContainerState, ContainerStatus};
+use crate::model::time::Timestamp;
 
 /// The annotation that names the container meant when none is named.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -17,8 +18,14 @@ pub struct Run {
     pub pod: PodKey,
     /// The container.
     pub container: String,
-    /// InvocationID in hex.
+    /// Its unit.
+    pub unit: UnitName,
+    /// InvocationID in hex: what tells runs apart.
     pub invocation: String,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When the run after it began.
+    pub next: Option<Timestamp>,
     /// It goes on.
     pub running: bool,
 }
@@ -120,56 +127,69 @@ fn names(pod: &PodView) -> Vec<(ContainerRole, String)> {
 
 /// The run to show: the last one that has begun, or the one before it.
 pub fn run(pod: &PodView, container: &str, previous: bool) -> Result<Run, ChooseError> {
-    let name = pod.report.key.name.as_str().to_owned();
     let status = pod.container_status(container);
-    let run = |invocation: String, running| Run {
-        pod: pod.report.key.clone(),
-        container: container.to_owned(),
-        invocation,
+    let last = status.and_then(|status| life(status, &status.last_state));
+    let current = status.and_then(|status| life(status, &status.state));
+    let next = current.as_ref().and_then(|life| life.started);
+    let (life, next) = match (current, last) {
+        (_, last) if previous => (last, next),
+        (Some(current), _) => (Some(current), None),
+        (None, last) => (last, None),
+    };
+    let unit = container.parse().ok().and_then(|name| pod.handle(&name));
+    match (life, unit) {
+        (Some(life), Some(handle)) => Ok(Run {
+            pod: pod.report.key.clone(),
+            container: container.to_owned(),
+            unit: handle.unit,
+            invocation: life.invocation,
+            started: life.started,
+            next,
+            running: life.running,
+        }),
+        _ => Err(refusal(pod, container, previous)),
+    }
+}
+
+/// What a state says of a run: which one, since when, and whether it goes on.
+struct Life {
+    invocation: String,
+    started: Option<Timestamp>,
+    running: bool,
+}
+
+fn life(status: &ContainerStatus, state: &ContainerState) -> Option<Life> {
+    let current = status.container_id.as_deref();
+    let (id, started, running) = match state {
+        ContainerState::Running(run) => (current, run.started_at, true),
+        ContainerState::Terminated(run) => (run.container_id.as_deref().or(current), run.started_at, false),
+        ContainerState::Waiting(_) | ContainerState::Empty => return None,
+    };
+    let invocation = id?.strip_prefix("systemd://").filter(|id| !id.is_empty())?;
+    Some(Life {
+        invocation: invocation.to_owned(),
+        started,
         running,
-    };
-    let last = status.and_then(|status| ended(&status.last_state));
-    if previous {
-        let none = || ChooseError::NoPrevious {
-            pod: name.clone(),
-            container: container.to_owned(),
-        };
-        return last.map(|id| run(id, false)).ok_or_else(none);
+    })
+}
+
+fn refusal(pod: &PodView, container: &str, previous: bool) -> ChooseError {
+    let name = pod.report.key.name.to_string();
+    let state = pod.container_status(container).map(|status| &status.state);
+    let container = container.to_owned();
+    match (previous, state) {
+        (true, _) => ChooseError::NoPrevious { pod: name, container },
+        (false, Some(ContainerState::Waiting(waiting))) => ChooseError::Waiting {
+            pod: name,
+            container,
+            reason: waiting.reason.clone(),
+        },
+        (false, _) => ChooseError::Waiting {
+            pod: name,
+            container,
+            reason: "ContainerCreating".to_owned(),
+        },
     }
-    let current = match status.map(|status| (status, &status.state)) {
-        Some((status, ContainerState::Running(_))) => current(status).map(|id| run(id, true)),
-        Some((status, state @ ContainerState::Terminated(_))) => ended(state)
-            .or_else(|| current(status))
-            .map(|id| run(id, false)),
-        _ => None,
-    };
-    current
-        .or_else(|| last.map(|id| run(id, false)))
-        .ok_or_else(|| ChooseError::Waiting {
-            pod: name.clone(),
-            container: container.to_owned(),
-            reason: match status.map(|status| &status.state) {
-                Some(ContainerState::Waiting(waiting)) => waiting.reason.clone(),
-                _ => "ContainerCreating".to_owned(),
-            },
-        })
-}
-
-fn current(status: &ContainerStatus) -> Option<String> {
-    invocation(status.container_id.as_deref()?)
-}
-
-fn ended(state: &ContainerState) -> Option<String> {
-    match state {
-        ContainerState::Terminated(terminated) => invocation(terminated.container_id.as_deref()?),
-        _ => None,
-    }
-}
-
-/// The InvocationID in a container's id.
-fn invocation(id: &str) -> Option<String> {
-    let id = id.strip_prefix("systemd://")?;
-    (!id.is_empty()).then(|| id.to_owned())
 }
 
 #[cfg(test)]

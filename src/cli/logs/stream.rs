@@ -4,6 +4,7 @@ use super::choose::{self, Run};
 use super::{Args, LogsError};
 use crate::cli::journal::{self, Entry, JournalError, Query, Reader};
 use crate::cli::view::{Filter, Host, ViewError};
+use crate::model::time::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 /// Some entries of the run at a place in the list.
@@ -25,10 +26,11 @@ pub async fn read(
         source,
     };
     let mut query = Query {
-        invocation: run.invocation.clone(),
-        follow: args.follow && run.running,
+        unit: run.unit.clone(),
+        since: run.started.max(args.since()),
+        until: run.next,
         tail: args.lines(),
-        since: args.since(),
+        follow: args.follow && run.running,
         after: None,
     };
     let mut pump = Pump {
@@ -38,10 +40,10 @@ pub async fn read(
         last: None,
     };
     if query.follow {
-        let mut reader = Reader::start(&query).map_err(failed)?;
+        let mut reader = Reader::start(query.clone()).map_err(failed)?;
         tokio::select! {
             read = pump.run(&mut reader) => return read.map_err(failed),
-            over = end_of(host, run) => over?,
+            next = end_of(host, run) => query.until = next?,
         }
         // What the run wrote last may still be on its way: it is fetched from where the pump stopped.
         drop(reader);
@@ -49,7 +51,7 @@ pub async fn read(
         query.follow = false;
         query.after = pump.last.clone();
     }
-    let mut reader = Reader::start(&query).map_err(failed)?;
+    let mut reader = Reader::start(query).map_err(failed)?;
     pump.run(&mut reader).await.map_err(failed)
 }
 
@@ -66,20 +68,22 @@ struct Pump<'a> {
 impl Pump<'_> {
     async fn run(&mut self, reader: &mut Reader) -> Result<(), JournalError> {
         loop {
-            let full = self.portion.len() >= PORTION || !reader.has_more();
-            if full && !self.portion.is_empty() && !self.flush().await {
+            let ready = match self.portion.len() {
+                PORTION.. => None,
+                _ => reader.take()?,
+            };
+            if ready.is_none() && !self.portion.is_empty() && !self.flush().await {
                 return Ok(());
             }
-            match reader.next().await? {
-                Some(mut entry) => {
-                    self.last = Some(std::mem::take(&mut entry.cursor));
-                    self.portion.push(entry);
-                }
-                None => {
-                    self.flush().await;
-                    return Ok(());
-                }
-            }
+            let entry = match ready {
+                Some(entry) => Some(entry),
+                None => reader.next().await?,
+            };
+            let Some(mut entry) = entry else {
+                return Ok(());
+            };
+            self.last = Some(std::mem::take(&mut entry.cursor));
+            self.portion.push(entry);
         }
     }
 
@@ -95,8 +99,9 @@ impl Pump<'_> {
     }
 }
 
-/// Returns when a run is over: its container has ended, runs anew or is gone.
-async fn end_of(host: &Host, run: &Run) -> Result<(), ViewError> {
+/// Returns when a run is over: its container has ended, runs anew or is gone. With it comes the start of the
+/// run that follows, if it has one already.
+async fn end_of(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> {
     let filter = Filter {
         namespace: Some(run.pod.namespace.clone()),
         names: vec![run.pod.name.clone()],
@@ -105,12 +110,11 @@ async fn end_of(host: &Host, run: &Run) -> Result<(), ViewError> {
     let mut changes = host.changes().await?;
     loop {
         let view = host.view(&filter).await?;
-        let now = view
-            .pods
-            .first()
-            .map(|pod| choose::run(pod, &run.container, false));
-        if !matches!(now, Some(Ok(now)) if now == *run) {
-            return Ok(());
+        let now = view.pods.first().map(|pod| choose::run(pod, &run.container, false));
+        match now {
+            Some(Ok(now)) if now.invocation == run.invocation && now.running => {}
+            Some(Ok(now)) if now.invocation != run.invocation => return Ok(now.started),
+            _ => return Ok(None),
         }
         changes.next().await?;
     }

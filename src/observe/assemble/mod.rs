@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 type States = BTreeMap<UnitName, UnitState>;
 
 /// Joins the two views. A pod is there when a unit file says so; units that systemd still has without a
-/// file are added to it when they have a pod-level name or the pod's target wants them.
+/// file are added to it when they have a pod-level name or the pod's target wants them. What is left are
+/// orphans; that includes slices of namespaces and units of vks itself, which no pod ever has.
 pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     let Disk {
         listing, mut pods, ..
@@ -42,6 +43,7 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
         add_units(&mut pod, units, &key, &mut states);
         observed.pods.insert(key, pod);
     }
+    observed.orphans = states.into_keys().collect();
     observed
 }
 
@@ -67,6 +69,7 @@ fn pod(
         payloads: dir.payloads,
         runs: dir.runs,
         deadline_exceeded: dir.deadline_exceeded,
+        reload_needed: dir.reload_needed,
     }
 }
 

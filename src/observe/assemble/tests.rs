@@ -84,6 +84,8 @@ fn a_pod_has_its_files_and_what_systemd_still_has_of_it() {
         observed.strays,
         BTreeSet::from(["vks.x.service".to_owned()])
     );
+    let orphans = ["vks-a.slice", "vks.other.service"].map(name);
+    assert_eq!(observed.orphans, BTreeSet::from(orphans));
     let pod = &observed.pods[&key()];
     assert!(pod.enabled);
     assert_eq!(pod.manifest.as_deref(), Some("{}"));

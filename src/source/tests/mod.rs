@@ -1,5 +1,6 @@
 mod right;
 mod wrong;
+mod wrong_containers;
 
 use super::*;
 use std::path::Path;
@@ -14,4 +15,8 @@ fn problems(file: &str, text: &str) -> Vec<String> {
             .map_or(text.clone(), str::to_owned)
     };
     parsed.problems.iter().map(strip).collect()
+}
+
+fn expect(text: &str, wanted: &[&str]) {
+    assert_eq!(problems("/x.yaml", text), wanted, "{text}");
 }

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Runs the tests: every tier, or those that are named.
+#
+#   integration/test.sh [--quick] [--container] [--vm]
+#
+#   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
+#   --container   a real systemd in booted Debian containers: needs root
+#   --vm          a whole Debian in a virtual machine: needs root
+#
+# Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
+# "N passed, N failed, N skipped". With VKS_REQUIRE_ALL=1 a skipped test is a failure.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=$PATH:$HOME/.cargo/bin
+deny_version=0.20.2
+
+quick='' container='' vm=''
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    --container) container=1 ;;
+    --vm) vm=1 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  esac
+done
+[ $# -gt 0 ] || { quick=1 container=1 vm=1; }
+
+logs=target/integration/logs
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0 failures=()
+
+header() {
+  printf '\n== %s\n' "$*"
+}
+
+# A step that counts as one test: step NAME COMMAND...
+step() {
+  local name=$1 begin=$SECONDS
+  shift
+  header "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+    printf 'ok (%d s)\n' $((SECONDS - begin))
+  else
+    fail "$name"
+  fi
+}
+
+fail() {
+  failed=$((failed + 1))
+  failures+=("$1")
+  printf 'FAILED: %s\n' "$1"
+}
+
+skip() {
+  skipped=$((skipped + 1))
+  printf 'SKIP %s\n' "$1"
+}
+
+# Tests of cargo, each counted: tests NAME ARGUMENTS... as of `cargo test`.
+tests() {
+  local name=$1 log=$logs/${1// /-}.log code=0 begin=$SECONDS
+  shift
+  header "$name"
+  cargo test --locked "$@" 2>&1 | tee "$log" || code=$?
+  local counted
+  counted=$(awk '/^test result:/ { p += $4; f += $6; s += $8 } /^SKIP / { s++; p-- } END { print p + 0, f + 0, s + 0 }' "$log")
+  read -r p f s <<<"$counted"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  if [ "$code" -ne 0 ]; then
+    failures+=("$name, see $log")
+    # It did not come to tests: the build failed.
+    [ "$f" -gt 0 ] || failed=$((failed + 1))
+  fi
+  printf '%d s\n' $((SECONDS - begin))
+}
+
+finish() {
+  header "result"
+  local failure
+  for failure in "${failures[@]}"; do
+    printf 'failed: %s\n' "$failure"
+  done
+  if [ "$skipped" -gt 0 ] && [ "${VKS_REQUIRE_ALL:-}" = 1 ]; then
+    printf 'failed: tests were skipped, and VKS_REQUIRE_ALL=1 wants them all\n'
+    failed=$((failed + 1))
+  fi
+  printf '%d s\n%d passed, %d failed, %d skipped\n' "$SECONDS" "$passed" "$failed" "$skipped"
+  [ "$failed" -eq 0 ]
+}
+
+licences() {
+  local deny=target/tools/bin/cargo-deny
+  if [ "$("$deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]; then
+    cargo install --quiet --locked --version "$deny_version" --root target/tools \
+      --target-dir target/tools/build cargo-deny || return
+    rm -rf target/tools/build
+  fi
+  "$deny" --locked --offline check licenses bans sources
+}
+
+# Manual pages without a warning of groff.
+manual_pages() {
+  local page said
+  for page in docs/man/*.[0-9]; do
+    said=$(groff -ww -man -Tutf8 -z "$page" 2>&1) || return
+    [ -z "$said" ] || { printf '%s\n' "$said"; return 1; }
+  done
+}
+
+scripts() {
+  local script
+  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh; do
+    bash -n "$script" || return
+  done
+}
+
+quick_tier() {
+  step "format" cargo fmt --check
+  step "scripts" scripts
+  step "lints" cargo clippy --locked --all-targets --quiet -- -D warnings
+  step "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+  step "licences" licences
+  if command -v groff >/dev/null; then
+    step "manual pages" manual_pages
+  else
+    header "manual pages"
+    skip "manual pages: groff is not installed"
+  fi
+  tests "unit tests" --lib --bins
+  tests "doc tests" --doc
+  tests "golden and layers" --test golden --test layers
+}
+
+# Whether a tier can run here; installs what it needs as root.
+ready() {
+  local tier=$1
+  if [ "$(id -u)" != 0 ]; then
+    header "$tier tier"
+    skip "$tier tier: needs root"
+    return 1
+  fi
+  step "$tier tier: packages" integration/lab.sh deps "$tier"
+}
+
+# All units that vks writes or brings with it, judged by the systemd they are for.
+verify_units() {
+  local name=verify code=0 file binds=()
+  while read -r file; do
+    binds+=(--bind-ro "$PWD/units/$file:/$file")
+  done < <(cd units && find usr -type f)
+  integration/lab.sh boot "$name" trixie --bind-ro "$PWD/target/debug/vks:/usr/bin/vks" \
+    --bind-ro "$PWD/examples:/examples" "${binds[@]}" >/dev/null || return
+  # shellcheck disable=SC2016 # for the shell in the machine
+  integration/lab.sh exec "$name" -- /bin/sh -e -c '
+    cp /examples/*/made/vks* /etc/systemd/system.attached/
+    cd /etc/systemd/system.attached
+    said=$(systemd-analyze verify --man=no vks.service vks-pods.target vks.slice vks* 2>&1) || { echo "$said"; exit 1; }
+    [ -z "$said" ] || { echo "$said"; exit 1; }
+  ' || code=$?
+  integration/lab.sh down "$name"
+  return "$code"
+}
+
+container_tier() {
+  ready container || return 0
+  local suite
+  for suite in trixie sid bookworm; do
+    step "container tier: root file system of $suite" integration/lab.sh rootfs "$suite"
+  done
+  step "build" cargo build --locked
+  step "container tier: systemd-analyze verify" verify_units
+  VKS_LAB=1 tests "container tests" --test container
+}
+
+vm_tier() {
+  ready vm || return 0
+  step "VM tier: image" integration/lab.sh vm-image
+  step "build" cargo build --locked
+  VKS_LAB=1 tests "VM tests" --test vm
+}
+
+if [ -n "$container$vm" ] && [ "$(id -u)" = 0 ]; then
+  # Machines end with their tests; this is for when we are interrupted.
+  trap 'integration/lab.sh down --all' EXIT
+fi
+[ -z "$quick" ] || quick_tier
+[ -z "$container" ] || container_tier
+[ -z "$vm" ] || vm_tier
+finish

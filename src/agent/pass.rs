@@ -1,0 +1,103 @@
+//! One look at everything: what the agent begins with, and what commands do while no agent runs.
+
+use super::state::State;
+use super::{AgentError, OLDEST_SYSTEMD};
+use crate::apply::{Applier, ApplyError};
+use crate::config::Settings;
+use crate::host::lock::Guard;
+use crate::host::systemd::Systemd;
+use crate::observe::Observer;
+use crate::source::Directories;
+use std::io::Read as _;
+use std::time::Instant;
+use tokio::task::JoinSet;
+
+/// Rounds of planning before a pass gives up on coming to rest: one to remove, one to create, one to see that all is done.
+const ROUNDS: usize = 4;
+
+/// The parts that a pass and the agent share.
+pub struct Parts {
+    /// Manifests.
+    pub sources: Directories,
+    /// Reads the host.
+    pub observer: Observer,
+    /// Changes the host.
+    pub applier: Applier,
+    /// What is known.
+    pub state: State,
+}
+
+/// Connects, checks systemd's version, reads everything. Changes nothing.
+pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
+    let found = systemd.version().await.map_err(AgentError::Systemd)?;
+    if found < OLDEST_SYSTEMD {
+        return Err(AgentError::OldSystemd {
+            found,
+            needed: OLDEST_SYSTEMD,
+        });
+    }
+    let directories = settings.manifest_dirs();
+    let load = move || {
+        let mut sources = Directories::new(directories);
+        sources.load();
+        sources
+    };
+    let sources = tokio::task::spawn_blocking(load)
+        .await
+        .map_err(|_| AgentError::Task)?;
+    let observer = Observer::new(systemd.clone(), settings.layout.clone());
+    let observed = observer.all().await.map_err(AgentError::Observe)?;
+    let applier = Applier::new(systemd, settings.layout.clone());
+    let state = State::new(settings, sources.desired(), observed, random_seed()?);
+    Ok(Parts {
+        sources,
+        observer,
+        applier,
+        state,
+    })
+}
+
+/// Brings the host to what the manifests say, once, and reports what failed. The caller holds the lock.
+pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, AgentError> {
+    let mut failures = Vec::new();
+    for _ in 0..ROUNDS {
+        let plan = parts.state.plan(parts.sources.desired(), Instant::now());
+        if plan.is_empty() {
+            break;
+        }
+        failures.clear();
+        let mut tasks = JoinSet::new();
+        for (key, pod) in plan.pods {
+            let applier = parts.applier.clone();
+            tasks.spawn(async move { (applier.pod(&key, pod).await, key) });
+        }
+        let mut keys = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            let (result, key) = done.map_err(|_| AgentError::Task)?;
+            failures.extend(result.err());
+            keys.push(key);
+        }
+        let wanted = keys
+            .iter()
+            .map(|key| (key.clone(), Default::default()))
+            .collect();
+        let observed = &mut parts.state.observed;
+        parts
+            .observer
+            .refresh(observed, &wanted)
+            .await
+            .map_err(AgentError::Observe)?;
+        keys.into_iter().for_each(|key| parts.state.done(key));
+    }
+    Ok(failures)
+}
+
+fn random_seed() -> Result<Vec<u8>, AgentError> {
+    let mut seed = vec![0; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed));
+    read.map_err(|source| AgentError::File {
+        act: "read /dev/urandom",
+        source,
+    })?;
+    Ok(seed)
+}

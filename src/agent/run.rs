@@ -1,0 +1,258 @@
+//! The loop of `vks run`.
+
+use super::pass::{Parts, look};
+use super::{AgentError, notify};
+use crate::apply::ApplyError;
+use crate::config::Settings;
+use crate::host::lock::{Lock, try_lock};
+use crate::host::signals::{Changed, Changes};
+use crate::host::systemd::Systemd;
+use crate::model::name::PodKey;
+use crate::source::{self, Directories, Watcher};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+/// Runs until SIGTERM or SIGINT. `root` is where the configuration lies (`/` on a real host).
+pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
+    let _lock = match try_lock(&settings.layout.lock(), "vks run").map_err(AgentError::Lock)? {
+        Lock::Held(guard) => guard,
+        Lock::Busy(holder) => return Err(AgentError::Busy(holder)),
+    };
+    // Watches and signals first: what changes while everything is read is seen again afterwards.
+    let watch = Watcher::new(settings.manifest_dirs()).map_err(AgentError::Watch)?;
+    let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
+    let signals = Changes::subscribe(&systemd)
+        .await
+        .map_err(AgentError::Systemd)?;
+    let parts = look(settings, systemd).await?;
+    let mut agent = Agent {
+        parts,
+        tasks: JoinSet::new(),
+        told: String::new(),
+        ready: false,
+    };
+    agent.turn(watch, signals, root).await
+}
+
+struct Agent {
+    parts: Parts,
+    tasks: JoinSet<(PodKey, Result<(), ApplyError>)>,
+    told: String,
+    ready: bool,
+}
+
+impl Agent {
+    async fn turn(
+        &mut self,
+        mut watch: Watcher,
+        mut signals: Changes,
+        root: &Path,
+    ) -> Result<(), AgentError> {
+        let mut end = [
+            handler(SignalKind::terminate())?,
+            handler(SignalKind::interrupt())?,
+        ];
+        let mut hangup = handler(SignalKind::hangup())?;
+        let mut watchdog = notify::watchdog_period().map(interval);
+        if let Some(ticks) = &mut watchdog {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        loop {
+            self.start_work();
+            self.tell();
+            let [terminate, interrupt] = &mut end;
+            // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
+            // has not been taken, and a dropped wait for time is begun anew.
+            tokio::select! {
+                changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
+                event = signals.next() => self.units(event.map_err(AgentError::Systemd)?).await?,
+                Some(done) = self.tasks.join_next() => {
+                    let (key, result) = done.map_err(|_| AgentError::Task)?;
+                    self.done(key, result).await?;
+                }
+                () = wait_until(self.parts.state.next_try()) => {}
+                () = tick(&mut watchdog) => notify::watchdog(),
+                _ = hangup.recv() => self.reload(root).await?,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        notify::stopping();
+        // Steps that run are not waited for: the next agent sees how far they came.
+        self.tasks.abort_all();
+        Ok(())
+    }
+
+    /// Plans what can be planned and runs it.
+    fn start_work(&mut self) {
+        let plan = self
+            .parts
+            .state
+            .plan(self.parts.sources.desired(), Instant::now());
+        for (key, pod) in plan.pods {
+            log::info!(
+                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
+                "pod {key}: {} ({} steps)", pod.reason, pod.steps.len()
+            );
+            let applier = self.parts.applier.clone();
+            self.tasks.spawn(async move {
+                let result = applier.pod(&key, pod).await;
+                (key, result)
+            });
+        }
+    }
+
+    /// Says what has changed: problems to the journal, a summary to systemd, READY after the first rest.
+    fn tell(&mut self) {
+        let desired = self.parts.sources.desired();
+        self.parts.state.tell_problems(desired);
+        let summary = self.parts.state.summary(desired);
+        if summary != self.told {
+            notify::status(&summary);
+            self.told = summary;
+        }
+        if !self.ready && self.parts.state.at_rest() {
+            self.ready = true;
+            notify::ready();
+        }
+    }
+
+    async fn files(&mut self, changed: source::Changed) -> Result<(), AgentError> {
+        let changes = self
+            .with_sources(move |sources| match changed.everything {
+                true => sources.load(),
+                false => sources.refresh(&changed.paths.into_iter().collect::<Vec<_>>()),
+            })
+            .await?;
+        let Parts { sources, state, .. } = &mut self.parts;
+        if changes.everything {
+            state.mark_all(sources.desired());
+        }
+        state.mark_wanted(changes.pods);
+        Ok(())
+    }
+
+    /// Reads manifests on a thread for that.
+    async fn with_sources<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&mut Directories) -> T + Send + 'static,
+    ) -> Result<T, AgentError> {
+        let mut sources = std::mem::replace(&mut self.parts.sources, Directories::new(Vec::new()));
+        let work = tokio::task::spawn_blocking(move || (read(&mut sources), sources));
+        let (result, sources) = work.await.map_err(|_| AgentError::Task)?;
+        self.parts.sources = sources;
+        Ok(result)
+    }
+
+    async fn units(&mut self, changed: Changed) -> Result<(), AgentError> {
+        let Parts {
+            observer, state, ..
+        } = &mut self.parts;
+        let found = observer.pods_of(&state.observed, &changed.units).await;
+        let mut keys = found.map_err(AgentError::Observe)?;
+        if changed.reloaded && !state.observed.orphans.is_empty() {
+            let refreshed = observer.refresh_orphans(&mut state.observed).await;
+            refreshed.map_err(AgentError::Observe)?;
+        }
+        // News of a pod whose steps are being run wait for their end.
+        keys.retain(|key| !state.is_busy(key));
+        self.look_at(keys).await
+    }
+
+    async fn look_at(&mut self, keys: BTreeSet<PodKey>) -> Result<(), AgentError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let Parts {
+            observer, state, ..
+        } = &mut self.parts;
+        let pods = keys
+            .iter()
+            .map(|key| (key.clone(), BTreeSet::new()))
+            .collect();
+        observer
+            .refresh(&mut state.observed, &pods)
+            .await
+            .map_err(AgentError::Observe)?;
+        state.mark(keys);
+        Ok(())
+    }
+
+    async fn look_at_all(&mut self) -> Result<(), AgentError> {
+        let Parts {
+            observer,
+            state,
+            sources,
+            ..
+        } = &mut self.parts;
+        state.observed = observer.all().await.map_err(AgentError::Observe)?;
+        state.mark_all(sources.desired());
+        Ok(())
+    }
+
+    async fn done(
+        &mut self,
+        key: PodKey,
+        result: Result<(), ApplyError>,
+    ) -> Result<(), AgentError> {
+        if let Err(error) = result {
+            log::error!(
+                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
+                "{}, will retry", crate::chain::line(&error)
+            );
+        }
+        self.parts.state.done(key.clone());
+        self.look_at([key].into()).await
+    }
+
+    /// SIGHUP: settings and manifests are read again; settings that cannot be read leave the old ones in force.
+    async fn reload(&mut self, root: &Path) -> Result<(), AgentError> {
+        notify::reloading();
+        match Settings::load(root) {
+            Ok(settings)
+                if settings.layout != self.parts.state.settings.layout
+                    || settings.pod_dirs != self.parts.state.settings.pod_dirs =>
+            {
+                log::warn!("directories in vks.toml have changed: restart vks.service to use them");
+            }
+            Ok(settings) => self.parts.state.settings = settings,
+            Err(error) => {
+                log::error!(
+                    "{}; the settings in force are kept",
+                    crate::chain::line(&error)
+                );
+            }
+        }
+        self.with_sources(Directories::load).await?;
+        self.look_at_all().await?;
+        self.ready = false;
+        Ok(())
+    }
+}
+
+fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
+    signal(kind).map_err(|source| AgentError::File {
+        act: "install a signal handler",
+        source,
+    })
+}
+
+async fn wait_until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick(ticks: &mut Option<tokio::time::Interval>) {
+    match ticks {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}

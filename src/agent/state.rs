@@ -1,0 +1,166 @@
+//! What the agent knows, and which pods it has yet to look at.
+//!
+//! Level-triggered: an event only says *where* to look. What is done follows from what is found there, so a
+//! lost, doubled or late event changes nothing in the end.
+
+use super::backoff::Backoff;
+use crate::config::Settings;
+use crate::model::desired::{Desired, Problem};
+use crate::model::name::PodKey;
+use crate::model::observed::{ActiveState, Observed};
+use crate::model::status::Blocked;
+use crate::plan::{Plan, plan_pods};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// The agent's knowledge.
+#[derive(Debug)]
+pub struct State {
+    /// Settings in force.
+    pub settings: Settings,
+    /// What is.
+    pub observed: Observed,
+    /// Pods to plan.
+    dirty: BTreeSet<PodKey>,
+    /// Pods whose steps are being run.
+    busy: BTreeSet<PodKey>,
+    backoff: Backoff,
+    blocked: BTreeMap<PodKey, Blocked>,
+    told: BTreeSet<Problem>,
+    /// Makes the identities of new pods.
+    seed: Vec<u8>,
+}
+
+impl State {
+    /// Everything is to be planned.
+    pub fn new(settings: Settings, desired: &Desired, observed: Observed, seed: Vec<u8>) -> Self {
+        let mut state = Self {
+            settings,
+            observed,
+            dirty: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            backoff: Backoff::default(),
+            blocked: BTreeMap::new(),
+            told: BTreeSet::new(),
+            seed,
+        };
+        state.mark_all(desired);
+        state
+    }
+
+    /// All pods, wanted or there, are to be planned.
+    pub fn mark_all(&mut self, desired: &Desired) {
+        self.dirty.extend(
+            desired
+                .pods
+                .keys()
+                .chain(self.observed.pods.keys())
+                .cloned(),
+        );
+    }
+
+    /// Something about these pods has changed on the host.
+    pub fn mark(&mut self, keys: impl IntoIterator<Item = PodKey>) {
+        self.dirty.extend(keys);
+    }
+
+    /// What is wanted of these pods has changed: earlier failures do not count.
+    pub fn mark_wanted(&mut self, keys: impl IntoIterator<Item = PodKey>) {
+        for key in keys {
+            self.backoff.forget(&key);
+            self.dirty.insert(key);
+        }
+    }
+
+    /// The pods that can be planned now.
+    fn ready(&mut self, now: Instant) -> Vec<PodKey> {
+        let free = |key: &&PodKey| !self.busy.contains(*key) && self.backoff.allows(key, now);
+        let ready: Vec<PodKey> = self.dirty.iter().filter(free).cloned().collect();
+        for key in &ready {
+            self.dirty.remove(key);
+        }
+        ready
+    }
+
+    /// Plans what can be planned. The pods in the plan are busy until [`State::done`].
+    pub fn plan(&mut self, desired: &Desired, now: Instant) -> Plan {
+        let ready = self.ready(now);
+        let plan = plan_pods(&ready, desired, &self.observed, &self.settings, &self.seed);
+        for key in &ready {
+            if plan.pods.contains_key(key) {
+                self.busy.insert(key.clone());
+                self.backoff.attempted(key, now);
+            } else {
+                self.backoff.forget(key);
+            }
+            match plan.blocked.get(key) {
+                Some(why) => self.block(key, why),
+                None => {
+                    self.blocked.remove(key);
+                }
+            }
+        }
+        plan
+    }
+
+    fn block(&mut self, key: &PodKey, why: &Blocked) {
+        if self.blocked.get(key) != Some(why) {
+            log::warn!(
+                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
+                "pod {key}: {}: {}; what runs of it is kept", why.reason, why.message
+            );
+            self.blocked.insert(key.clone(), why.clone());
+        }
+    }
+
+    /// The steps of a pod have been run, well or not: look at it again.
+    pub fn done(&mut self, key: PodKey) {
+        self.busy.remove(&key);
+        self.dirty.insert(key);
+    }
+
+    /// Whether its steps are being run: the host's news about it wait for their end.
+    pub fn is_busy(&self, key: &PodKey) -> bool {
+        self.busy.contains(key)
+    }
+
+    /// Nothing is being done or waits to be done at once.
+    pub fn at_rest(&self) -> bool {
+        self.busy.is_empty() && self.dirty.is_empty()
+    }
+
+    /// When the next pod that waits may be tried again.
+    pub fn next_try(&self) -> Option<Instant> {
+        self.backoff
+            .next(self.dirty.iter().filter(|key| !self.busy.contains(*key)))
+    }
+
+    /// Says each problem with the manifests once.
+    pub fn tell_problems(&mut self, desired: &Desired) {
+        let now: BTreeSet<Problem> = desired.problems.iter().cloned().collect();
+        for problem in now.difference(&self.told) {
+            log::warn!("{problem}; what runs from it is kept");
+        }
+        self.told = now;
+    }
+
+    /// The line for `systemctl status`.
+    pub fn summary(&self, desired: &Desired) -> String {
+        let up = self.observed.pods.values().filter(|pod| {
+            pod.units
+                .values()
+                .any(|unit| unit.state.active == ActiveState::Active)
+        });
+        let mut text = format!("{} pods wanted, {} up", desired.pods.len(), up.count());
+        for (count, what) in [
+            (self.blocked.len(), "blocked"),
+            (desired.problems.len(), "problems in manifests"),
+            (self.observed.strays.len(), "units without identity"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,240 @@
+//! Network namespaces that have a name, and visits to namespaces of others.
+//!
+//! A namespace belongs to a thread. A visit therefore takes place on a thread of its own that ends with
+//! it: a worker of the async runtime would carry the namespace into whatever it runs next. What is opened
+//! there (a socket) stays in that namespace and can be used anywhere.
+
+use super::mounts::{self, MountError};
+use super::process::Process;
+use nix::sched::{CloneFlags, setns, unshare};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::{panic, thread};
+
+/// The loopback interface has this index in every network namespace.
+const LOOPBACK: u32 = 1;
+
+/// Why a namespace was not made, visited or taken away.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// A file or directory that stands for it could not be made or opened.
+    #[error("cannot use {path} for a namespace", path = path.display())]
+    File {
+        /// The path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is something else in its place.
+    #[error("{path} is not a network namespace and is not empty: move it away", path = path.display())]
+    Occupied {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The kernel made no new namespace.
+    #[error("cannot make a network namespace")]
+    Create(#[source] io::Error),
+    /// Its loopback interface could not be brought up.
+    #[error("cannot bring up the loopback interface of {path}", path = path.display())]
+    Loopback {
+        /// The namespace.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// It could not be entered.
+    #[error("cannot enter the namespaces of {whose}")]
+    Enter {
+        /// A path or a process.
+        whose: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is no thread for the visit.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// It could not be bound to its name, or taken from it.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+}
+
+/// Makes a network namespace with loopback up, bound to `path` so that it outlives this process and
+/// `ip netns` knows it. One that is there already is left as it is, with loopback up.
+pub fn create_network(path: &Path) -> Result<(), NamespaceError> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let file_error = |source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(directory)
+        .map_err(file_error)?;
+    // ip-netns takes the same lock around the same two steps.
+    let lock = File::open(directory).map_err(file_error)?;
+    lock.lock().map_err(file_error)?;
+    mounts::make_shared(directory)?;
+    drop(lock);
+
+    match fs::symlink_metadata(path) {
+        Ok(_) if mounts::is_namespace(path)? => {
+            return visit_network(path, || loopback_up(path))?;
+        }
+        // A file without its mount: this was cut short before, or the mount went with a reboot.
+        Ok(found) if found.is_file() && found.len() == 0 => {}
+        Ok(_) => return Err(NamespaceError::Occupied { path: path.into() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            File::create_new(path).map_err(file_error)?;
+        }
+        Err(error) => return Err(file_error(error)),
+    }
+    on_own_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| NamespaceError::Create(io::Error::from(errno)))?;
+        loopback_up(path)?;
+        Ok(mounts::bind(Path::new("/proc/thread-self/ns/net"), path)?)
+    })?
+}
+
+/// Takes the name from a network namespace: it ends when its last process does. No such name is fine.
+pub fn remove_network(path: &Path) -> Result<(), NamespaceError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(NamespaceError::File {
+                path: path.to_owned(),
+                source,
+            });
+        }
+        Ok(_) => {}
+    }
+    // Mounted more than once only if somebody else did: take all of it, the file goes only when free.
+    while mounts::is_mount_point(path)? {
+        mounts::detach(path)?;
+    }
+    fs::remove_file(path).map_err(|source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Runs a function in a network namespace (a bound name or `/proc/PID/ns/net`) and gives its result back.
+/// Blocks for as long as the function does.
+pub fn visit_network<T: Send>(
+    path: &Path,
+    act: impl FnOnce() -> T + Send,
+) -> Result<T, NamespaceError> {
+    let namespace = File::open(path).map_err(|source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    on_own_thread(move || {
+        enter(&namespace, CloneFlags::CLONE_NEWNET, || {
+            path.display().to_string()
+        })?;
+        Ok(act())
+    })?
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place: on a thread that ends with the visit, or in a process about to exec"
+)]
+fn enter(
+    whose: impl std::os::fd::AsFd,
+    kinds: CloneFlags,
+    name: impl FnOnce() -> String,
+) -> Result<(), NamespaceError> {
+    setns(whose, kinds).map_err(|errno| NamespaceError::Enter {
+        whose: name(),
+        source: errno.into(),
+    })
+}
+
+fn on_own_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
+    thread::scope(|scope| {
+        let visitor = thread::Builder::new()
+            .name("namespace".to_owned())
+            .spawn_scoped(scope, act)
+            .map_err(NamespaceError::Thread)?;
+        Ok(visitor
+            .join()
+            .unwrap_or_else(|cause| panic::resume_unwind(cause)))
+    })
+}
+
+fn loopback_up(path: &Path) -> Result<(), NamespaceError> {
+    set_up(LOOPBACK).map_err(|source| NamespaceError::Loopback {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Brings an interface of the thread's network namespace up.
+fn set_up(index: u32) -> io::Result<()> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    let link = LinkMessageBuilder::<LinkUnspec>::default()
+        .index(index)
+        .up()
+        .build();
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::SetLink(link));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+    match answer.payload {
+        NetlinkPayload::Error(message) if message.code.is_some() => Err(message.to_io()),
+        _ => Ok(()),
+    }
+}
+
+/// The namespaces that a process of a container may have of its own, in the names of `/proc/PID/ns`.
+/// User and time namespaces are not made by vks.
+const JOINED: [(&str, CloneFlags); 6] = [
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("mnt", CloneFlags::CLONE_NEWNS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("pid", CloneFlags::CLONE_NEWPID),
+    ("uts", CloneFlags::CLONE_NEWUTS),
+];
+
+/// Which namespaces of a process differ from those of this thread.
+pub fn different(process: &Process) -> Result<CloneFlags, NamespaceError> {
+    let inode = |path: PathBuf| {
+        fs::metadata(&path)
+            .map(|found| (found.dev(), found.ino()))
+            .map_err(|source| NamespaceError::File { path, source })
+    };
+    let mut kinds = CloneFlags::empty();
+    for (name, kind) in JOINED {
+        let own = inode(Path::new("/proc/thread-self/ns").join(name))?;
+        if own != inode(process.proc_dir().join("ns").join(name))? {
+            kinds |= kind;
+        }
+    }
+    Ok(kinds)
+}
+
+/// Joins namespaces of a process for good: only for a program of one thread that is about to become
+/// another one. A joined pid namespace holds for children only.
+pub fn join(process: &Process, kinds: CloneFlags) -> Result<(), NamespaceError> {
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    enter(process, kinds, || format!("process {}", process.pid()))
+}
+
+#[cfg(test)]
+mod tests;
