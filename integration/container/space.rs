@@ -25,7 +25,9 @@ impl<'a> Space<'a> {
 
     /// One whose pods stay: the machine goes, or another takes over.
     pub fn new_kept(host: &'a Host, name: &'static str) -> Self {
-        Self { kept: true, ..Self::new(host, name) }
+        let mut space = Self::new(host, name);
+        space.kept = true;
+        space
     }
 
     /// A file of this namespace's own, for pods to write and tests to read.
