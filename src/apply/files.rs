@@ -48,6 +48,13 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
         Step::WritePayload(wanted) => payload::write(layout, uid, wanted)?,
         Step::RemovePayload(path) => payload::remove(layout, uid, path)?,
         Step::ClearDone(container) => remove_mark(&layout.done(uid, container))?,
+        Step::ClearMarks => {
+            remove_mark(&layout.once(uid))?;
+            remove_mark(&layout.deadline_exceeded(uid))?;
+            if let Some(pod) = Dir::open(&layout.pod(uid))? {
+                pod.remove_tree("done")?;
+            }
+        }
         Step::RemovePodDirectory => {
             remove_mark(&layout.reload_needed(uid))?;
             payload::remove_pod_dir(layout, uid)?;

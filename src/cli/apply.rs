@@ -2,6 +2,13 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::manifests;
+use super::store;
+use super::view::{Filter, Host};
+use crate::model::name::PodKey;
+use crate::model::status::{Condition, ConditionKind, Phase};
+use crate::source::{Object, split};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +31,112 @@ pub struct Args {
     pub timeout: Duration,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("apply"))
+/// Checks everything first; with any problem nothing is kept and nothing changes.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let mut objects = Vec::new();
+    let mut wrong = false;
+    for text in manifests::texts(&args.filename)? {
+        match split(text.format, &text.path, &text.bytes, &context.namespace) {
+            Ok(found) => objects.extend(found),
+            Err(problems) => wrong |= manifests::tell_problems(&problems, context),
+        }
+    }
+    if wrong {
+        return Ok(Outcome::Code(1));
+    }
+    refuse_foreign(&objects, context)?;
+    for object in &objects {
+        if let Some((kind, key)) = store::parts(&object.what) {
+            let change = store::put(context, &store::file_name(kind, key), &object.json)?;
+            context.print(&format!("{kind}/{} {}\n", key.name, change.word()))?;
+        }
+    }
+    let well = store::converge("apply", context).await?;
+    if args.wait {
+        return wait_for(pods(&objects, context), args.timeout, context).await;
+    }
+    Ok(if well {
+        Outcome::Done
+    } else {
+        Outcome::Code(1)
+    })
+}
+
+/// What a file in a configured directory defines is changed there.
+fn refuse_foreign(objects: &[Object], context: &Context) -> Result<(), CliError> {
+    let sources = manifests::configured(context);
+    let own = context.settings.layout.manifests();
+    for object in objects {
+        if let Some(file) = sources.defined_in(&object.what)
+            && !file.starts_with(&own)
+        {
+            return Err(CliError::Foreign {
+                what: object.what.to_string(),
+                file: file.display().to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The pods that the objects stand for.
+fn pods(objects: &[Object], context: &Context) -> BTreeSet<PodKey> {
+    let own = context.settings.layout.manifests();
+    let names: BTreeSet<PathBuf> = objects
+        .iter()
+        .filter_map(|object| store::parts(&object.what))
+        .map(|(kind, key)| own.join(store::file_name(kind, key)))
+        .collect();
+    let sources = manifests::configured(context);
+    let found = sources
+        .desired()
+        .pods
+        .iter()
+        .filter(|(_, pod)| names.contains(&pod.source.0));
+    found.map(|(key, _)| key.clone()).collect()
+}
+
+/// Waits until every pod is ready or has ended well.
+async fn wait_for(
+    mut pods: BTreeSet<PodKey>,
+    timeout: Duration,
+    context: &Context,
+) -> Result<Outcome, CliError> {
+    let host = Host::open(&context.settings).await?;
+    let mut changes = host.changes().await?;
+    let end = tokio::time::Instant::now() + timeout;
+    loop {
+        let names = pods.iter().map(|key| key.name.clone()).collect();
+        let view = host
+            .view(&Filter {
+                names,
+                ..Filter::default()
+            })
+            .await?;
+        for pod in view.pods {
+            let status = &pod.report.status;
+            if !pods.contains(&pod.report.key) {
+                continue;
+            }
+            let ready = |c: &Condition| c.kind == ConditionKind::Ready && c.status;
+            if status.phase == Phase::Succeeded || status.conditions.iter().any(ready) {
+                context.print(&format!("pod/{} condition met\n", pod.report.key.name))?;
+                pods.remove(&pod.report.key);
+            } else if status.phase == Phase::Failed {
+                context.tell(format_args!("error: pod {} has failed", pod.report.key));
+                return Ok(Outcome::Code(1));
+            }
+        }
+        if pods.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        if tokio::time::timeout_at(end, changes.next()).await.is_err() {
+            for key in &pods {
+                context.tell(format_args!(
+                    "error: timed out waiting for pod {key} to be ready"
+                ));
+            }
+            return Ok(Outcome::Code(1));
+        }
+    }
 }

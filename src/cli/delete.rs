@@ -2,7 +2,14 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::manifests;
 use super::selector::Selector;
+use super::store;
+use super::target::{Kind, Target, TargetError};
+use super::view::{Filter, Host};
+use crate::model::name::{ObjectKey, ObjectName, PodKey};
+use crate::source::{Directories, What, split};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Stop pods and forget their manifests
@@ -29,9 +36,6 @@ pub struct Args {
     /// No failure when there is no such object
     #[arg(long)]
     pub ignore_not_found: bool,
-    /// Seconds that the pods get to end by themselves, instead of their own
-    #[arg(long, value_name = "SECONDS")]
-    pub grace_period: Option<u32>,
     /// Wait until the pods are gone
     #[arg(
         long,
@@ -45,7 +49,135 @@ pub struct Args {
     pub wait: bool,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("delete"))
+/// Removes the manifests that `vks apply` kept; the pods stop with their grace period.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let sources = manifests::configured(context);
+    let (objects, mut wrong) = wanted(args, &sources, context)?;
+    let own = context.settings.layout.manifests();
+    let mut pods = BTreeSet::new();
+    for what in &objects {
+        let Some((kind, key)) = store::parts(what) else {
+            continue;
+        };
+        let name = store::file_name(kind, key);
+        match sources.defined_in(what) {
+            Some(file) if file == own.join(&name) => {
+                let theirs = sources
+                    .desired()
+                    .pods
+                    .values()
+                    .filter(|pod| pod.source.0 == file);
+                pods.extend(theirs.map(|pod| pod.key.clone()));
+                store::remove(context, &name)?;
+                context.print(&format!("{kind} \"{}\" deleted\n", key.name))?;
+            }
+            Some(file) => {
+                wrong = true;
+                let error = CliError::Foreign {
+                    what: what.to_string(),
+                    file: file.display().to_string(),
+                };
+                context.tell(format_args!("error: {error}"));
+            }
+            None if args.ignore_not_found => {}
+            None => {
+                wrong = true;
+                context.tell(format_args!("error: {kind} {key} not found"));
+            }
+        }
+    }
+    wrong |= !store::converge("delete", context).await?;
+    if args.wait {
+        gone(&pods, context).await?;
+    }
+    Ok(if wrong {
+        Outcome::Code(1)
+    } else {
+        Outcome::Done
+    })
+}
+
+/// What to delete, and whether something that was asked for could not be understood.
+fn wanted(
+    args: &Args,
+    sources: &Directories,
+    context: &Context,
+) -> Result<(Vec<What>, bool), CliError> {
+    let mut objects = Vec::new();
+    let mut wrong = false;
+    for text in manifests::texts(&args.filename)? {
+        match split(text.format, &text.path, &text.bytes, &context.namespace) {
+            Ok(found) => objects.extend(found.into_iter().map(|object| object.what)),
+            Err(problems) => wrong |= manifests::tell_problems(&problems, context),
+        }
+    }
+    if args.objects.is_empty() {
+        return match args.filename.is_empty() {
+            true => Err(TargetError::Nothing.into()),
+            false => Ok((objects, wrong)),
+        };
+    }
+    let target = Target::parse(&args.objects)?;
+    let namespace = &context.namespace;
+    let whole = |name: &ObjectName| ObjectKey {
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    objects.extend(
+        target
+            .names
+            .iter()
+            .map(|name| target.kind.what(whole(name))),
+    );
+    if target.names.is_empty() {
+        if args.selector.is_none() && !args.all {
+            return Err(TargetError::Unnamed.into());
+        }
+        objects.extend(chosen(args, target.kind, sources, context));
+    }
+    Ok((objects, wrong))
+}
+
+/// Objects of a kind by label, or all of the namespace that `vks apply` keeps.
+fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> Vec<What> {
+    let own = context.settings.layout.manifests();
+    let all = sources.objects().filter(|(what, file)| {
+        file.starts_with(&own)
+            && store::parts(what).is_some_and(|(word, key)| {
+                word == kind.singular() && key.namespace == context.namespace
+            })
+    });
+    let labels = |what: &What| match what {
+        What::Pod(key) => sources
+            .desired()
+            .pods
+            .get(key)
+            .map(|pod| pod.labels.clone()),
+        _ => None,
+    };
+    let fits = |what: &What| match &args.selector {
+        None => true,
+        Some(selector) => labels(what).is_some_and(|labels| selector.matches(&labels)),
+    };
+    all.map(|(what, _)| what.clone()).filter(fits).collect()
+}
+
+/// Waits until nothing of these pods is left.
+async fn gone(pods: &BTreeSet<PodKey>, context: &Context) -> Result<(), CliError> {
+    let host = Host::open(&context.settings).await?;
+    let mut changes = host.changes().await?;
+    let names: Vec<ObjectName> = pods.iter().map(|key| key.name.clone()).collect();
+    while !names.is_empty() {
+        let view = host
+            .view(&Filter {
+                names: names.clone(),
+                ..Filter::default()
+            })
+            .await?;
+        if !view.pods.iter().any(|pod| pods.contains(&pod.report.key)) {
+            break;
+        }
+        changes.next().await?;
+    }
+    Ok(())
 }

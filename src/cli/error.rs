@@ -54,9 +54,26 @@ pub enum CliError {
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),
-    /// A verb whose turn has not come.
-    #[error("{0} is not built yet")]
-    Unbuilt(&'static str),
+    /// A manifest named on the command line.
+    #[error(transparent)]
+    Manifest(#[from] super::manifests::ManifestError),
+    /// vks' own settings.
+    #[error("failed to read the settings")]
+    Settings(#[from] crate::config::ConfigError),
+    /// The agent, or a pass without one.
+    #[error(transparent)]
+    Agent(#[from] crate::agent::AgentError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(crate::host::files::FileError),
+    /// An object of the manifests is not vks' own to change.
+    #[error("{what} comes from {file}: change it there")]
+    Foreign {
+        /// The object.
+        what: String,
+        /// The file.
+        file: String,
+    },
 }
 
 impl CliError {

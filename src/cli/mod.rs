@@ -19,8 +19,10 @@ pub mod exec;
 pub mod get;
 pub mod journal;
 pub mod jsonpath;
+pub mod logging;
 pub mod logs;
 pub mod man;
+pub mod manifests;
 pub mod object;
 pub mod plan;
 pub mod pods;
@@ -28,6 +30,7 @@ pub mod render;
 pub mod restart;
 pub mod run;
 pub mod selector;
+pub mod store;
 pub mod table;
 pub mod target;
 pub mod terminal;
@@ -46,6 +49,7 @@ use crate::model::name::Namespace;
 use clap::Parser;
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::Path;
 
 /// Run pods as systemd units
 ///
@@ -118,8 +122,14 @@ enum Command {
 /// Does what the arguments, beginning with the program's name, say.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError> {
     let Cli { global, command } = Cli::try_parse_from(argv).map_err(CliError::Arguments)?;
+    logging::start(matches!(command, Command::Run(_)), global.verbose);
+    // Help for people and packages must work with settings that do not.
+    let settings = match command {
+        Command::Completions(_) | Command::Man(_) | Command::Version(_) => Settings::default(),
+        _ => Settings::load(Path::new("/"))?,
+    };
     let context = Context {
-        settings: Settings::default(),
+        settings,
         namespace: global
             .namespace
             .unwrap_or_else(Namespace::default_namespace),

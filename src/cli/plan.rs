@@ -2,7 +2,13 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::manifests;
+use crate::agent::AgentError;
+use crate::agent::pass::look;
+use crate::host::systemd::Systemd;
+use crate::plan::step::describe;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Show what would change on this host; changes nothing
 #[derive(Debug, clap::Args)]
@@ -19,7 +25,33 @@ pub struct Args {
     pub filename: Vec<PathBuf>,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("plan"))
+/// Prints the steps that would be run, by pod.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
+    let mut parts = look(context.settings.clone(), systemd).await?;
+    let mut desired = parts.sources.desired().clone();
+    if !args.filename.is_empty() {
+        let more = manifests::desired(&args.filename, context)?;
+        desired.problems.extend(more.problems);
+        desired.pods.extend(more.pods);
+        desired.config_maps.extend(more.config_maps);
+        desired.secrets.extend(more.secrets);
+        parts.state.mark_all(&desired);
+    }
+    let wrong = manifests::tell_problems(&desired.problems, context);
+    let plan = parts.state.plan(&desired, Instant::now());
+    for (key, pod) in &plan.pods {
+        context.print(&describe(key, pod))?;
+    }
+    for (key, blocked) in &plan.blocked {
+        context.tell(format_args!("{key}: blocked: {}", blocked.message));
+    }
+    if plan.is_empty() {
+        context.print("Nothing to do.\n")?;
+    }
+    Ok(if wrong {
+        Outcome::Code(1)
+    } else {
+        Outcome::Done
+    })
 }

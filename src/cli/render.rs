@@ -2,6 +2,9 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::manifests;
+use crate::host::files::Dir;
+use crate::plan::{RENDER_SEED, new_uid, units};
 use std::path::PathBuf;
 
 /// Show the units that manifests become; touches nothing
@@ -22,7 +25,43 @@ pub struct Args {
     pub output_dir: Option<PathBuf>,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("render"))
+/// Prints the units, or writes them to a directory.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let desired = manifests::desired(&args.filename, context)?;
+    if manifests::tell_problems(&desired.problems, context) {
+        return Ok(Outcome::Code(1));
+    }
+    let mut units = Vec::new();
+    for (key, pod) in &desired.pods {
+        let uid = pod.uid.clone().unwrap_or_else(|| new_uid(key, RENDER_SEED));
+        match units::render(pod, &uid, &desired, &context.settings) {
+            Ok(rendered) => units.extend(rendered.units),
+            Err(blocked) => {
+                context.tell(format_args!("error: pod {key}: {}", blocked.message));
+                return Ok(Outcome::Code(1));
+            }
+        }
+    }
+    match &args.output_dir {
+        None => {
+            for (index, (name, unit)) in units.iter().enumerate() {
+                let gap = if index > 0 { "\n" } else { "" };
+                context.print(&format!("{gap}# {name}\n{}", unit.file))?;
+            }
+        }
+        Some(path) => {
+            let dir = Dir::create(path).map_err(CliError::File)?;
+            for (name, unit) in &units {
+                let text = unit.file.to_string();
+                dir.write(name.as_str(), text.as_bytes(), 0o644)
+                    .map_err(CliError::File)?;
+            }
+            context.tell(format_args!(
+                "{} units written to {}",
+                units.len(),
+                path.display()
+            ));
+        }
+    }
+    Ok(Outcome::Done)
 }

@@ -3,7 +3,15 @@
 use super::context::{Context, Outcome};
 use super::error::CliError;
 use super::selector::Selector;
+use super::target::{Target, TargetError};
+use super::view::{Filter, Host, PodView};
+use crate::agent::AgentError;
+use crate::apply::Applier;
+use crate::host::systemd::Systemd;
 use crate::model::name::ContainerName;
+use crate::model::name::PodUid;
+use crate::plan::step::{PodPlan, Reason, Step};
+use crate::unit::names::PodUnits;
 
 /// Restart pods, or single containers, as they are
 #[derive(Debug, clap::Args)]
@@ -27,7 +35,73 @@ pub struct Args {
     pub all: bool,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("restart"))
+/// Stops and starts, pod by pod or container by container. A pod that had ended for good runs once more.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let target = Target::parse(&args.objects)?;
+    if target.names.is_empty() && args.selector.is_none() && !args.all {
+        return Err(TargetError::Unnamed.into());
+    }
+    let filter = Filter {
+        namespace: Some(context.namespace.clone()),
+        names: target.names.clone(),
+        selector: args.selector.clone().unwrap_or_default(),
+    };
+    let view = Host::open(&context.settings).await?.view(&filter).await?;
+    let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
+    let applier = Applier::new(systemd, context.settings.layout.clone());
+    let mut wrong = false;
+    for name in &target.names {
+        if !view.pods.iter().any(|pod| pod.report.key.name == *name) {
+            wrong = true;
+            context.tell(format_args!("error: pod {name:?} not found"));
+        }
+    }
+    for pod in &view.pods {
+        let key = &pod.report.key;
+        let Some((uid, steps)) = steps(pod, args.container.as_ref()) else {
+            wrong = true;
+            context.tell(format_args!("error: pod {key} has nothing to restart"));
+            continue;
+        };
+        let plan = PodPlan {
+            reason: Reason::Converge,
+            uid,
+            steps,
+        };
+        match applier.pod(key, plan).await {
+            Ok(()) => context.print(&format!("pod/{} restarted\n", key.name))?,
+            Err(error) => {
+                wrong = true;
+                context.tell(format_args!("error: {}", crate::chain::line(&error)));
+            }
+        }
+    }
+    Ok(if wrong {
+        Outcome::Code(1)
+    } else {
+        Outcome::Done
+    })
+}
+
+fn steps(pod: &PodView, container: Option<&ContainerName>) -> Option<(PodUid, Vec<Step>)> {
+    let uid = pod.observed.as_ref()?.uid.clone();
+    let steps = match container {
+        Some(name) => {
+            let unit = pod.handle(name)?.unit;
+            vec![
+                Step::Stop(unit.clone()),
+                Step::ClearDone(name.clone()),
+                Step::Start(unit),
+            ]
+        }
+        None => {
+            let names = PodUnits::new(&pod.report.key);
+            vec![
+                Step::Stop(names.slice()),
+                Step::ClearMarks,
+                Step::Start(names.target()),
+            ]
+        }
+    };
+    Some((uid, steps))
 }

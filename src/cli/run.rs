@@ -2,6 +2,7 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use std::path::Path;
 
 /// Run the agent: keep the host as the manifests say
 #[derive(Debug, clap::Args)]
@@ -10,7 +11,8 @@ The agent is a service: systemctl start vks. It watches the configured directori
 changes what differs. Pods run, restart and come up at boot without it.")]
 pub struct Args {}
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("run"))
+/// Runs until it is told to end.
+pub async fn run(_: &Args, context: &Context) -> Result<Outcome, CliError> {
+    crate::agent::run(context.settings.clone(), Path::new("/")).await?;
+    Ok(Outcome::Done)
 }

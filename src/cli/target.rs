@@ -1,12 +1,19 @@
 //! What a verb acts on: `pods`, `pod web`, `pod/web pod/db`.
 
-use crate::model::name::{NameError, ObjectName};
+use crate::model::name::{NameError, ObjectKey, ObjectName};
+use crate::source::What;
 
 /// A kind of object that the command line knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// core/v1 Pod.
     Pod,
+    /// apps/v1 Deployment: only for what acts on manifests.
+    Deployment,
+    /// core/v1 ConfigMap: only for what acts on manifests.
+    ConfigMap,
+    /// core/v1 Secret: only for what acts on manifests.
+    Secret,
 }
 
 impl Kind {
@@ -14,6 +21,19 @@ impl Kind {
     pub fn singular(self) -> &'static str {
         match self {
             Self::Pod => "pod",
+            Self::Deployment => "deployment",
+            Self::ConfigMap => "configmap",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// An object of this kind.
+    pub fn what(self, key: ObjectKey) -> What {
+        match self {
+            Self::Pod => What::Pod(key),
+            Self::Deployment => What::Deployment(key),
+            Self::ConfigMap => What::ConfigMap(key),
+            Self::Secret => What::Secret(key),
         }
     }
 }
@@ -89,6 +109,7 @@ impl Target {
             None => name(argument),
             Some((word, rest)) => match kind(word)? {
                 Kind::Pod => name(rest),
+                _ => Err(TargetError::Kind(word.to_owned())),
             },
         }
     }
@@ -106,6 +127,9 @@ fn kinds(words: &str) -> Result<Kind, TargetError> {
 fn kind(word: &str) -> Result<Kind, TargetError> {
     match word.to_ascii_lowercase().as_str() {
         "pod" | "pods" | "po" => Ok(Kind::Pod),
+        "deployment" | "deployments" | "deploy" => Ok(Kind::Deployment),
+        "configmap" | "configmaps" | "cm" => Ok(Kind::ConfigMap),
+        "secret" | "secrets" => Ok(Kind::Secret),
         _ => Err(TargetError::Kind(word.to_owned())),
     }
 }

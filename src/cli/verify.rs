@@ -2,6 +2,9 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::manifests;
+use crate::plan::units::render;
+use crate::plan::{RENDER_SEED, new_uid};
 use std::path::PathBuf;
 
 /// Check manifests and say everything that is wrong with them
@@ -19,7 +22,33 @@ pub struct Args {
     pub paths: Vec<PathBuf>,
 }
 
-/// To be built.
-pub async fn run(_: &Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::Unbuilt("verify"))
+/// Says all problems of all files, and what a pod refers to that is not there. Exit code 1 if there are any.
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    let desired = manifests::desired(&args.paths, context)?;
+    let mut wrong = manifests::tell_problems(&desired.problems, context);
+    for (key, pod) in &desired.pods {
+        let uid = new_uid(key, RENDER_SEED);
+        if let Err(blocked) = render(pod, &uid, &desired, &context.settings) {
+            wrong = true;
+            let file = pod.source.0.display();
+            let container = blocked.container.map(|name| format!(", container {name}"));
+            let container = container.unwrap_or_default();
+            context.tell(format_args!(
+                "{file}: pod {key}{container}: {}",
+                blocked.message
+            ));
+        }
+    }
+    if wrong {
+        return Ok(Outcome::Code(1));
+    }
+    let (pods, maps, secrets) = (
+        desired.pods.len(),
+        desired.config_maps.len(),
+        desired.secrets.len(),
+    );
+    context.print(&format!(
+        "{pods} pods, {maps} config maps, {secrets} secrets: no problems\n"
+    ))?;
+    Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
 pub mod files;
+pub mod last_run;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;

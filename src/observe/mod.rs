@@ -119,7 +119,9 @@ impl Observer {
     /// After a daemon-reload: forgets the orphans that it let go of.
     pub async fn refresh_orphans(&self, observed: &mut Observed) -> Result<(), ObserveError> {
         let loaded = self.systemd.list(&PATTERNS).await?;
-        observed.orphans.retain(|name| loaded.get(name).is_some_and(|state| state.loaded));
+        observed
+            .orphans
+            .retain(|name| loaded.get(name).is_some_and(|state| state.loaded));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What is against what ought to be, for one pod.
 //!
 //! The rules, in their order:
-//! 1. A pod that no source wants is removed only if its source could be read: absence alone is no reason.
+//! 1. A pod whose source cannot be read is left as it is: absence is no reason to stop it, and another file
+//!    that defines it now is no reason to change it.
 //! 2. A pod that cannot be rendered (a config map is missing) keeps what runs.
 //! 3. A pod of another uid, or with another sandbox or other init containers, is stopped as a whole first.
 //! 4. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
@@ -36,6 +37,10 @@ pub fn plan_pod(
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
             let want = render(pod, &uid, desired, settings)?;
             Ok(create(pod, want, observed))
+        }
+        // Another file defines it now, but the one it runs from cannot be read: that may define it still.
+        (Some(pod), Some(is)) if pod.source != is.source && desired.holds(&is.source) => {
+            Ok(nothing(is.uid.clone()))
         }
         (Some(pod), Some(is)) => {
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {

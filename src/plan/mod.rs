@@ -24,6 +24,9 @@ use crate::model::status::Blocked;
 use std::collections::{BTreeMap, BTreeSet};
 use step::PodPlan;
 
+/// The seed of what is only shown: `vks render`, and the examples.
+pub const RENDER_SEED: &[u8] = b"example";
+
 /// What to do on the host.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {

@@ -56,6 +56,9 @@ pub enum Step {
     RemovePayload(String),
     /// Forget that a container has ended for good: it has a new spec.
     ClearDone(ContainerName),
+    /// Forget all marks that keep the pod from running again: ended containers, a start in an earlier
+    /// boot, a deadline that has passed.
+    ClearMarks,
     /// Remove the pod's directory and all it holds.
     RemovePodDirectory,
     /// Have systemd read its unit files again. Shared with all who ask at the same time.
@@ -88,6 +91,7 @@ impl fmt::Display for Step {
             Self::WritePayload(payload) => write!(f, "write    {}", payload.path),
             Self::RemovePayload(path) => write!(f, "remove   {path}"),
             Self::ClearDone(container) => write!(f, "renew    container {container}"),
+            Self::ClearMarks => f.write_str("renew    the pod"),
             Self::RemovePodDirectory => f.write_str("remove   the pod's directory"),
             Self::Reload => f.write_str("reload   systemd"),
             Self::Start(unit) => write!(f, "start    {unit}"),

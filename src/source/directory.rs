@@ -77,17 +77,34 @@ impl Directories {
         self.merged.desired()
     }
 
+    /// Every object that some file defines, rightly or not, with that file.
+    pub fn objects(&self) -> impl Iterator<Item = (&What, &Path)> {
+        self.merged.claims()
+    }
+
+    /// The file that defines an object, rightly or not.
+    pub fn defined_in(&self, what: &What) -> Option<&Path> {
+        self.merged.keeper(what)
+    }
+
     /// Reads everything anew. A directory that is not there is held (absence is never a reason to stop a
     /// pod); one that cannot be read is a problem too.
     pub fn load(&mut self) -> Changes {
         self.files.clear();
         self.merged = Merged::default();
         for (rank, dir) in self.dirs.clone().into_iter().enumerate() {
-            match list(&dir) {
-                Ok(paths) => paths
-                    .into_iter()
-                    .for_each(|path| self.first_look(rank, &path)),
-                Err(problem) => self.merged.hold(dir, problem),
+            let complete = list(&dir).map(|paths| {
+                let looks = paths.iter().map(|path| self.first_look(rank, path));
+                looks.fold(true, |all, there| all & there)
+            });
+            // Files that vanish under our hands were removed, unless the directory vanished with them.
+            let still_there = match complete {
+                Ok(false) => list(&dir).map(drop),
+                Ok(true) => Ok(()),
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = still_there {
+                self.merged.hold(dir, problem);
             }
         }
         Changes {
@@ -96,11 +113,14 @@ impl Directories {
         }
     }
 
-    fn first_look(&mut self, rank: usize, path: &Path) {
-        if let Seen::New(file, digest) = look(path, None) {
-            let path = Arc::from(path);
-            self.put(Place { rank, path }, file, digest);
-        }
+    /// Reads a file for the first time; false when it is not there any more.
+    fn first_look(&mut self, rank: usize, path: &Path) -> bool {
+        let Seen::New(file, digest) = look(path, None) else {
+            return false;
+        };
+        let path = Arc::from(path);
+        self.put(Place { rank, path }, file, digest);
+        true
     }
 
     fn put(&mut self, place: Place, file: ParsedFile, digest: Option<[u8; 32]>) {
@@ -146,6 +166,11 @@ impl Directories {
         let known = self.files.get(&place);
         let new = match look(&path, known.and_then(|known| known.digest)) {
             Seen::Same => return,
+            // With the directory gone nobody has said that the file is to go.
+            Seen::Gone if !self.dirs.get(rank).is_some_and(|dir| dir.is_dir()) => {
+                changes.everything = true;
+                return;
+            }
             Seen::Gone => None,
             Seen::New(file, digest) => Some((file, digest)),
         };

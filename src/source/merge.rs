@@ -38,6 +38,22 @@ impl Merged {
         self.desired
     }
 
+    /// All that is claimed, with the file that keeps the claim: the first in order.
+    pub fn claims(&self) -> impl Iterator<Item = (&What, &Path)> {
+        self.claims
+            .iter()
+            .filter_map(|(what, places)| Some((what, &*places.keys().next()?.path)))
+    }
+
+    /// The file that keeps the claim to something.
+    pub fn keeper(&self, what: &What) -> Option<&Path> {
+        self.claims
+            .get(what)?
+            .keys()
+            .next()
+            .map(|place| &*place.path)
+    }
+
     /// Whether another file than the one at `place` claims this.
     pub fn claimed_elsewhere(&self, what: &What, place: &Place) -> bool {
         self.claims

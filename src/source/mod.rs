@@ -10,6 +10,7 @@ mod merge;
 mod parse;
 mod points;
 mod refers;
+mod split;
 pub mod tree;
 mod watch;
 
@@ -17,6 +18,7 @@ pub use decode::{Claim, What};
 pub use directory::{Changes, Directories};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
+pub use split::{Object, split};
 pub use watch::{Changed, WatchError, Watcher};
 
 #[cfg(test)]

@@ -103,9 +103,15 @@ mod tests {
         let text = whole(b"MESSAGE=hello = \xc3\xa4\n");
         assert_eq!(text.message, "hello = ä".as_bytes());
         assert_eq!(text.cursor, "s=1");
-        assert_eq!(text.time.map(Timestamp::micros), Some(1_700_000_000_123_456));
+        assert_eq!(
+            text.time.map(Timestamp::micros),
+            Some(1_700_000_000_123_456)
+        );
         assert!(!text.continues);
-        assert_eq!(whole(&binary_field(b"a\nb\xff\0\n\n")).message, b"a\nb\xff\0\n\n");
+        assert_eq!(
+            whole(&binary_field(b"a\nb\xff\0\n\n")).message,
+            b"a\nb\xff\0\n\n"
+        );
         assert_eq!(whole(b"MESSAGE=a\nMESSAGE=b\n").message, b"a\nb");
         assert_eq!(whole(b"MESSAGE=\n").message, b"");
         assert_eq!(whole(b"").message, b"");

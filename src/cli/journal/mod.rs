@@ -88,7 +88,8 @@ impl Query {
 
     fn admits(&self, entry: &Entry) -> bool {
         entry.time.is_none_or(|time| {
-            self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+            self.since.is_none_or(|since| time >= since)
+                && self.until.is_none_or(|until| time < until)
         })
     }
 }
@@ -184,7 +185,9 @@ mod tests {
     fn arguments_of_journalctl() {
         let words = |query: &Query| -> Vec<String> {
             let arguments = query.arguments().into_iter().skip(4);
-            arguments.map(|word| word.to_string_lossy().into_owned()).collect()
+            arguments
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect()
         };
         let matches = ["_SYSTEMD_UNIT=vks.a.b.c.service", "_TRANSPORT=stdout"];
         let query = Query {
@@ -197,16 +200,31 @@ mod tests {
         };
         assert_eq!(words(&query), matches);
         let since = Timestamp::from_micros(1_700_000_000_000_001);
-        let timed = Query { since, until: since, ..query.clone() };
+        let timed = Query {
+            since,
+            until: since,
+            ..query.clone()
+        };
         assert_eq!(
             words(&timed)[..2],
             ["--since=@1700000000.000001", "--until=@1700000000.000001"]
         );
-        let tail = Query { tail: Some(5), until: None, ..timed };
+        let tail = Query {
+            tail: Some(5),
+            until: None,
+            ..timed
+        };
         assert_eq!(words(&tail)[..2], ["--lines=5", matches[0]]);
-        let follow = Query { follow: true, ..query };
+        let follow = Query {
+            follow: true,
+            ..query
+        };
         assert_eq!(words(&follow)[..2], ["--follow", "--no-tail"]);
-        let after = Query { after: Some("s=1".into()), follow: false, ..tail };
+        let after = Query {
+            after: Some("s=1".into()),
+            follow: false,
+            ..tail
+        };
         assert_eq!(words(&after)[..2], ["--after-cursor=s=1", matches[0]]);
     }
 }

@@ -162,7 +162,11 @@ fn life(status: &ContainerStatus, state: &ContainerState) -> Option<Life> {
     let current = status.container_id.as_deref();
     let (id, started, running) = match state {
         ContainerState::Running(run) => (current, run.started_at, true),
-        ContainerState::Terminated(run) => (run.container_id.as_deref().or(current), run.started_at, false),
+        ContainerState::Terminated(run) => (
+            run.container_id.as_deref().or(current),
+            run.started_at,
+            false,
+        ),
         ContainerState::Waiting(_) | ContainerState::Empty => return None,
     };
     let invocation = id?.strip_prefix("systemd://").filter(|id| !id.is_empty())?;
@@ -178,7 +182,10 @@ fn refusal(pod: &PodView, container: &str, previous: bool) -> ChooseError {
     let state = pod.container_status(container).map(|status| &status.state);
     let container = container.to_owned();
     match (previous, state) {
-        (true, _) => ChooseError::NoPrevious { pod: name, container },
+        (true, _) => ChooseError::NoPrevious {
+            pod: name,
+            container,
+        },
         (false, Some(ContainerState::Waiting(waiting))) => ChooseError::Waiting {
             pod: name,
             container,

@@ -110,7 +110,10 @@ async fn end_of(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> 
     let mut changes = host.changes().await?;
     loop {
         let view = host.view(&filter).await?;
-        let now = view.pods.first().map(|pod| choose::run(pod, &run.container, false));
+        let now = view
+            .pods
+            .first()
+            .map(|pod| choose::run(pod, &run.container, false));
         match now {
             Some(Ok(now)) if now.invocation == run.invocation && now.running => {}
             Some(Ok(now)) if now.invocation != run.invocation => return Ok(now.started),

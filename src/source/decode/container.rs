@@ -1,7 +1,7 @@
 //! Containers: everything but environment, probes and mounts, which have files of their own.
 
 use super::check::{absolute_path, port_name};
-use super::field::{Field, Fields};
+use super::field::{Field, Fields, advice};
 use super::known;
 use super::{env, probe, volume};
 use crate::model::pod::{Container, Port, Resources, RestartPolicy, RunAs};
@@ -217,15 +217,7 @@ fn quantity<T: FromStr<Err = QuantityError>>(field: &Field<'_>) -> Option<T> {
         Value::Float(number) => number.to_string(),
         _ => field.text()?.to_owned(),
     };
-    match text.parse() {
-        Ok(amount) => Some(amount),
-        Err(error @ QuantityError::Syntax(_)) => {
-            field.problem(error.to_string());
-            None
-        }
-        Err(error) => {
-            field.problem(format!("{error}: write another amount"));
-            None
-        }
-    }
+    text.parse()
+        .map_err(|error| field.problem(advice(&error)))
+        .ok()
 }

@@ -73,7 +73,7 @@ impl<'a> Field<'a> {
         match self.text()?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.problem(error.to_string());
+                self.problem(advice(&error));
                 None
             }
         }
@@ -289,6 +289,15 @@ impl<'a> Fields<'a> {
             None => "unknown field: remove it".to_owned(),
         }
     }
+}
+
+/// The text of an error, which has a colon when it says what to do.
+pub fn advice(error: &impl Display) -> String {
+    let mut text = error.to_string();
+    if !text.contains(':') {
+        text.push_str(": correct it");
+    }
+    text
 }
 
 fn not_yet(hint: &str) -> String {

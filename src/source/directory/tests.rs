@@ -142,6 +142,16 @@ fn absent_and_unreadable_directories_are_held() {
 }
 
 #[test]
+fn files_that_go_with_their_directory_are_held() {
+    let scratch = Scratch::new("moved");
+    scratch.put("d/a.yaml", &pod("a", ""));
+    let mut d = open(&["d"], &scratch);
+    std::fs::rename(scratch.path("d"), scratch.path("old")).unwrap();
+    assert!(d.refresh(&[scratch.path("d/a.yaml")]).everything);
+    assert!(d.desired().held.contains(&scratch.path("d")));
+}
+
+#[test]
 fn what_is_no_file_is_a_problem_and_not_opened() {
     let scratch = Scratch::new("odd");
     std::fs::create_dir_all(scratch.path("d/dir.yaml")).unwrap();

@@ -91,7 +91,7 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "resources: {limits: {cpu: -1}}",
-        "resources.limits[\"cpu\"]: \"-1\" is negative: write another amount",
+        "resources.limits[\"cpu\"]: \"-1\" is negative: correct it",
     ),
     (
         "resources: {limits: {gpu: 1}}",

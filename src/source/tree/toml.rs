@@ -3,6 +3,9 @@
 use super::{Builder, Fault, Forest, Node, Stop, Table, Value};
 use ::toml::de::{DeTable, DeValue};
 
+/// After so many broken lines the file is not TOML at all.
+const MAX_FAULTS: usize = 50;
+
 /// Reads a file: its top table is one document.
 pub fn read(text: &str) -> Forest {
     let lines = Lines::new(text);
@@ -11,7 +14,10 @@ pub fn read(text: &str) -> Forest {
     for error in errors {
         let line = error.span().map_or(0, |span| lines.at(span.start));
         // One mistake makes several errors on its line: the first says most.
-        if faults.iter().all(|fault| fault.line != line) {
+        if faults.last().is_none_or(|fault| fault.line != line) {
+            if faults.len() == MAX_FAULTS {
+                break;
+            }
             faults.push(Fault::new(line, format!("not TOML: {}", error.message())));
         }
     }
