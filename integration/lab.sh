@@ -18,6 +18,8 @@ state=$(cd "$state" && pwd)
 . "$lab_dir/lab/rootfs.sh"
 # shellcheck source=integration/lab/machine.sh
 . "$lab_dir/lab/machine.sh"
+# shellcheck source=integration/lab/vm.sh
+. "$lab_dir/lab/vm.sh"
 # shellcheck source=integration/lab/check.sh
 . "$lab_dir/lab/check.sh"
 
@@ -35,6 +37,12 @@ usage: lab.sh VERB ...
   reboot NAME               reboot it, print the new pid
   save NAME DIR             copy out its journal and console
   down NAME | --all         switch it off and remove every trace of it
+
+  vm-image [EXTRA_DIR]      build the image of the virtual machine, EXTRA_DIR laid over it
+  vm-run --payload DIR --script FILE [--timeout SECONDS] [--boots N]
+                            boot it with DIR at /payload, run /payload/FILE there with
+                            the number of the boot, exit with its code. By 100 the script
+                            asks for a reboot, by 101 for one as after a power cut.
 TEXT
 }
 
@@ -43,6 +51,8 @@ main() {
   shift || true
   case $verb in
     check | deps | rootfs | boot | exec | reboot | save | down) "cmd_$verb" "$@" ;;
+    vm-image) cmd_vm_image "$@" ;;
+    vm-run) cmd_vm_run "$@" ;;
     supervise) supervise "$@" ;; # of boot's own; not for people
     help | -h | --help) usage ;;
     *)

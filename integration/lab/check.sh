@@ -46,7 +46,7 @@ why_not_vm() {
     printf 'the machine is not x86_64'
     return
   fi
-  lacks_command mmdebstrap mke2fs qemu-system-x86_64
+  lacks_command mmdebstrap mke2fs qemu-system-x86_64 qemu-img
   if command -v qemu-system-x86_64 >/dev/null && ! qemu_is_new; then
     printf 'QEMU is older than %s (lab.sh deps vm)' "$qemu_floor"
   fi

@@ -21,7 +21,7 @@ cmd_deps() {
 
 vm_deps() {
   install_missing "${vm_packages[@]}"
-  qemu_is_new || install_qemu
+  if ! qemu_is_new || ! package_installed qemu-utils; then install_qemu; fi
 }
 
 qemu_is_new() {
@@ -34,10 +34,10 @@ install_qemu() {
   if [ "$(os_release VERSION_CODENAME)" = bookworm ]; then
     add_backports
     apt_update
-    apt_install --target-release bookworm-backports qemu-system-x86
+    apt_install --target-release bookworm-backports qemu-system-x86 qemu-utils
   else
     apt_update
-    apt_install qemu-system-x86
+    apt_install qemu-system-x86 qemu-utils
   fi
   qemu_is_new || die "QEMU $qemu_floor or newer is needed and apt offers an older one"
 }

@@ -80,14 +80,15 @@ remove_old_trees() {
   done
 }
 
-# A minimal Debian in a directory: SUITE, DIR, PACKAGE...
+# A minimal Debian in a directory: SUITE, DIR, PACKAGE...; with the options of
+# mmdebstrap_more.
+mmdebstrap_more=()
 debootstrap_tree() {
   local suite=$1 dir=$2 mirror log options=()
   shift 2
   mirror=$(debian_mirror)
   mapfile -t options < <(apt_options)
-  log="$state/rootfs/$suite.log"
-  mkdir -p "$state/rootfs"
+  log="$dir.log"
   mmdebstrap --mode=root --format=directory --variant=minbase \
     --include="$(IFS=,; printf '%s' "$*")" \
     --keyring="$(debian_keyring)" \
@@ -95,7 +96,7 @@ debootstrap_tree() {
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    "${options[@]}" \
+    "${options[@]}" "${mmdebstrap_more[@]}" \
     "$suite" "$dir" "$mirror" >"$log" 2>&1 || {
     tail -n 30 "$log" >&2
     die "mmdebstrap of $suite failed, see $log"

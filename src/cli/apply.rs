@@ -103,16 +103,16 @@ async fn wait_for(
     context: &Context,
 ) -> Result<Outcome, CliError> {
     let host = Host::open(&context.settings).await?;
-    let mut changes = host.changes().await?;
+    let names = pods.iter().map(|key| key.name.clone()).collect();
+    let mut watch = host
+        .watch(Filter {
+            names,
+            ..Filter::default()
+        })
+        .await?;
     let end = tokio::time::Instant::now() + timeout;
-    loop {
-        let names = pods.iter().map(|key| key.name.clone()).collect();
-        let view = host
-            .view(&Filter {
-                names,
-                ..Filter::default()
-            })
-            .await?;
+    while let Ok(view) = tokio::time::timeout_at(end, watch.next()).await {
+        let view = view?;
         for pod in view.pods {
             let status = &pod.report.status;
             if !pods.contains(&pod.report.key) {
@@ -130,13 +130,11 @@ async fn wait_for(
         if pods.is_empty() {
             return Ok(Outcome::Done);
         }
-        if tokio::time::timeout_at(end, changes.next()).await.is_err() {
-            for key in &pods {
-                context.tell(format_args!(
-                    "error: timed out waiting for pod {key} to be ready"
-                ));
-            }
-            return Ok(Outcome::Code(1));
-        }
     }
+    for key in &pods {
+        context.tell(format_args!(
+            "error: timed out waiting for pod {key} to be ready"
+        ));
+    }
+    Ok(Outcome::Code(1))
 }

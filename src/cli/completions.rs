@@ -1,7 +1,7 @@
 //! `vks completions SHELL`.
 
 use super::Cli;
-use super::context::{Context, Outcome};
+use super::context::{Outcome, print};
 use super::error::CliError;
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -19,9 +19,9 @@ pub struct Args {
 }
 
 /// Prints the script.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+pub fn run(args: &Args) -> Result<Outcome, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "vks", &mut script);
-    context.print(&String::from_utf8_lossy(&script))?;
+    print(&String::from_utf8_lossy(&script))?;
     Ok(Outcome::Done)
 }

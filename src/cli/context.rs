@@ -24,13 +24,18 @@ pub struct Context {
     pub namespace: Namespace,
 }
 
+/// Writes text to standard output, at once.
+pub fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(CliError::Output)
+}
+
 impl Context {
     /// Writes text to standard output, at once.
     pub fn print(&self, text: &str) -> Result<(), CliError> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(CliError::Output)
+        print(text)
     }
 
     /// Writes a line to standard error. Where even that is closed, there is nobody to tell.

@@ -164,20 +164,23 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
 
 /// Waits until nothing of these pods is left.
 async fn gone(pods: &BTreeSet<PodKey>, context: &Context) -> Result<(), CliError> {
-    let host = Host::open(&context.settings).await?;
-    let mut changes = host.changes().await?;
-    let names: Vec<ObjectName> = pods.iter().map(|key| key.name.clone()).collect();
-    while !names.is_empty() {
-        let view = host
-            .view(&Filter {
-                names: names.clone(),
-                ..Filter::default()
-            })
-            .await?;
-        if !view.pods.iter().any(|pod| pods.contains(&pod.report.key)) {
-            break;
-        }
-        changes.next().await?;
+    if pods.is_empty() {
+        return Ok(());
     }
+    let host = Host::open(&context.settings).await?;
+    let names = pods.iter().map(|key| key.name.clone()).collect();
+    let mut watch = host
+        .watch(Filter {
+            names,
+            ..Filter::default()
+        })
+        .await?;
+    while watch
+        .next()
+        .await?
+        .pods
+        .iter()
+        .any(|pod| pods.contains(&pod.report.key))
+    {}
     Ok(())
 }

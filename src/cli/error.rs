@@ -2,6 +2,7 @@
 
 use super::target::TargetError;
 use super::view::ViewError;
+use crate::config::ConfigError;
 use crate::model::name::{Namespace, ObjectName};
 use std::io;
 
@@ -17,6 +18,9 @@ pub enum CliError {
     /// Arguments that fit one by one, but not together.
     #[error("{0}")]
     Usage(String),
+    /// vks' own settings.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The host could not be asked.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -57,9 +61,6 @@ pub enum CliError {
     /// A manifest named on the command line.
     #[error(transparent)]
     Manifest(#[from] super::manifests::ManifestError),
-    /// vks' own settings.
-    #[error("failed to read the settings")]
-    Settings(#[from] crate::config::ConfigError),
     /// The agent, or a pass without one.
     #[error(transparent)]
     Agent(#[from] crate::agent::AgentError),

@@ -91,7 +91,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: vec![name.clone()],
         ..Filter::default()
     };
-    let view = host.view(&filter).await?;
+    let view = host.running(&filter).await?;
     let Some(pod) = view.pods.first() else {
         let namespace = context.namespace.clone();
         let kind = "pods";

@@ -7,7 +7,7 @@ use super::pods::{Columns, now};
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
 use super::target::Target;
-use super::view::{Filter, Host, PodView, View};
+use super::view::{Filter, Host, PodView, View, Watch};
 use super::yaml::to_yaml;
 use crate::model::desired::Problem;
 use crate::model::name::PodKey;
@@ -82,12 +82,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let filter = filter(args, &target, context)?;
     let host = Host::open(&context.settings).await?;
     let watching = args.watch || args.watch_only;
-    // Listening begins before the first look, so that nothing falls between them.
-    let changes = match watching {
-        true => Some(host.changes().await?),
+    let mut watch = match watching {
+        true => Some(host.watch(filter.clone()).await?),
         false => None,
     };
-    let view = host.view(&filter).await?;
+    let view = match &mut watch {
+        Some(watch) => watch.next().await?,
+        None => host.view(&filter).await?,
+    };
     let mut printer = Printer::new(args, &target, context);
     if !args.watch_only {
         context.print(&printer.all(&view.pods, watching))?;
@@ -95,16 +97,22 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let missing = report_missing(args, &target, &view, context);
     report_nothing(args, &target, &view, context);
     report_problems(&view.problems, context);
-    if missing {
-        return Ok(Outcome::Code(1));
+    match watch {
+        _ if missing => Ok(Outcome::Code(1)),
+        Some(watch) => print_changes(view, watch, printer, context).await,
+        None => Ok(Outcome::Done),
     }
-    let Some(mut changes) = changes else {
-        return Ok(Outcome::Done);
-    };
-    let mut before = view;
+}
+
+/// Prints every change until the host cannot be asked any more.
+async fn print_changes(
+    mut before: View,
+    mut watch: Watch,
+    mut printer: Printer<'_>,
+    context: &Context,
+) -> Result<Outcome, CliError> {
     loop {
-        changes.next().await?;
-        let after = host.view(&filter).await?;
+        let after = watch.next().await?;
         let text = printer.changes(&before.pods, &after.pods);
         if !text.is_empty() {
             context.print(&text)?;

@@ -1,7 +1,7 @@
 //! `vks man`: manual pages from the same text as `--help`.
 
 use super::Cli;
-use super::context::{Context, Outcome};
+use super::context::{Outcome, print};
 use super::error::CliError;
 use clap::CommandFactory;
 use clap_mangen::Man;
@@ -40,7 +40,7 @@ pub enum ManError {
 }
 
 /// Prints or writes the pages.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+pub fn run(args: &Args) -> Result<Outcome, CliError> {
     let command = Cli::command();
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir)
@@ -54,7 +54,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         Man::new(command)
             .render(&mut page)
             .map_err(ManError::Render)?;
-        context.print(&String::from_utf8_lossy(&page))?;
+        print(&String::from_utf8_lossy(&page))?;
     }
     Ok(Outcome::Done)
 }

@@ -49,7 +49,7 @@ use crate::model::name::Namespace;
 use clap::Parser;
 use std::ffi::OsString;
 use std::future::Future;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Run pods as systemd units
 ///
@@ -94,6 +94,15 @@ struct Global {
         help_heading = "Global options"
     )]
     namespace: Option<Namespace>,
+    /// Read vks' own settings below this directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/",
+        help_heading = "Global options"
+    )]
+    root: PathBuf,
     /// Say more on standard error; twice: even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
@@ -101,6 +110,16 @@ struct Global {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    #[command(flatten)]
+    OnHost(OnHost),
+    Completions(completions::Args),
+    Man(man::Args),
+    Version(version::Args),
+}
+
+/// Verbs that read vks' settings, most of them also the host.
+#[derive(Debug, clap::Subcommand)]
+enum OnHost {
     Verify(verify::Args),
     Render(render::Args),
     Plan(plan::Args),
@@ -114,44 +133,47 @@ enum Command {
     Top(top::Args),
     Wait(wait::Args),
     Run(run::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-    Version(version::Args),
 }
 
 /// Does what the arguments, beginning with the program's name, say.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError> {
     let Cli { global, command } = Cli::try_parse_from(argv).map_err(CliError::Arguments)?;
-    logging::start(matches!(command, Command::Run(_)), global.verbose);
-    // Help for people and packages must work with settings that do not.
-    let settings = match command {
-        Command::Completions(_) | Command::Man(_) | Command::Version(_) => Settings::default(),
-        _ => Settings::load(Path::new("/"))?,
-    };
-    let context = Context {
-        settings,
-        namespace: global
-            .namespace
-            .unwrap_or_else(Namespace::default_namespace),
-    };
-    let context = &context;
+    logging::start(
+        matches!(command, Command::OnHost(OnHost::Run(_))),
+        global.verbose,
+    );
     match command {
-        Command::Verify(args) => block_on(verify::run(&args, context)),
-        Command::Render(args) => block_on(render::run(&args, context)),
-        Command::Plan(args) => block_on(plan::run(&args, context)),
-        Command::Apply(args) => block_on(apply::run(&args, context)),
-        Command::Delete(args) => block_on(delete::run(&args, context)),
-        Command::Restart(args) => block_on(restart::run(&args, context)),
-        Command::Get(args) => block_on(get::run(&args, context)),
-        Command::Describe(args) => block_on(describe::run(&args, context)),
-        Command::Logs(args) => block_on(logs::run(&args, context)),
-        Command::Exec(args) => block_on(exec::run(&args, context)),
-        Command::Top(args) => block_on(top::run(&args, context)),
-        Command::Wait(args) => block_on(wait::run(&args, context)),
-        Command::Run(args) => block_on(run::run(&args, context)),
-        Command::Completions(args) => completions::run(&args, context),
-        Command::Man(args) => man::run(&args, context),
-        Command::Version(args) => version::run(&args, context),
+        // These need no host, and no settings that could be wrong.
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Version(args) => version::run(&args),
+        Command::OnHost(verb) => {
+            let context = Context {
+                settings: Settings::load(&global.root)?,
+                namespace: global
+                    .namespace
+                    .unwrap_or_else(Namespace::default_namespace),
+            };
+            block_on(on_host(verb, &context))
+        }
+    }
+}
+
+async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
+    match verb {
+        OnHost::Verify(args) => verify::run(&args, context).await,
+        OnHost::Render(args) => render::run(&args, context).await,
+        OnHost::Plan(args) => plan::run(&args, context).await,
+        OnHost::Apply(args) => apply::run(&args, context).await,
+        OnHost::Delete(args) => delete::run(&args, context).await,
+        OnHost::Restart(args) => restart::run(&args, context).await,
+        OnHost::Get(args) => get::run(&args, context).await,
+        OnHost::Describe(args) => describe::run(&args, context).await,
+        OnHost::Logs(args) => logs::run(&args, context).await,
+        OnHost::Exec(args) => exec::run(&args, context).await,
+        OnHost::Top(args) => top::run(&args, context).await,
+        OnHost::Wait(args) => wait::run(&args, context).await,
+        OnHost::Run(args) => run::run(&args, context).await,
     }
 }
 

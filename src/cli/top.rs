@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
 use super::view::{Filter, Host, PodView};
-use crate::model::name::{ObjectName, PodKey};
+use crate::model::name::{ObjectName, PodKey, UnitName};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,7 +99,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         selector: args.selector.clone().unwrap_or_default(),
     };
     let host = Host::open(&context.settings).await?;
-    let view = host.view(&filter).await?;
+    let view = host.running(&filter).await?;
     let missing = |name: &&ObjectName| !view.pods.iter().any(|pod| pod.report.key.name == **name);
     if let Some(name) = target.names.iter().find(missing) {
         let (kind, namespace) = ("pods", context.namespace.clone());
@@ -110,7 +110,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             namespace,
         });
     }
-    let running = running(&host, &view.pods).await?;
+    let running = running(&view.pods);
     if running.is_empty() {
         context.tell("No running pods found");
         return Ok(Outcome::Done);
@@ -131,7 +131,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-async fn running(host: &Host, pods: &[PodView]) -> Result<Vec<Running>, CliError> {
+fn running(pods: &[PodView]) -> Vec<Running> {
     let mut found = Vec::new();
     for pod in pods {
         for (_, container) in pod.containers() {
@@ -140,16 +140,30 @@ async fn running(host: &Host, pods: &[PodView]) -> Result<Vec<Running>, CliError
             let Some(handle) = handle.filter(|handle| handle.main_pid != 0) else {
                 continue;
             };
-            if let Some(group) = host.control_group(&handle.unit).await? {
+            if let Some(group) = control_group(handle.main_pid, &handle.unit) {
                 found.push(Running {
                     pod: pod.report.key.clone(),
                     container: name.to_owned(),
-                    group: Path::new(HIERARCHY).join(group.trim_start_matches('/')),
+                    group: Path::new(HIERARCHY).join(group),
                 });
             }
         }
     }
-    Ok(found)
+    found
+}
+
+/// The group of a unit, below the hierarchy; `None` when its main process has just ended.
+fn control_group(main_pid: u32, unit: &UnitName) -> Option<PathBuf> {
+    let groups = std::fs::read_to_string(format!("/proc/{main_pid}/cgroup")).ok()?;
+    unit_group(&groups, unit)
+}
+
+/// The main process may be in a group of its own below that of its unit.
+fn unit_group(groups: &str, unit: &UnitName) -> Option<PathBuf> {
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let end = parts.iter().position(|part| *part == unit.as_str())?;
+    Some(parts[..=end].iter().collect())
 }
 
 fn readings(running: &[Running]) -> Result<Vec<Option<Reading>>, TopError> {
@@ -309,6 +323,18 @@ mod tests {
         );
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(reading(&dir).unwrap(), None);
+    }
+
+    #[test]
+    fn the_group_is_that_of_the_unit() {
+        let unit = "vks.a.b.c.service".parse().unwrap();
+        let group = "vks.slice/vks-a.slice/vks.a.b.c.service";
+        for below in ["", "/init.scope/x"] {
+            let groups = format!("12:cpu:/x\n0::/{group}{below}\n");
+            assert_eq!(unit_group(&groups, &unit), Some(group.into()));
+        }
+        assert_eq!(unit_group("0::/other.service\n", &unit), None);
+        assert_eq!(unit_group("1:name=systemd:/x\n", &unit), None);
     }
 
     #[test]

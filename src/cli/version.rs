@@ -1,6 +1,6 @@
 //! `vks version`.
 
-use super::context::{Context, Outcome};
+use super::context::{Outcome, print};
 use super::error::CliError;
 
 /// Print the version of vks
@@ -8,7 +8,7 @@ use super::error::CliError;
 pub struct Args {}
 
 /// Prints one line: `vks 0.1.0`.
-pub fn run(_: &Args, context: &Context) -> Result<Outcome, CliError> {
-    context.print(concat!("vks ", env!("CARGO_PKG_VERSION"), "\n"))?;
+pub fn run(_: &Args) -> Result<Outcome, CliError> {
+    print(concat!("vks ", env!("CARGO_PKG_VERSION"), "\n"))?;
     Ok(Outcome::Done)
 }

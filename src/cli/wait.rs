@@ -7,7 +7,7 @@ use super::jsonpath::{JsonPath, JsonPathError, as_text};
 use super::object::object;
 use super::selector::Selector;
 use super::target::{Target, TargetError};
-use super::view::{Changes, Filter, Host, PodView, View};
+use super::view::{Filter, Host, PodView, View, Watch};
 use crate::model::name::{ObjectName, PodKey};
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -184,37 +184,36 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         selector: args.selector.clone().unwrap_or_default(),
     };
     let host = Host::open(&context.settings).await?;
-    let mut changes = host.changes().await?;
+    let mut watch = host.watch(filter).await?;
     let mut waiting = Waiting {
         goal: &args.goal,
         names: &target.names,
         seen: BTreeSet::new(),
         met: BTreeSet::new(),
     };
-    let view = host.view(&filter).await?;
+    let view = watch.next().await?;
     check_there(args, &target, &view, context)?;
     tell(&waiting.take(&view), context)?;
     let end = Instant::now().checked_add(args.timeout);
     while !waiting.pending().is_empty() {
-        if !next_change(&mut changes, end).await? {
+        let Some(view) = next_view(&mut watch, end).await? else {
             let pending = waiting.pending().join(", ");
             return Err(WaitError::TimedOut(pending).into());
-        }
-        tell(&waiting.take(&host.view(&filter).await?), context)?;
+        };
+        tell(&waiting.take(&view), context)?;
     }
     Ok(Outcome::Done)
 }
 
-/// Whether something changed before the end.
-async fn next_change(changes: &mut Changes, end: Option<Instant>) -> Result<bool, CliError> {
+/// The next view, if there is one before the end.
+async fn next_view(watch: &mut Watch, end: Option<Instant>) -> Result<Option<View>, CliError> {
     match end {
-        None => changes.next().await?,
-        Some(end) => match timeout_at(end, changes.next()).await {
-            Ok(changed) => changed?,
-            Err(_) => return Ok(false),
+        None => Ok(Some(watch.next().await?)),
+        Some(end) => match timeout_at(end, watch.next()).await {
+            Ok(view) => Ok(Some(view?)),
+            Err(_) => Ok(None),
         },
     }
-    Ok(true)
 }
 
 /// What must be there at the start: for `create` and `delete`, nothing.

@@ -132,7 +132,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: names.iter().cloned().collect(),
         selector: args.selector.clone().unwrap_or_default(),
     };
-    let view = host.view(&filter).await?;
+    let view = host.running(&filter).await?;
     if let (Some(name), true) = (names, view.pods.is_empty()) {
         let namespace = context.namespace.clone();
         let kind = "pods";

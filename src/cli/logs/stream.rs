@@ -107,9 +107,9 @@ async fn end_of(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> 
         names: vec![run.pod.name.clone()],
         ..Filter::default()
     };
-    let mut changes = host.changes().await?;
+    let mut watch = host.watch(filter).await?;
     loop {
-        let view = host.view(&filter).await?;
+        let view = watch.next().await?;
         let now = view
             .pods
             .first()
@@ -119,6 +119,5 @@ async fn end_of(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> 
             Some(Ok(now)) if now.invocation != run.invocation => return Ok(now.started),
             _ => return Ok(None),
         }
-        changes.next().await?;
     }
 }

@@ -1,18 +1,25 @@
 //! What the command line knows of the host: the one place where it reads it.
 //!
-//! A [`Host`] is asked for a [`View`], as often as it says that something has changed. Verbs print from
-//! views and never look at the host themselves.
+//! A [`Host`] is asked for a [`View`], once or through a [`Watch`] each time something has changed. Verbs print
+//! from views and never look at the host themselves.
+
+mod host;
+mod report;
+mod watch;
+
+pub use host::{Host, ViewError};
+pub use watch::Watch;
 
 use super::object;
 use super::selector::Selector;
-use crate::config::Settings;
 use crate::model::desired::Problem;
 use crate::model::identity::UnitRole;
-use crate::model::name::{ContainerName, Namespace, ObjectName, UnitName};
+use crate::model::name::{ContainerName, Namespace, ObjectName, PodKey, UnitName};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::ContainerRole;
 use crate::model::status::{ContainerStatus, PodReport};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Which pods are meant. The default: all of them.
 #[derive(Debug, Clone, Default)]
@@ -56,59 +63,26 @@ pub struct ContainerHandle {
     pub invocation: Box<str>,
 }
 
-/// Why the host could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ViewError {
-    /// Not wired up yet.
-    #[error("reading the host is not built yet")]
-    Unbuilt,
-}
-
-/// A host that can be asked.
-#[derive(Debug)]
-pub struct Host {}
-
-/// Tells when it may be worth to look again.
-#[derive(Debug)]
-pub struct Changes {}
-
-impl Host {
-    /// Connects to systemd.
-    pub async fn open(_: &Settings) -> Result<Self, ViewError> {
-        Err(ViewError::Unbuilt)
-    }
-
-    /// What the host has now.
-    pub async fn view(&self, _: &Filter) -> Result<View, ViewError> {
-        Err(ViewError::Unbuilt)
-    }
-
-    /// Begins to listen for changes: those from now on are not missed.
-    pub async fn changes(&self) -> Result<Changes, ViewError> {
-        Err(ViewError::Unbuilt)
-    }
-
-    /// The control group of a unit, below the mount point of the hierarchy; `None` when it runs nothing.
-    pub async fn control_group(&self, _: &UnitName) -> Result<Option<String>, ViewError> {
-        Err(ViewError::Unbuilt)
-    }
-}
-
-impl Changes {
-    /// Returns when something has changed since the last call.
-    pub async fn next(&mut self) -> Result<(), ViewError> {
-        Err(ViewError::Unbuilt)
-    }
-}
-
 impl Filter {
-    /// Whether a pod is meant.
-    pub fn admits(&self, report: &PodReport, manifest: &Value) -> bool {
-        let key = &report.key;
+    /// Whether a pod of this name is meant, its labels aside.
+    pub fn admits(&self, key: &PodKey) -> bool {
         self.namespace.as_ref().is_none_or(|n| *n == key.namespace)
             && (self.names.is_empty() || self.names.contains(&key.name))
-            && (self.selector.is_empty()
-                || self.selector.matches(&object::text_map(manifest, "labels")))
+    }
+
+    /// Whether a pod with these labels is meant, its name aside.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.selector.matches(labels)
+    }
+
+    /// The pods that are meant by name; `None` when only a look can tell.
+    pub fn keys(&self) -> Option<Vec<PodKey>> {
+        let namespace = self.namespace.as_ref()?;
+        let key = |name: &ObjectName| PodKey {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        (!self.names.is_empty()).then(|| self.names.iter().map(key).collect())
     }
 }
 

@@ -1,0 +1,101 @@
+//! The host, asked.
+
+use super::report::assemble;
+use super::watch::Watch;
+use super::{Filter, View};
+use crate::config::Settings;
+use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::observe::{ObserveError, Observer};
+use crate::source::{Directories, WatchError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Why the host could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// systemd.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// What the host has.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The directories of manifests.
+    #[error(transparent)]
+    Sources(#[from] WatchError),
+    /// The thread that reads manifests ended early.
+    #[error("reading manifests was interrupted")]
+    Interrupted,
+}
+
+/// A host that can be asked. Clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub(super) systemd: Systemd,
+    pub(super) observer: Observer,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl Host {
+    /// Connects to systemd.
+    pub async fn open(settings: &Settings) -> Result<Self, ViewError> {
+        let systemd = Systemd::connect(None).await?;
+        Ok(Self {
+            observer: Observer::new(systemd.clone(), settings.layout.clone()),
+            systemd,
+            settings: Arc::new(settings.clone()),
+        })
+    }
+
+    /// What the host has now, and what manifests want of it.
+    pub async fn view(&self, filter: &Filter) -> Result<View, ViewError> {
+        let (observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
+        Ok(assemble(
+            filter,
+            &observed,
+            sources.desired(),
+            &self.settings,
+        ))
+    }
+
+    /// What the host has now; manifests are not read, so pods that have no units yet are not seen.
+    pub async fn running(&self, filter: &Filter) -> Result<View, ViewError> {
+        let observed = self.observe(filter).await?;
+        Ok(assemble(
+            filter,
+            &observed,
+            &Desired::default(),
+            &self.settings,
+        ))
+    }
+
+    /// Views of these pods from now on.
+    pub async fn watch(&self, filter: Filter) -> Result<Watch, ViewError> {
+        Watch::start(self.clone(), filter).await
+    }
+
+    /// Everything, or only the pods that are named: their cost does not depend on how many others there are.
+    pub(super) async fn observe(&self, filter: &Filter) -> Result<Observed, ViewError> {
+        match filter.keys() {
+            None => Ok(self.observer.all().await?),
+            Some(keys) => {
+                let mut observed = Observed::default();
+                let keys = keys.into_iter().map(|key| (key, BTreeSet::new())).collect();
+                self.observer.refresh(&mut observed, &keys).await?;
+                Ok(observed)
+            }
+        }
+    }
+
+    /// All manifests, read on a thread that may block.
+    pub(super) async fn sources(&self) -> Result<Directories, ViewError> {
+        let mut directories = Directories::new(self.settings.manifest_dirs());
+        let load = move || {
+            directories.load();
+            directories
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
+        loaded.map_err(|_| ViewError::Interrupted)
+    }
+}
