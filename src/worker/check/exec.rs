@@ -10,8 +10,8 @@ const KEPT: u64 = 10 << 10;
 
 /// Runs a command; exit code 0 is success. When this is dropped, the command is killed with its children.
 pub(super) async fn run(command: &[String], target: Target) -> Result<(), CheckError> {
-    let program = std::env::current_exe().map_err(CheckError::failed)?;
-    let mut child = Command::new(program)
+    // The running program itself, also when the file it came from has been replaced since.
+    let mut child = Command::new("/proc/self/exe")
         .args(["enter", "--pid", &target.pid.to_string(), "--"])
         .args(command)
         .stdin(Stdio::null())
