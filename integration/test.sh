@@ -131,6 +131,8 @@ quick_tier() {
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
   tests "golden and layers" --test golden --test layers
+  # Ten minutes of it: VKS_FUZZ_SECONDS=600 cargo test --test fuzz
+  VKS_FUZZ_SECONDS=${VKS_FUZZ_SECONDS:-20} tests "fuzz" --test fuzz
 }
 
 # Whether a tier can run here; installs what it needs as root.

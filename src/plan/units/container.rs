@@ -45,7 +45,7 @@ impl Room<'_> {
         );
         file.push("Service", "Slice", self.names.slice().as_str());
         file.push("Service", "ExecStart", self.exec_start(spec, env)?);
-        self.hooks(&mut file, role, spec, policy);
+        self.hooks(&mut file, role, spec);
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
@@ -174,13 +174,7 @@ impl Room<'_> {
     }
 
     /// Hooks, the startup probe, and the record of each run.
-    fn hooks(
-        &self,
-        file: &mut UnitFile,
-        role: ContainerRole,
-        spec: &Container,
-        policy: RestartPolicy,
-    ) {
+    fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
         let json = |value: &dyn erased::Json| value.json();
         let mut push = |key: &str, args: &[&str]| {
             let line = self.own_command(args).replace("%%n", "%n");
@@ -199,23 +193,13 @@ impl Room<'_> {
             let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
             push(
                 "ExecStop",
-                &[
-                    "hook",
-                    "pre-stop",
-                    "--unit",
-                    "%n",
-                    "--grace",
-                    &grace,
-                    &json(hook),
-                ],
+                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
             );
-        } else if policy != RestartPolicy::Always && role == ContainerRole::Main {
-            push("ExecStop", &["stopping", "%n"]);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
 
-    /// The restart policy and the back-off. `RestartMode=direct` keeps those who wait for this unit waiting through a retry.
+    /// The restart policy and the back-off.
     fn restarts(&self, file: &mut UnitFile, role: ContainerRole, policy: RestartPolicy) {
         if role == ContainerRole::Init {
             // Done inits stay active: that is what the units after them require.
@@ -238,10 +222,7 @@ impl Room<'_> {
                 "SIGTERM SIGINT SIGHUP SIGPIPE",
             );
         }
-        file.push("Service", "RestartMode", "direct");
-        file.push("Service", "RestartSec", "1s");
-        file.push("Service", "RestartSteps", "8");
-        file.push("Service", "RestartMaxDelaySec", "300s");
+        super::sandbox::back_off(file);
     }
 
     /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
