@@ -15,12 +15,14 @@ use zbus::Message;
 
 /// systemd's own socket, for root only.
 const SOCKET: &str = "/run/systemd/private";
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// Longer than any answer takes unless systemd does not run.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// systemd did not tell about a run.
+/// systemd did not answer about a run.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot learn from systemd on {SOCKET} how the run of {unit} ended")]
+#[error("cannot speak with systemd on {SOCKET} about the run of {unit}")]
 pub struct LastRunError {
     /// The unit.
     unit: UnitName,
@@ -45,10 +47,23 @@ pub fn ask(unit: &UnitName) -> Result<LastRun, LastRunError> {
     })
 }
 
+/// Takes a unit's back-off back to its beginning, and with it systemd's count of its restarts. It also takes back
+/// the result of the run that is ending: only for units that start again whatever that was.
+pub fn reset_back_off(unit: &UnitName) -> Result<(), LastRunError> {
+    let reset = || -> io::Result<()> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let call = call(MANAGER_PATH, MANAGER, "ResetFailedUnit", &unit.as_str())?;
+        wire.call(&call).map(drop)
+    };
+    reset().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
+    })
+}
+
 fn answer(unit: &UnitName) -> io::Result<LastRun> {
     let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
-    let manager = "/org/freedesktop/systemd1";
-    let get_unit = call(manager, MANAGER, "GetUnit", &unit.as_str())?;
+    let get_unit = call(MANAGER_PATH, MANAGER, "GetUnit", &unit.as_str())?;
     let path = wire.call(&get_unit)?;
     let path = path.text(0).ok_or_else(malformed)?;
     let job = get(&mut wire, path, "Unit", "Job")?;
@@ -66,8 +81,6 @@ fn answer(unit: &UnitName) -> io::Result<LastRun> {
         started: Timestamp::from_micros(started),
     })
 }
-
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 
 fn get(wire: &mut Wire, path: &str, interface: &str, name: &str) -> io::Result<Body> {
     let interface = format!("org.freedesktop.systemd1.{interface}");

@@ -11,6 +11,7 @@
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
 //! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
+//! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
 //!
@@ -20,6 +21,7 @@
 
 pub mod args;
 pub mod check;
+pub mod deadline;
 pub mod ending;
 pub mod enter;
 pub mod hook;
@@ -41,6 +43,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let verb = argv.get(1)?.to_str()?;
     let args = argv.get(2..)?;
     Some(match verb {
+        "deadline" => deadline::main(args),
         "enter" => enter::main(args),
         "hook" => hook::main(args),
         "probe" => startup::main(args),

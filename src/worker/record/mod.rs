@@ -141,10 +141,16 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
-        match end.is_final(self.role, self.policy()?, last.asked) {
-            true => self.mark_done().map_err(failed),
-            false => Ok(()),
+        let policy = self.policy()?;
+        if end.is_final(self.role, policy, last.asked) {
+            self.mark_done().map_err(failed)?;
         }
+        if end::was_well(policy, last.asked, last.started, finished)
+            && let Err(error) = last_run::reset_back_off(unit)
+        {
+            log::warn!("{}", chain(&error));
+        }
+        Ok(())
     }
 
     fn policy(&self) -> Result<RestartPolicy, RecordError> {
