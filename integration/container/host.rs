@@ -79,7 +79,8 @@ impl Host {
 
     /// Runs vks.
     pub fn vks(&self, args: &[&str]) -> Output {
-        let argv: Vec<&str> = std::iter::once("vks").chain(args.iter().copied()).collect();
+        // A command that hangs must not hang the test.
+        let argv: Vec<&str> = ["timeout", "-k", "5", "150", "vks"].iter().chain(args).copied().collect();
         self.machine.exec(&argv)
     }
 
