@@ -80,7 +80,11 @@ impl Host {
     /// Runs vks.
     pub fn vks(&self, args: &[&str]) -> Output {
         // A command that hangs must not hang the test.
-        let argv: Vec<&str> = ["timeout", "-k", "5", "150", "vks"].iter().chain(args).copied().collect();
+        let argv: Vec<&str> = ["timeout", "-k", "5", "150", "vks"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         self.machine.exec(&argv)
     }
 

@@ -83,7 +83,9 @@ impl Applier {
             };
             files::run(&layout, &uid, &steps).map_err(failed)
         });
-        let result = work.await.unwrap_or(Err((first, Box::new(StepError::Interrupted))));
+        let result = work
+            .await
+            .unwrap_or(Err((first, Box::new(StepError::Interrupted))));
         result.map_err(|(step, source)| ApplyError {
             pod: key.clone(),
             step,

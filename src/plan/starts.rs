@@ -133,7 +133,9 @@ pub fn ended_for_good(policy: RestartPolicy, runs: &Runs, spec_hash: &str) -> bo
     };
     match policy {
         RestartPolicy::Always => false,
-        RestartPolicy::OnFailure => !last.stopped && last.exit_code == Some(0),
+        RestartPolicy::OnFailure => {
+            !last.stopped && last.exit_code == Some(0) && &*last.result == "success"
+        }
         RestartPolicy::Never => true,
     }
 }
