@@ -161,7 +161,8 @@ impl<'a> Space<'a> {
             }
         }
         let script = format!(
-            "systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
+            "units() {{ systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; }}; \
+             i=0; while [ $i -lt 100 ] && [ -n \"$(units)\" ]; do i=$((i+1)); sleep 0.1; done; units; \
              ls -d /etc/systemd/system.attached/*vks[.-]{ns}[.-]* /etc/systemd/system.attached/*/vks-{ns}-* \
              /var/lib/vks/manifests/*{ns}* 2>/dev/null; true"
         );

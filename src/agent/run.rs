@@ -6,7 +6,7 @@ use crate::apply::ApplyError;
 use crate::config::Settings;
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
-use crate::host::systemd::Systemd;
+use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
 use futures_util::FutureExt as _;
@@ -36,6 +36,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let mut agent = Agent {
         parts,
         tasks: JoinSet::new(),
+        tidying: None,
         told: String::new(),
         ready: false,
     };
@@ -45,6 +46,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
 struct Agent {
     parts: Parts,
     tasks: JoinSet<(PodKey, Result<(), ApplyError>)>,
+    /// The reload of [`Agent::tidy`]; its end is seen by systemd's signal.
+    tidying: Option<tokio::task::JoinHandle<Result<(), SystemdError>>>,
     told: String,
     ready: bool,
 }
@@ -67,6 +70,7 @@ impl Agent {
         }
         loop {
             self.start_work();
+            self.tidy();
             self.tell();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
@@ -120,6 +124,19 @@ impl Agent {
         }
     }
 
+    /// Has systemd forget the units of pods that are gone, which something that wanted them at boot keeps loaded. Only
+    /// when nothing else is to be done: it takes a reload.
+    fn tidy(&mut self) {
+        let free = self.parts.state.at_rest() && self.tidying.is_none();
+        if free && self.parts.state.has_new_orphans() {
+            let applier = self.parts.applier.clone();
+            self.tidying = Some(tokio::spawn(async move { applier.forget_orphans().await }));
+        }
+        if self.tidying.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
+            self.tidying = None;
+        }
+    }
+
     /// Says what has changed: problems to the journal, a summary to systemd, READY after the first rest.
     fn tell(&mut self) {
         let desired = self.parts.sources.desired();
@@ -163,15 +180,15 @@ impl Agent {
     }
 
     async fn units(&mut self, changed: Changed) -> Result<(), AgentError> {
+        if changed.reloaded {
+            // While systemd reloads, it announces everything, and what is news among it is not told apart.
+            return self.look_at_all().await;
+        }
         let Parts {
             observer, state, ..
         } = &mut self.parts;
         let found = observer.pods_of(&state.observed, &changed.units).await;
         let mut keys = found.map_err(AgentError::Observe)?;
-        if changed.reloaded && !state.observed.orphans.is_empty() {
-            let refreshed = observer.refresh_orphans(&mut state.observed).await;
-            refreshed.map_err(AgentError::Observe)?;
-        }
         // News of a pod whose steps are being run wait for their end.
         keys.retain(|key| !state.is_busy(key));
         self.look_at(keys).await

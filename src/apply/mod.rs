@@ -49,6 +49,11 @@ impl Applier {
         Self { systemd, layout }
     }
 
+    /// Has systemd let go of units whose files are gone.
+    pub async fn forget_orphans(&self) -> Result<(), SystemdError> {
+        self.systemd.reload().await
+    }
+
     /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
     pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
         let mut files: Vec<Step> = Vec::new();
