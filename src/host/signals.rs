@@ -31,7 +31,7 @@ pub struct Changed {
 #[derive(Debug)]
 pub struct Changes {
     shared: Arc<Shared>,
-    listener: tokio::task::AbortHandle,
+    listeners: Vec<tokio::task::AbortHandle>,
 }
 
 #[derive(Debug, Default)]
@@ -52,18 +52,19 @@ impl Changes {
     /// Subscribes. Everything that happens after this returns is told.
     pub async fn subscribe(systemd: &Systemd) -> Result<Self, SystemdError> {
         let failed = |source| SystemdError::Manager("announce changes of its units", source);
-        let connection = systemd.connection();
-        let listen = async |rule| MessageStream::for_match_rule(rule, connection, None).await;
-        let units = listen(unit_rule().map_err(failed)?).await.map_err(failed)?;
-        let manager = manager_rule().map_err(failed)?;
-        let manager = listen(manager).await.map_err(failed)?;
-        systemd.subscribe().await?;
         let shared = Arc::new(Shared::default());
-        let serve = serve(units, manager, Arc::clone(&shared));
-        Ok(Self {
-            listener: tokio::spawn(serve).abort_handle(),
-            shared,
-        })
+        let mut changes = Self { listeners: Vec::new(), shared: Arc::clone(&shared) };
+        let rules: [(_, fn(&Message, &Shared)); 2] =
+            [(manager_rule(), manager_said), (unit_rule(), unit_changed)];
+        for (rule, hear) in rules {
+            let rule = rule.map_err(failed)?;
+            let messages = MessageStream::for_match_rule(rule, systemd.connection(), None).await;
+            let serve = serve(messages.map_err(failed)?, hear, Arc::clone(&shared));
+            // Before any other call: a connection whose signals nobody takes does not read its replies either.
+            changes.listeners.push(tokio::spawn(serve).abort_handle());
+        }
+        systemd.subscribe().await?;
+        Ok(changes)
     }
 
     /// Waits for a change and takes all there are. A start makes a dozen of them within milliseconds, so it pays
@@ -80,7 +81,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.listeners.iter().for_each(tokio::task::AbortHandle::abort);
     }
 }
 
@@ -126,18 +127,9 @@ fn manager_rule() -> zbus::Result<MatchRule<'static>> {
 }
 
 /// Runs until the bus is lost.
-async fn serve(mut units: MessageStream, mut manager: MessageStream, shared: Arc<Shared>) {
-    loop {
-        // Both are streams: dropping one side of the select loses nothing.
-        let (message, of_unit) = tokio::select! {
-            message = units.next() => (message, true),
-            message = manager.next() => (message, false),
-        };
-        let Some(Ok(message)) = message else { break };
-        match of_unit {
-            true => unit_changed(&message, &shared),
-            false => manager_said(&message, &shared),
-        }
+async fn serve(mut messages: MessageStream, hear: fn(&Message, &Shared), shared: Arc<Shared>) {
+    while let Some(Ok(message)) = messages.next().await {
+        hear(&message, &shared);
     }
     shared.add(|news| news.lost = true);
 }

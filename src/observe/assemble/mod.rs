@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 type States = BTreeMap<UnitName, UnitState>;
 
 /// Joins the two views. A pod is there when a unit file says so; units that systemd still has without a
-/// file are added to it when they have a pod-level name or the pod's target wants them. What is left are
-/// orphans; that includes slices of namespaces and units of vks itself, which no pod ever has.
+/// file are added to it when they have a pod-level name or the pod's target wants them. What is left and
+/// stands still are orphans.
 pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     let Disk {
         listing, mut pods, ..

@@ -72,20 +72,24 @@ fn a_pod_has_its_files_and_what_systemd_still_has_of_it() {
         unit("vks.a.b.web.service", "u", Some(web())),
         unit("vks.x.service", "u", None),
     ];
-    let states = active(&[
+    let mut states = active(&[
         "vks-a-b.target",
         "vks-a-b.slice",
         "vks.a.b.gone.service",
         "vks-a.slice",
-        "vks.other.service",
+        "vks.running.service",
     ]);
+    let still = UnitState {
+        loaded: true,
+        ..UnitState::default()
+    };
+    states.extend(["vks-a-c.target", "vks-pods.target"].map(|unit| (name(unit), still.clone())));
     let observed = assemble(disk(files), states);
     assert_eq!(
         observed.strays,
         BTreeSet::from(["vks.x.service".to_owned()])
     );
-    let orphans = ["vks-a.slice", "vks.other.service"].map(name);
-    assert_eq!(observed.orphans, BTreeSet::from(orphans));
+    assert_eq!(observed.orphans, BTreeSet::from([name("vks-a-c.target")]));
     let pod = &observed.pods[&key()];
     assert!(pod.enabled);
     assert_eq!(pod.manifest.as_deref(), Some("{}"));
