@@ -131,6 +131,8 @@ quick_tier() {
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
   tests "golden and layers" --test golden --test layers
+  # Ten minutes of it: VKS_FUZZ_SECONDS=600 cargo test --test fuzz
+  VKS_FUZZ_SECONDS=${VKS_FUZZ_SECONDS:-20} tests "fuzz" --test fuzz
 }
 
 # Whether a tier can run here; installs what it needs as root.
@@ -144,13 +146,13 @@ ready() {
   step "$tier tier: packages" integration/lab.sh deps "$tier"
 }
 
-# All units that vks writes or brings with it, judged by the systemd they are for.
+# All units that vks writes or brings with it, judged by the systemd of a suite.
 verify_units() {
-  local name=verify code=0 file binds=()
+  local name=verify-$1 code=0 file binds=()
   while read -r file; do
     binds+=(--bind-ro "$PWD/units/$file:/$file")
   done < <(cd units && find usr -type f)
-  integration/lab.sh boot "$name" trixie --bind-ro "$PWD/target/debug/vks:/usr/bin/vks" \
+  integration/lab.sh boot "$name" "$1" --bind-ro "$PWD/target/debug/vks:/usr/bin/vks" \
     --bind-ro "$PWD/examples:/examples" "${binds[@]}" >/dev/null || return
   # shellcheck disable=SC2016 # for the shell in the machine
   integration/lab.sh exec "$name" -- /bin/sh -e -c '
@@ -178,7 +180,9 @@ container_tier() {
     step "container tier: root file system of $suite" integration/lab.sh rootfs "$suite"
   done
   step "build" cargo build --locked
-  step "container tier: systemd-analyze verify" verify_units
+  for suite in trixie sid; do
+    step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
+  done
   VKS_LAB=1 tests "container tests" --test container
 }
 

@@ -46,7 +46,14 @@ cmd_boot() {
   mount_root "$dir" "$(realpath "$state/rootfs/$suite")"
   identify "$dir/root" "$name"
   start_machine "$name" "$suite" "${binds[@]}"
-  wait_up "$name" '' "$boot_limit"
+  wait_up "$name" '' "$boot_limit" || boot_failed "$name"
+}
+
+# Leaves no machine behind that nobody knows of, only what it said.
+boot_failed() {
+  cmd_save "$1" "$state/failed/$1"
+  cmd_down "$1"
+  die "$1 did not come up, see $state/failed/$1"
 }
 
 # Takes the name, or fails if a machine that runs has it. What a dead one left is
@@ -158,13 +165,18 @@ children() {
   cat "/proc/$1/task/$1/children" 2>/dev/null || true
 }
 
-# Runs a command in the namespaces of a leader, with a clean environment.
+# Puts into `entering` the command line before one that is to run in the namespaces
+# of a leader, with a clean environment.
+set_entering() {
+  entering=(nsenter -t "$1" -m -u -i -n -p -C --
+    /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    HOME=/root LANG=C.UTF-8)
+}
+
 enter() {
-  local pid=$1
+  set_entering "$1"
   shift
-  nsenter -t "$pid" -m -u -i -n -p -C -- \
-    /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    HOME=/root LANG=C.UTF-8 "$@"
+  "${entering[@]}" "$@"
 }
 
 # Waits until a machine whose leader is not OLD is up, and prints its leader:
@@ -180,7 +192,7 @@ wait_up() {
     sleep 0.02
   done
   tail -n 40 "$dir/console.log" >&2
-  die "$1 did not come up, see $dir/console.log"
+  return 1
 }
 
 # Is the machine's boot over, and does systemd answer on its D-Bus? Waits for the
@@ -202,7 +214,8 @@ cmd_exec() {
   [ "${1:-}" != -- ] || shift
   [ $# -gt 0 ] || die "exec: which command?"
   pid=$(leader "$name") || die "$name is not running"
-  enter "$pid" "$@"
+  set_entering "$pid"
+  exec "${entering[@]}" "$@"
 }
 
 cmd_reboot() {
@@ -210,7 +223,7 @@ cmd_reboot() {
   old=$(leader "$name") || die "$name is not running"
   # The connection may break before the answer.
   enter "$old" systemctl --no-block reboot </dev/null >/dev/null 2>&1 || true
-  wait_up "$name" "$old" "$reboot_limit"
+  wait_up "$name" "$old" "$reboot_limit" || die "$name did not come up again"
 }
 
 # What a failed test leaves for people to read: NAME, DIR.

@@ -10,8 +10,11 @@ vm_masks=(
   getty@.service console-getty.service serial-getty@.service getty.target
   systemd-firstboot.service systemd-networkd-wait-online.service
   systemd-journal-catalog-update.service ldconfig.service systemd-pstore.service
+  systemd-binfmt.service
 )
 vm_recipe_version=1
+qemu_pid='' # of the run, and where its disks are
+vm_dir=''
 # From power-on to the first line of the script, in seconds. It takes about 30.
 vm_boot_limit=240
 
@@ -44,7 +47,8 @@ build_vm_image() {
   note "building the VM's image, about a minute"
   remove_tree "$new"
   mkdir "$new"
-  # The little that the root disk needs; the usual initramfs is twice the boot.
+  # The little that the root disk needs, instead of all drivers there are.
+  # shellcheck disable=SC2034 # debootstrap_tree reads it
   mmdebstrap_more=(
     "--setup-hook=copy-in $lab_dir/lab/guest/initramfs.conf /"
     "--setup-hook=cd \"\$1\" && mkdir -p etc/initramfs-tools/conf.d usr/share/initramfs-tools/modules.d &&
@@ -56,7 +60,7 @@ build_vm_image() {
   [ -z "$extra" ] || cp -a "$extra/." "$new/root"
   cp "$new"/root/boot/vmlinuz-* "$new/vmlinuz"
   cp "$new"/root/boot/initrd.img-* "$new/initrd.img"
-  mke2fs -q -t ext4 -m 0 -E lazy_itable_init=0 -d "$new/root" "$new/disk.img" 2000M
+  mke2fs -q -t ext4 -m 0 -E lazy_itable_init=0 -d "$new/root" "$new/disk.img" 2000M >/dev/null
   remove_tree "$new/root"
   mv "$new" "$state/vm/$tree"
 }
@@ -99,24 +103,22 @@ cmd_vm_run() {
   [[ $script =~ ^[A-Za-z0-9._/-]+$ ]] || die "vm-run: --script: not a plain path: $script"
   [ -e "$payload/$script" ] || die "vm-run: no $script in $payload"
   need_root
-  [ -e "$state/vm/image/disk.img" ] || cmd_vm_image
+  [ -e "$state/vm/image/disk.img" ] || cmd_vm_image ''
   vm_alone "$payload" "$script" "$limit" "$boots"
 }
 
 # One at a time on a machine, since emulation takes all of it: with two, boots
 # would run into their time limit.
 vm_alone() {
-  local image code=0
+  local image
   image=$(realpath "$state/vm/image")
-  (
-    flock 8
-    flock --shared 7
-    vm_dir=$(mktemp -d "$state/vm/run-XXXXXX")
-    qemu_pid=''
-    trap 'vm_end' EXIT
-    vm_boots "$image" "$@"
-  ) 8>"/run/lock/vks-lab-vm" 7<"$image" || code=$?
-  return "$code"
+  exec 8>/run/lock/vks-lab-vm 7<"$image"
+  flock 8
+  flock --shared 7
+  rm -rf "$state"/vm/run-* # of runs that were killed; nobody else is here now
+  vm_dir=$(mktemp -d "$state/vm/run-XXXXXX")
+  trap vm_end EXIT
+  vm_boots "$image" "$@"
 }
 
 # Whatever happens, nothing of a run stays but its results.
@@ -153,7 +155,7 @@ vm_disks() {
   local size
   qemu-img create -q -f qcow2 -F raw -b "$1/disk.img" "$vm_dir/root.qcow2"
   size=$(du -sm "$2" | cut -f1)
-  mke2fs -q -t ext4 -m 0 -d "$2" "$vm_dir/payload.img" "$((size + 256))M"
+  mke2fs -q -t ext4 -m 0 -d "$2" "$vm_dir/payload.img" "$((size + 256))M" >/dev/null
   : >"$vm_dir/console.log"
 }
 
@@ -222,7 +224,7 @@ vm_filter() {
 # Waits for the end of a boot, within limits: for the script to begin, for the
 # whole, and for the machine to go off once the script has ended.
 vm_watch() {
-  local limit=$1 boot=$2 begin=$SECONDS ended=''
+  local limit=$1 boot=$2 begin=$SECONDS
   while kill -0 "$qemu_pid" 2>/dev/null; do
     if [ ! -e "$vm_dir/started" ] && [ $((SECONDS - begin)) -gt "$vm_boot_limit" ]; then
       note "boot $boot: the script did not begin in $vm_boot_limit s"
@@ -238,12 +240,12 @@ vm_watch() {
   done
 }
 
-# The script's exit code, or 125 if the machine died before it had one.
+# The script's exit code, or 125 if there is none: the machine died or hung.
 vm_code() {
   if [ -s "$vm_dir/code" ]; then
     cat "$vm_dir/code"
   else
-    note "the VM died before the script ended; the end of its console:"
+    note "the script has not ended as it should; the end of the VM's console:"
     tail -n 40 "$vm_dir/console.log" >&2
     printf '125\n'
   fi

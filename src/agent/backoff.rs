@@ -10,6 +10,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 /// Attempts in a row that need no wait: removing a pod and creating it anew takes two plans.
 const FREE: u32 = 2;
+/// Attempts are in a row when less than this, beyond the wait, lies between them.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// Attempts that did not come to rest, by pod.
 #[derive(Debug, Default)]
@@ -21,20 +23,28 @@ pub struct Backoff {
 struct Try {
     count: u32,
     not_before: Option<Instant>,
+    last: Instant,
 }
 
 impl Backoff {
-    /// An attempt for this pod begins or has failed at `now`; the next has to wait.
+    /// An attempt for this pod begins at `now`; the next one has to wait. That nothing was to be done in between does
+    /// not count as success: a unit that keeps failing is starting for a moment each time.
     pub fn attempted(&mut self, key: &PodKey, now: Instant) {
         let entry = self.tries.entry(key.clone()).or_insert(Try {
             count: 0,
             not_before: None,
+            last: now,
         });
+        let wait = delay(entry.count).unwrap_or_default();
+        if now.saturating_duration_since(entry.last) > wait + QUIET {
+            entry.count = 0;
+        }
+        entry.last = now;
         entry.count += 1;
         entry.not_before = delay(entry.count).map(|wait| now + wait);
     }
 
-    /// The pod is as it should be, or what is wanted of it has changed: the next attempt need not wait.
+    /// What is wanted of the pod has changed: the next attempt need not wait.
     pub fn forget(&mut self, key: &PodKey) {
         self.tries.remove(key);
     }
@@ -82,6 +92,21 @@ mod tests {
         ];
         assert_eq!(waits[..9], wanted);
         assert_eq!(waits[13], Some(300));
+    }
+
+    #[test]
+    fn quiet_times_end_a_row() {
+        let key = ObjectKey {
+            namespace: Namespace::default_namespace(),
+            name: "a".parse().unwrap(),
+        };
+        let mut backoff = Backoff::default();
+        let now = Instant::now();
+        (0..5).for_each(|_| backoff.attempted(&key, now));
+        assert!(!backoff.allows(&key, now + FIRST));
+        let later = now + Duration::from_secs(120);
+        backoff.attempted(&key, later);
+        assert!(backoff.allows(&key, later));
     }
 
     #[test]

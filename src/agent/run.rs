@@ -9,12 +9,16 @@ use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::Systemd;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
+use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+
+/// How long signals about units are gathered before the host is looked at.
+const SETTLE: Duration = Duration::from_millis(5);
 
 /// Runs until SIGTERM or SIGINT. `root` is where the configuration lies (`/` on a real host).
 pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
@@ -69,7 +73,17 @@ impl Agent {
             // has not been taken, and a dropped wait for time is begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
-                event = signals.next() => self.units(event.map_err(AgentError::Systemd)?).await?,
+                event = signals.next() => {
+                    let mut changed = event.map_err(AgentError::Systemd)?;
+                    // What one start causes comes as a dozen signals: looked at together, they cost one look.
+                    sleep(SETTLE).await;
+                    if let Some(more) = signals.next().now_or_never() {
+                        let more = more.map_err(AgentError::Systemd)?;
+                        changed.units.extend(more.units);
+                        changed.reloaded |= more.reloaded;
+                    }
+                    self.units(changed).await?;
+                }
                 Some(done) = self.tasks.join_next() => {
                     let (key, result) = done.map_err(|_| AgentError::Task)?;
                     self.done(key, result).await?;

@@ -90,8 +90,6 @@ impl State {
             if plan.pods.contains_key(key) {
                 self.busy.insert(key.clone());
                 self.backoff.attempted(key, now);
-            } else {
-                self.backoff.forget(key);
             }
             match plan.blocked.get(key) {
                 Some(why) => self.block(key, why),

@@ -1,32 +1,33 @@
 //! What the service manager knows of a run that is just ending, asked from within the unit's `ExecStopPost=`.
 //!
 //! It is asked on its private socket, as systemctl(1) does: at shutdown the bus is stopped at the same time
-//! as the pods. Where there is no such socket the system bus is tried.
+//! as the pods. Three or four calls, less than a millisecond.
+
+mod wire;
 
 use crate::model::name::UnitName;
 use crate::model::time::Timestamp;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
-use zbus::connection::Builder;
-use zbus::{Connection, OwnedObjectPath, Variant};
+use wire::{Body, Wire, malformed};
+use zbus::Message;
 
 /// systemd's own socket, for root only.
-const PRIVATE: &str = "unix:path=/run/systemd/private";
-const DESTINATION: &str = "org.freedesktop.systemd1";
+const SOCKET: &str = "/run/systemd/private";
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// Longer than any answer takes unless systemd does not run.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Why systemd could not be asked.
+/// systemd did not answer about a run.
 #[derive(Debug, thiserror::Error)]
-pub enum LastRunError {
-    /// There is no way to ask.
-    #[error("cannot ask systemd about {0}")]
-    Runtime(UnitName, #[source] std::io::Error),
-    /// It was asked.
-    #[error("systemd did not tell about the run of {0}")]
-    Ask(UnitName, #[source] zbus::Error),
-    /// It does not answer.
-    #[error("systemd did not answer within {limit} s about the run of {0}", limit = LIMIT.as_secs())]
-    Silent(UnitName),
+#[error("cannot speak with systemd on {SOCKET} about the run of {unit}")]
+pub struct LastRunError {
+    /// The unit.
+    unit: UnitName,
+    /// What went wrong.
+    source: io::Error,
 }
 
 /// How a run is ending.
@@ -38,109 +39,87 @@ pub struct LastRun {
     pub started: Option<Timestamp>,
 }
 
-/// Asks about a unit and waits for the answer, at most five seconds.
+/// Asks about a unit and waits for the answers, at most five seconds for each.
 pub fn ask(unit: &UnitName) -> Result<LastRun, LastRunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| LastRunError::Runtime(unit.clone(), source))?;
-    runtime.block_on(async {
-        match tokio::time::timeout(LIMIT, answer(unit)).await {
-            Ok(result) => result.map_err(|source| LastRunError::Ask(unit.clone(), source)),
-            Err(_) => Err(LastRunError::Silent(unit.clone())),
-        }
+    answer(unit).map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
     })
 }
 
-async fn answer(unit: &UnitName) -> zbus::Result<LastRun> {
-    let connection = match Builder::address(PRIVATE).p2p().build().await {
-        Ok(connection) => connection,
-        Err(_) => Builder::system().build().await?,
+/// Takes a unit's back-off back to its beginning, and with it systemd's count of its restarts. It also takes back
+/// the result of the run that is ending: only for units that start again whatever that was.
+pub fn reset_back_off(unit: &UnitName) -> Result<(), LastRunError> {
+    let reset = || -> io::Result<()> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let call = call(MANAGER_PATH, MANAGER, "ResetFailedUnit", &unit.as_str())?;
+        wire.call(&call).map(drop)
     };
-    let manager = "org.freedesktop.systemd1.Manager";
-    let reply = connection
-        .call_method(
-            Some(DESTINATION),
-            "/org/freedesktop/systemd1",
-            Some(manager),
-            "GetUnit",
-            &unit.as_str(),
-        )
-        .await?;
-    let path: OwnedObjectPath = reply.body().deserialize()?;
-    let job = get(&connection, path.as_str(), "Unit", "Job").await?;
-    let started = get(
-        &connection,
-        path.as_str(),
-        "Service",
-        "ExecMainStartTimestamp",
-    )
-    .await?;
-    Ok(LastRun {
-        asked: match job_path(&job) {
-            Some(job) => is_stop(&get(&connection, job, "Job", "JobType").await?),
-            None => false,
-        },
-        started: match started {
-            Variant::U64(micros) => Timestamp::from_micros(micros),
-            _ => None,
-        },
+    reset().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
     })
 }
 
-async fn get(
-    connection: &Connection,
-    path: &str,
-    interface: &str,
-    name: &str,
-) -> zbus::Result<Variant<'static>> {
+fn answer(unit: &UnitName) -> io::Result<LastRun> {
+    let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+    let get_unit = call(MANAGER_PATH, MANAGER, "GetUnit", &unit.as_str())?;
+    let path = wire.call(&get_unit)?;
+    let path = path.text(0).ok_or_else(malformed)?;
+    let job = get(&mut wire, path, "Unit", "Job")?;
+    let asked = match job.variant_number_and_path().ok_or_else(malformed)? {
+        (0, _) => false,
+        (_, job) => {
+            let kind = get(&mut wire, job, "Job", "JobType")?;
+            is_stop(kind.variant_text().ok_or_else(malformed)?)
+        }
+    };
+    let started = get(&mut wire, path, "Service", "ExecMainStartTimestamp")?;
+    let started = started.variant_u64().ok_or_else(malformed)?;
+    Ok(LastRun {
+        asked,
+        started: Timestamp::from_micros(started),
+    })
+}
+
+fn get(wire: &mut Wire, path: &str, interface: &str, name: &str) -> io::Result<Body> {
     let interface = format!("org.freedesktop.systemd1.{interface}");
     let body = (interface.as_str(), name);
-    let properties = "org.freedesktop.DBus.Properties";
-    let reply = connection
-        .call_method(Some(DESTINATION), path, Some(properties), "Get", &body)
-        .await?;
-    let body = reply.body();
-    let value: Variant = body.deserialize()?;
-    Ok(value.try_to_owned()?.into())
+    wire.call(&call(
+        path,
+        "org.freedesktop.DBus.Properties",
+        "Get",
+        &body,
+    )?)
 }
 
-/// The path of the job of a unit: `Job` is its number, 0 for none, and its path.
-fn job_path<'a>(job: &'a Variant<'_>) -> Option<&'a str> {
-    let Variant::Structure(fields) = job else {
-        return None;
-    };
-    match fields.fields() {
-        [Variant::U32(number), Variant::ObjectPath(path)] if *number != 0 => Some(path.as_str()),
-        _ => None,
-    }
+fn call(
+    path: &str,
+    interface: &str,
+    member: &str,
+    body: &(impl serde::Serialize + zbus::DynamicType),
+) -> io::Result<Message> {
+    Message::method_call(path, member)
+        .destination("org.freedesktop.systemd1")
+        .interface(interface)
+        .build(body)
+        .map_err(io::Error::other)
 }
 
 /// A start job at the end of a run is the one that the run itself is part of (it did not get so far as to
 /// have started, and will be tried again).
-fn is_stop(kind: &Variant<'_>) -> bool {
-    matches!(kind, Variant::Str(kind) if ["stop", "restart", "try-restart"].contains(&kind.as_str()))
+fn is_stop(job_type: &str) -> bool {
+    ["stop", "restart", "try-restart"].contains(&job_type)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zbus::ObjectPath;
-
-    #[test]
-    fn a_unit_without_a_job_says_number_zero() {
-        let path = |text| ObjectPath::try_from(text).unwrap();
-        let none = Variant::from((0u32, path("/")));
-        assert_eq!(job_path(&none), None);
-        let job = Variant::from((7u32, path("/org/freedesktop/systemd1/job/7")));
-        assert_eq!(job_path(&job), Some("/org/freedesktop/systemd1/job/7"));
-        assert_eq!(job_path(&Variant::from(7u32)), None);
-    }
 
     #[test]
     fn only_jobs_that_stop_are_stops() {
         for (kind, stops) in [("stop", true), ("restart", true), ("start", false)] {
-            assert_eq!(is_stop(&Variant::from(kind)), stops, "{kind}");
+            assert_eq!(is_stop(kind), stops, "{kind}");
         }
     }
 }

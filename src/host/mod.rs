@@ -9,4 +9,5 @@ pub mod payload;
 pub mod process;
 pub mod signals;
 pub mod systemd;
+pub mod unit_changes;
 pub mod units;

@@ -237,4 +237,4 @@ pub fn join(process: &Process, kinds: CloneFlags) -> Result<(), NamespaceError> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -22,7 +22,7 @@ use zbus::{MatchRule, Message, MessageStream};
 pub struct Changed {
     /// Units of vks whose state changed, or that systemd loaded, unloaded or finished a job of.
     pub units: BTreeSet<UnitName>,
-    /// systemd read all unit files again.
+    /// systemd read all unit files again, or executed itself anew: any unit may differ.
     pub reloaded: bool,
 }
 
@@ -43,6 +43,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct News {
     changed: Changed,
+    /// systemd is reading all unit files again: it removes and announces every unit, which says nothing.
+    reloading: bool,
     lost: bool,
 }
 
@@ -64,7 +66,8 @@ impl Changes {
         })
     }
 
-    /// Waits for a change and takes all there are. Cancel-safe: what is not returned is kept.
+    /// Waits for a change and takes all there are. A start makes a dozen of them within milliseconds, so it pays
+    /// to look a little later. Cancel-safe: what is not returned is kept.
     pub async fn next(&mut self) -> Result<Changed, SystemdError> {
         loop {
             if let Some(result) = self.shared.take() {
@@ -152,6 +155,7 @@ fn manager_said(message: &Message, shared: &Shared) {
     let header = message.header();
     let body = message.body();
     let unit = match header.member().map(|member| member.as_str()) {
+        Some("UnitNew" | "UnitRemoved") if shared.news().reloading => return,
         Some("UnitNew" | "UnitRemoved") => {
             let named = body.deserialize::<(&str, zbus::ObjectPath)>();
             named.ok().map(|(unit, _)| unit)
@@ -166,8 +170,11 @@ fn manager_said(message: &Message, shared: &Shared) {
         }
         Some("Reloading") => {
             // `true` when it begins, `false` when it has ended.
-            if body.deserialize::<bool>() == Ok(false) {
-                shared.add(|news| news.changed.reloaded = true);
+            if let Ok(begins) = body.deserialize::<bool>() {
+                shared.news().reloading = begins;
+                if !begins {
+                    shared.add(|news| news.changed.reloaded = true);
+                }
             }
             return;
         }
@@ -209,7 +216,6 @@ mod tests {
         }
         manager_said(&signal("JobNew", &(4u32, &job, "ssh.service")), &shared);
         manager_said(&signal("UnitNew", &("vks-a-b.target", &job)), &shared);
-        manager_said(&signal("Reloading", &true), &shared);
         shared.add(|news| news.lost = true);
         let units = BTreeSet::from([unit("vks.a.b.c.service"), unit("vks-a-b.target")]);
         let reloaded = false;
@@ -218,10 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_reload_is_told() {
+    fn the_end_of_a_reload_is_told_and_nothing_of_its_course() {
         let shared = Shared::default();
+        let unit = zbus::ObjectPath::try_from("/org/freedesktop/systemd1/unit/vks_2ea").unwrap();
+        manager_said(&signal("Reloading", &true), &shared);
+        for member in ["UnitRemoved", "UnitNew"] {
+            manager_said(&signal(member, &("vks.a.b.c.service", &unit)), &shared);
+        }
+        assert!(shared.take().is_none());
         manager_said(&signal("Reloading", &false), &shared);
-        assert!(shared.take().unwrap().unwrap().reloaded);
+        let changed = shared.take().unwrap().unwrap();
+        assert!(changed.reloaded && changed.units.is_empty());
         assert!(shared.take().is_none());
     }
 

@@ -6,6 +6,7 @@ use super::pod::SourcePath;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The first 16 bytes of a SHA-256, to compare contents without keeping them.
 pub type Digest = [u8; 16];
@@ -27,6 +28,8 @@ pub struct Observed {
 pub struct ObservedPod {
     /// The identity of this life of the pod.
     pub uid: PodUid,
+    /// When its directory was made: when this host first acted on it.
+    pub created: Option<Timestamp>,
     /// Where it came from.
     pub source: SourcePath,
     /// The manifest carried by the pod's target unit; `None` when that unit is missing (creation or removal was cut short).
@@ -115,6 +118,8 @@ pub struct CurrentRun {
     pub result: Box<str>,
     /// StatusText: of the prober, what it found.
     pub status_text: Box<str>,
+    /// RestartUSecNext: of a service that waits for its automatic restart, how long from end to start.
+    pub back_off: Option<Duration>,
 }
 
 /// The finished runs of a container, as its ExecStopPost= wrote them.

@@ -10,8 +10,10 @@ use crate::model::identity::Identity;
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::observed::{Digest, Runs};
+use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// The largest file of run records that is read; [`Runs::KEPT`] records are far smaller.
 const RECORDS: usize = 1 << 20;
@@ -28,6 +30,7 @@ pub(super) struct Disk {
 /// The directory of one life of a pod.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct PodDir {
+    pub(super) created: Option<Timestamp>,
     pub(super) payloads: BTreeMap<String, Digest>,
     pub(super) runs: BTreeMap<ContainerName, Runs>,
     pub(super) deadline_exceeded: bool,
@@ -114,6 +117,7 @@ fn with_pods(layout: &Layout, listing: Listing, looked_at: BTreeSet<UnitName>) -
 fn pod_dir(layout: &Layout, uid: &PodUid) -> PodDir {
     let unread = |error| log::debug!("pod {uid}: {error}");
     PodDir {
+        created: created(&layout.pod(uid)),
         payloads: payload::read(layout, uid)
             .map_err(unread)
             .unwrap_or_default(),
@@ -121,6 +125,15 @@ fn pod_dir(layout: &Layout, uid: &PodUid) -> PodDir {
         deadline_exceeded: layout.deadline_exceeded(uid).exists(),
         reload_needed: layout.reload_needed(uid).exists(),
     }
+}
+
+/// When the directory was made. A file system that does not keep that tells when it was last changed, which
+/// for a pod's directory is soon after.
+fn created(pod: &Path) -> Option<Timestamp> {
+    let meta = std::fs::metadata(pod).ok()?;
+    let time = meta.created().or_else(|_| meta.modified()).ok()?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Timestamp::from_micros(u64::try_from(since.as_micros()).ok()?)
 }
 
 fn runs(pod: &Path) -> Result<BTreeMap<ContainerName, Runs>, FileError> {

@@ -15,7 +15,7 @@ pub mod status;
 use crate::host::files::FileError;
 use crate::host::systemd::query::RunQuery;
 use crate::host::systemd::{Systemd, SystemdError};
-use crate::model::identity::{Identity, UnitRole};
+use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit};
@@ -146,7 +146,7 @@ impl Observer {
         }
     }
 
-    /// Asks for the runs of all loaded services of these pods.
+    /// Asks for the runs of the containers and probers of these pods.
     async fn add_runs(
         &self,
         pods: impl Iterator<Item = &mut ObservedPod>,
@@ -191,18 +191,15 @@ fn pod_level_units(key: &PodKey) -> [UnitName; 6] {
     ]
 }
 
-/// What to ask of a unit: nothing, unless it is a loaded service.
+/// What to ask of a unit: nothing, unless it is loaded and runs a container or the prober.
 fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>> {
-    if !observed.state.loaded || !unit.as_str().ends_with(".service") {
-        return None;
-    }
-    let role = observed
-        .identity
-        .as_ref()
-        .map(|identity: &Identity| &identity.role);
-    Some(RunQuery {
+    let role = &observed.identity.as_ref()?.role;
+    let asked = matches!(role, UnitRole::Container { .. } | UnitRole::Probes);
+    let state = &observed.state;
+    (asked && state.loaded).then(|| RunQuery {
         unit,
-        running: observed.state.active == ActiveState::Active && &*observed.state.sub == "running",
-        status_text: role == Some(&UnitRole::Probes),
+        running: state.active == ActiveState::Active && &*state.sub == "running",
+        status_text: *role == UnitRole::Probes,
+        restarting: state.sub.contains("auto-restart"),
     })
 }

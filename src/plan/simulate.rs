@@ -47,6 +47,7 @@ impl Host {
             .entry(key.clone())
             .or_insert_with(|| ObservedPod {
                 uid: plan.uid.clone(),
+                created: None,
                 source: crate::model::pod::SourcePath("/etc/vks/pods.d/x.yaml".into()),
                 manifest: None,
                 enabled: false,

@@ -41,17 +41,19 @@ pub fn read(text: &str) -> Result<UnitFile, ReadError> {
             continue;
         }
         let line = continued(line, &mut lines);
-        add_line(&mut file, &line, index + 1)?;
+        add_line(&mut file, line.trim_ascii(), index + 1)?;
     }
     Ok(file)
 }
 
 /// Joins lines that end in a backslash with those that follow, each joint a space; comments between are skipped.
+/// A backslash that another one escapes does not count.
 fn continued<'a>(first: &str, lines: &mut impl Iterator<Item = (usize, &'a str)>) -> String {
     let mut whole = String::new();
     let mut line = first;
     loop {
-        let Some(start) = line.strip_suffix('\\') else {
+        let backslashes = line.len() - line.trim_end_matches('\\').len();
+        let Some(start) = line.strip_suffix('\\').filter(|_| backslashes % 2 == 1) else {
             whole.push_str(line);
             return whole;
         };

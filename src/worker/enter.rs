@@ -270,3 +270,6 @@ fn same_directory(one: &OwnedFd, other: &Path) -> bool {
     };
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
+
+#[cfg(test)]
+mod tests;

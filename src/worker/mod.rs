@@ -3,8 +3,16 @@
 //! | command line | unit setting | does |
 //! |---|---|---|
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
+//! | `vks as UID:GID -- CMD...` | `ExecStart=` of containers with `runAsUser` | becomes the user, then the program |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
+//! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
+//! | `vks hook pre-stop --grace SECONDS HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
+//! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
+//! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
+//! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
+//! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
+//! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
 //!
@@ -13,10 +21,18 @@
 //! needs them.
 
 pub mod args;
+pub mod check;
+pub mod deadline;
+pub mod ending;
 pub mod enter;
+pub mod hook;
 pub mod journal;
 pub mod own_unit;
+pub mod prober;
 pub mod record;
+pub mod run_as;
+pub mod sandbox;
+pub mod startup;
 
 use crate::config::Settings;
 use crate::model::layout::Layout;
@@ -29,8 +45,14 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let verb = argv.get(1)?.to_str()?;
     let args = argv.get(2..)?;
     Some(match verb {
+        "deadline" => deadline::main(args),
+        "as" => run_as::main(args),
         "enter" => enter::main(args),
+        "hook" => hook::main(args),
+        "probe" => startup::main(args),
+        "prober" => prober::main(args),
         "record" => record::main(args),
+        "sandbox" => sandbox::main(args),
         _ => return None,
     })
 }
@@ -51,4 +73,20 @@ fn layout() -> Layout {
 fn fail(error: &dyn std::error::Error, arguments: bool) -> ExitCode {
     log::error!("{}", journal::chain(error));
     ExitCode::from(if arguments { 2 } else { 1 })
+}
+
+/// The main process of the unit that calls, if it has one.
+fn main_pid() -> Option<u32> {
+    std::env::var("MAINPID")
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|pid| *pid != 0)
+}
+
+/// An event loop of one thread, for the verbs that need one.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }

@@ -5,7 +5,6 @@ use super::watch::Watch;
 use super::{Filter, View};
 use crate::config::Settings;
 use crate::host::systemd::{Systemd, SystemdError};
-use crate::model::desired::Desired;
 use crate::model::observed::Observed;
 use crate::observe::{ObserveError, Observer};
 use crate::source::{Directories, WatchError};
@@ -54,7 +53,7 @@ impl Host {
         Ok(assemble(
             filter,
             &observed,
-            sources.desired(),
+            Some(sources.desired()),
             &self.settings,
         ))
     }
@@ -62,12 +61,7 @@ impl Host {
     /// What the host has now; manifests are not read, so pods that have no units yet are not seen.
     pub async fn running(&self, filter: &Filter) -> Result<View, ViewError> {
         let observed = self.observe(filter).await?;
-        Ok(assemble(
-            filter,
-            &observed,
-            &Desired::default(),
-            &self.settings,
-        ))
+        Ok(assemble(filter, &observed, None, &self.settings))
     }
 
     /// Views of these pods from now on.

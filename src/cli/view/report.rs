@@ -4,31 +4,38 @@ use super::{Filter, PodView, View};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::name::PodKey;
-use crate::model::observed::{Observed, ObservedPod, Runs};
-use crate::model::pod::{ContainerRole, Pod};
-use crate::model::status::*;
+use crate::model::observed::{Observed, ObservedPod};
+use crate::model::pod::Pod;
+use crate::observe::status::{Facts, report};
+use crate::plan::units::render;
+use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The pods that are meant, as they stand: those the host has, and those that are wanted and not there yet.
+/// Without `desired` nothing is said of what is wanted.
 pub fn assemble(
     filter: &Filter,
     observed: &Observed,
-    desired: &Desired,
+    desired: Option<&Desired>,
     settings: &Settings,
 ) -> View {
-    let keys: BTreeSet<&PodKey> = observed.pods.keys().chain(desired.pods.keys()).collect();
+    let wanted = desired.into_iter().flat_map(|desired| desired.pods.keys());
+    let keys: BTreeSet<&PodKey> = observed.pods.keys().chain(wanted).collect();
     let keys = keys.into_iter().filter(|key| filter.admits(key));
     let pods = keys.filter_map(|key| {
         let is = observed.pods.get(key);
-        let pod = pod(is, desired.pods.get(key))?;
+        let wanted = desired.and_then(|desired| desired.pods.get(key));
+        let pod = pod(is, wanted)?;
         filter
             .selects(&pod.labels)
-            .then(|| view(&pod, is, settings))
+            .then(|| view(&pod, is, desired, settings))
     });
     View {
         pods: pods.collect(),
-        problems: desired.problems.clone(),
+        problems: desired
+            .map(|desired| desired.problems.clone())
+            .unwrap_or_default(),
     }
 }
 
@@ -41,87 +48,30 @@ fn pod(is: Option<&ObservedPod>, wanted: Option<&Pod>) -> Option<Pod> {
     runs.or_else(|| wanted.cloned())
 }
 
-fn view(pod: &Pod, is: Option<&ObservedPod>, settings: &Settings) -> PodView {
-    let mut init = vec![];
-    let mut main = vec![];
-    for (role, c) in pod.spec.all_containers() {
-        let unit = is.and_then(|is| {
-            is.units
-                .iter()
-                .find(|(_, u)| super::is_container(u, &c.name))
-        });
-        let run = unit.and_then(|(_, u)| u.state.run.clone());
-        let runs = is
-            .and_then(|is| is.runs.get(&c.name))
-            .cloned()
-            .unwrap_or_default();
-        let _: &Runs = &runs;
-        let state = match &run {
-            Some(r) if r.main_pid != 0 => ContainerState::Running(Running {
-                started_at: r.started,
-            }),
-            Some(r) if r.started.is_some() => ContainerState::Terminated(Terminated {
-                exit_code: r.exit_status,
-                signal: None,
-                reason: "Error".into(),
-                message: None,
-                started_at: r.started,
-                finished_at: r.finished,
-                container_id: Some(format!("systemd://{}", r.invocation)),
-            }),
-            _ => ContainerState::Waiting(Waiting {
-                reason: "ContainerCreating".into(),
-                message: None,
-            }),
-        };
-        let s = ContainerStatus {
-            name: c.name.clone(),
-            ready: matches!(state, ContainerState::Running(_)),
-            state,
-            last_state: ContainerState::Empty,
-            restart_count: 0,
-            image: c.image.to_string(),
-            image_id: String::new(),
-            container_id: run.map(|r| format!("systemd://{}", r.invocation)),
-            started: None,
-        };
-        if role == ContainerRole::Main {
-            main.push(s)
-        } else {
-            init.push(s)
+fn view(
+    pod: &Pod,
+    is: Option<&ObservedPod>,
+    desired: Option<&Desired>,
+    settings: &Settings,
+) -> PodView {
+    // What runs is never blocked: it goes on as it is.
+    let blocked = match (is, desired) {
+        (None, Some(desired)) => {
+            render(pod, &new_uid(&pod.key, RENDER_SEED), desired, settings).err()
         }
-    }
-    let status = PodStatus {
-        phase: if main.iter().all(|c| c.ready) {
-            Phase::Running
-        } else {
-            Phase::Pending
-        },
-        conditions: vec![Condition {
-            kind: ConditionKind::Ready,
-            status: main.iter().all(|c| c.ready),
-            last_transition_time: None,
-            reason: None,
-            message: None,
-        }],
-        reason: None,
-        message: None,
-        host_ip: settings.host_ip.clone(),
-        pod_ip: None,
-        start_time: None,
-        init_container_statuses: init,
-        container_statuses: main,
-        qos_class: pod.spec.qos_class(),
+        _ => None,
     };
-    let _: BTreeMap<u8, u8> = BTreeMap::new();
+    let unwanted = |desired: &Desired, is: &ObservedPod| {
+        !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source)
+    };
+    let terminating = desired
+        .zip(is)
+        .is_some_and(|(desired, is)| unwanted(desired, is));
+    let facts = Facts {
+        host_ip: settings.host_ip.clone(),
+    };
     PodView::new(
-        PodReport {
-            key: pod.key.clone(),
-            uid: is.map(|is| is.uid.clone()),
-            manifest: pod.manifest.clone(),
-            status,
-            terminating: false,
-        },
+        report(pod, is, blocked.as_ref(), &facts, terminating),
         is.cloned(),
     )
 }

@@ -61,7 +61,7 @@ impl Watch {
         Ok(assemble(
             &self.filter,
             &self.observed,
-            self.sources.desired(),
+            Some(self.sources.desired()),
             settings,
         ))
     }

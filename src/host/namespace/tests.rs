@@ -2,8 +2,9 @@ use super::*;
 use nix::mount::{MsFlags, mount};
 use std::net::{TcpListener, TcpStream};
 
-/// Runs a test on a thread with a mount namespace of its own, so that it leaves nothing on the host.
-fn in_private_mounts(test: impl FnOnce(&Path) + Send) {
+/// Runs a test on a thread with a mount namespace of its own, in a directory on tmpfs, so that it leaves nothing
+/// on the host. Needs root.
+pub(crate) fn in_private_mounts(test: impl FnOnce(&Path) + Send) {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIP: needs root");
         return;

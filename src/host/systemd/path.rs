@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const UNITS: &str = "/org/freedesktop/systemd1/unit/";
 
 /// The object path of a unit.
-pub(super) fn of_unit(unit: &UnitName) -> String {
+pub(in crate::host) fn of_unit(unit: &UnitName) -> String {
     let name = unit.as_str();
     let mut path = String::with_capacity(UNITS.len() + name.len() * 2);
     path.push_str(UNITS);

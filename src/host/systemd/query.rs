@@ -9,6 +9,7 @@ use crate::model::observed::{ActiveState, CurrentRun, UnitState};
 use crate::model::time::Timestamp;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use zbus::Variant;
 
 const DESTINATION: &str = "org.freedesktop.systemd1";
@@ -26,6 +27,8 @@ pub struct RunQuery<'a> {
     pub running: bool,
     /// Whether its StatusText matters.
     pub status_text: bool,
+    /// Whether it waits for its automatic restart, so that the delay matters.
+    pub restarting: bool,
 }
 
 /// A row of ListUnitsByPatterns: name, description, load, active and sub state, the unit it follows, path,
@@ -150,6 +153,11 @@ impl Systemd {
             service("ExecMainStatus"),
             service("Result")
         )?;
+        if query.restarting {
+            let delay = service("RestartUSecNext").await?.number();
+            // systemd's "infinity" is the largest number.
+            run.back_off = (delay != u64::MAX).then(|| Duration::from_micros(delay));
+        }
         run.finished = finished.time();
         run.exit_code_kind = i32::try_from(kind.signed()).unwrap_or(0);
         run.exit_status = i32::try_from(status.signed()).unwrap_or(0);

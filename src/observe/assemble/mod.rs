@@ -62,6 +62,7 @@ fn pod(
 ) -> ObservedPod {
     ObservedPod {
         uid,
+        created: dir.created,
         source,
         manifest: None,
         enabled: false,

@@ -1,1 +1,104 @@
-//! To be filled.
+//! [`ObservedPod`] to [`PodStatus`], as a kubelet would say it. Pure.
+//!
+//! [`container`] tells what each container does, [`end`] how a run ended, [`phase`] and [`conditions`] make the
+//! pod's part from those, [`printer`] the words of `kubectl get pods`.
+
+mod conditions;
+mod container;
+mod end;
+mod phase;
+pub mod printer;
+mod stage;
+
+use crate::model::observed::ObservedPod;
+use crate::model::pod::{ContainerRole, Pod};
+use crate::model::status::{Blocked, ContainerStatus, Phase, PodReport, PodStatus};
+use container::{Seen, Surroundings};
+
+/// What the host adds to the status of every pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The host's address.
+    pub host_ip: Option<String>,
+}
+
+/// A pod and its status.
+pub fn report(
+    pod: &Pod,
+    observed: Option<&ObservedPod>,
+    blocked: Option<&Blocked>,
+    facts: &Facts,
+    terminating: bool,
+) -> PodReport {
+    PodReport {
+        key: pod.key.clone(),
+        uid: observed
+            .map(|observed| observed.uid.clone())
+            .or(pod.uid.clone()),
+        manifest: pod.manifest.clone(),
+        status: status(pod, observed, blocked, facts),
+        terminating,
+    }
+}
+
+/// The status of a pod. `observed` is `None` while the host has nothing of it; `blocked` says why what is wanted
+/// cannot be started.
+pub fn status(
+    pod: &Pod,
+    observed: Option<&ObservedPod>,
+    blocked: Option<&Blocked>,
+    facts: &Facts,
+) -> PodStatus {
+    let containers: Vec<Seen> = container::seen(&pod.spec, observed);
+    let surroundings = Surroundings::new(pod, observed, blocked, &containers);
+    let statuses: Vec<ContainerStatus> = containers
+        .iter()
+        .map(|container| container.status(&surroundings))
+        .collect();
+    let deadline = observed.is_some_and(|observed| observed.deadline_exceeded);
+    let phase = phase::phase(&containers, &statuses, deadline);
+    let start_time = start_time(observed, &containers);
+    let over = deadline && phase == Phase::Failed;
+    let conditions = conditions::Basis {
+        containers: &containers,
+        statuses: &statuses,
+        phase,
+        observed,
+        start_time,
+    };
+    let (mut init, mut main) = (Vec::new(), Vec::new());
+    let conditions = conditions.all();
+    for (container, status) in containers.iter().zip(statuses) {
+        match container.role {
+            ContainerRole::Main => main.push(status),
+            ContainerRole::Init | ContainerRole::Sidecar => init.push(status),
+        }
+    }
+    main.sort_by(|a, b| a.name.cmp(&b.name));
+    PodStatus {
+        phase,
+        conditions,
+        reason: over.then(|| "DeadlineExceeded".to_owned()),
+        message: over
+            .then(|| "Pod was active on the node longer than the specified deadline".to_owned()),
+        host_ip: facts.host_ip.clone(),
+        pod_ip: facts.host_ip.clone().filter(|_| pod.spec.host_network),
+        start_time,
+        init_container_statuses: init,
+        container_statuses: main,
+        qos_class: pod.spec.qos_class(),
+    }
+}
+
+/// When the host first acted on the pod: when its directory was made, or the oldest run that is still known.
+fn start_time(
+    observed: Option<&ObservedPod>,
+    containers: &[Seen],
+) -> Option<crate::model::time::Timestamp> {
+    let observed = observed?;
+    let runs = containers.iter().flat_map(Seen::starts);
+    observed.created.or_else(|| runs.min())
+}
+
+#[cfg(test)]
+mod tests;

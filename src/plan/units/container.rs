@@ -45,7 +45,7 @@ impl Room<'_> {
         );
         file.push("Service", "Slice", self.names.slice().as_str());
         file.push("Service", "ExecStart", self.exec_start(spec, env)?);
-        self.hooks(&mut file, role, spec, policy);
+        self.hooks(&mut file, role, spec);
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
@@ -144,6 +144,21 @@ impl Room<'_> {
         }
     }
 
+    /// The words before the program that make it another user: `User=` refuses numbers that are no user of the host.
+    fn identity_change(&self, spec: &Container) -> Vec<String> {
+        let run_as = self.pod.spec.run_as_of(spec);
+        if run_as.user.is_none() && run_as.group.is_none() {
+            return Vec::new();
+        }
+        let who = format!("{}:{}", run_as.user.unwrap_or(0), run_as.group.unwrap_or(0));
+        vec![
+            self.settings.program.clone(),
+            "as".to_owned(),
+            who,
+            "--".to_owned(),
+        ]
+    }
+
     fn exec_start(&self, spec: &Container, env: &Environment) -> Result<String, Blocked> {
         let program = [spec.image.program().to_owned()];
         let first: &[String] = if spec.command.is_empty() {
@@ -151,7 +166,7 @@ impl Room<'_> {
         } else {
             &spec.command
         };
-        let mut argv = Vec::with_capacity(first.len() + spec.args.len());
+        let mut argv = self.identity_change(spec);
         for (field, text) in first
             .iter()
             .map(|t| ("command", t))
@@ -174,13 +189,7 @@ impl Room<'_> {
     }
 
     /// Hooks, the startup probe, and the record of each run.
-    fn hooks(
-        &self,
-        file: &mut UnitFile,
-        role: ContainerRole,
-        spec: &Container,
-        policy: RestartPolicy,
-    ) {
+    fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
         let json = |value: &dyn erased::Json| value.json();
         let mut push = |key: &str, args: &[&str]| {
             let line = self.own_command(args).replace("%%n", "%n");
@@ -199,23 +208,13 @@ impl Room<'_> {
             let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
             push(
                 "ExecStop",
-                &[
-                    "hook",
-                    "pre-stop",
-                    "--unit",
-                    "%n",
-                    "--grace",
-                    &grace,
-                    &json(hook),
-                ],
+                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
             );
-        } else if policy != RestartPolicy::Always && role == ContainerRole::Main {
-            push("ExecStop", &["stopping", "%n"]);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
 
-    /// The restart policy and the back-off. `RestartMode=direct` keeps those who wait for this unit waiting through a retry.
+    /// The restart policy and the back-off.
     fn restarts(&self, file: &mut UnitFile, role: ContainerRole, policy: RestartPolicy) {
         if role == ContainerRole::Init {
             // Done inits stay active: that is what the units after them require.
@@ -238,10 +237,7 @@ impl Room<'_> {
                 "SIGTERM SIGINT SIGHUP SIGPIPE",
             );
         }
-        file.push("Service", "RestartMode", "direct");
-        file.push("Service", "RestartSec", "1s");
-        file.push("Service", "RestartSteps", "8");
-        file.push("Service", "RestartMaxDelaySec", "300s");
+        super::sandbox::back_off(file);
     }
 
     /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
@@ -258,15 +254,8 @@ impl Room<'_> {
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
     }
 
-    /// User, directory, environment, network.
+    /// Directory, environment, network.
     fn process(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
-        let run_as = self.pod.spec.run_as_of(spec);
-        if let Some(user) = run_as.user {
-            file.push("Service", "User", user.to_string());
-        }
-        if run_as.user.is_some() || run_as.group.is_some() {
-            file.push("Service", "Group", run_as.group.unwrap_or(0).to_string());
-        }
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }

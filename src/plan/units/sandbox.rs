@@ -9,6 +9,18 @@ use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
 use crate::unit::identity::SECTION;
 
+/// The exit code of `vks sandbox up` for a pod that may run in one boot only and has run in another.
+const REFUSED: &str = "77";
+
+/// The restart back-off of everything in a pod: about doubling from 1 s to 300 s. `RestartMode=direct` keeps those who
+/// wait for this unit waiting through a retry.
+pub(super) fn back_off(file: &mut UnitFile) {
+    file.push("Service", "RestartMode", "direct");
+    file.push("Service", "RestartSec", "1s");
+    file.push("Service", "RestartSteps", "8");
+    file.push("Service", "RestartMaxDelaySec", "300s");
+}
+
 impl Room<'_> {
     /// The sandbox unit, for pods that need one. Its namespace and mounts must land on the host, so it has none of
     /// the settings that would give it a mount namespace of its own.
@@ -29,6 +41,12 @@ impl Room<'_> {
         file.push("Service", "Type", "oneshot");
         file.push("Service", "RemainAfterExit", "yes");
         file.push("Service", "Slice", self.names.slice().as_str());
+        // A host path that is not there yet may come: it is tried again, and the containers wait.
+        file.push("Unit", "StartLimitIntervalSec", "0");
+        file.push("Service", "Restart", "on-failure");
+        file.push("Service", "RestartPreventExitStatus", REFUSED);
+        back_off(&mut file);
+        file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
         file.push("Service", "ExecStopPost", command("down"));
         // Not an empty value (`""`): systemd would take that for a reset.

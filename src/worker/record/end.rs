@@ -1,8 +1,13 @@
 //! How a run ended, in systemd's words, and what follows from it. Pure.
 
 use crate::model::pod::{ContainerRole, RestartPolicy};
+use crate::model::time::Timestamp;
 use nix::sys::signal::Signal;
 use std::str::FromStr as _;
+use std::time::Duration;
+
+/// A container that ran for this long was well: its back-off begins anew (kubelet: twice the greatest delay).
+const WELL: Duration = Duration::from_secs(600);
 
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,18 @@ impl End {
                 RestartPolicy::Never => true,
             }
     }
+}
+
+/// Whether the delay before the next start goes back to the first one. Only with policy Always: the reset also
+/// takes back the result, by which systemd decides about the others.
+pub(super) fn was_well(
+    policy: RestartPolicy,
+    asked: bool,
+    started: Option<Timestamp>,
+    finished: Timestamp,
+) -> bool {
+    let lasted = started.map(|started| finished.since(started));
+    policy == RestartPolicy::Always && !asked && lasted.is_some_and(|lasted| lasted >= WELL)
 }
 
 /// The number of a signal by the name that systemd gives it: `KILL`, `RTMIN+3`, or a number.
@@ -145,6 +162,19 @@ mod tests {
                 assert!(!end.is_final(role, policy, asked));
             }
         }
+    }
+
+    #[test]
+    fn ten_minutes_end_the_back_off() {
+        let at = |seconds: u64| Timestamp::from_micros((1 << 40) + seconds * 1_000_000).unwrap();
+        let well = |policy, asked, lasted| was_well(policy, asked, Some(at(0)), at(lasted));
+        assert!(well(Always, false, 600));
+        assert!(!well(Always, false, 599));
+        assert!(!well(Always, true, 600));
+        assert!(!well(OnFailure, false, 600));
+        assert!(!was_well(Always, false, None, at(0)));
+        // A clock that was set back.
+        assert!(!was_well(Always, false, Some(at(700)), at(0)));
     }
 
     #[test]

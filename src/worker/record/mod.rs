@@ -5,6 +5,7 @@
 //! active after a good end so that nothing would be called then.
 
 mod end;
+pub mod unhealthy;
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -120,7 +121,8 @@ impl Book<'_> {
             return Ok(());
         }
         let finished = now();
-        let last = last_run(unit, &invocation, &end);
+        let mut last = last_run(unit, &invocation, &end);
+        last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
             finished,
@@ -141,10 +143,16 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
-        match end.is_final(self.role, self.policy()?, last.asked) {
-            true => self.mark_done().map_err(failed),
-            false => Ok(()),
+        let policy = self.policy()?;
+        if end.is_final(self.role, policy, last.asked) {
+            self.mark_done().map_err(failed)?;
         }
+        if end::was_well(policy, last.asked, last.started, finished)
+            && let Err(error) = last_run::reset_back_off(unit)
+        {
+            log::warn!("{}", chain(&error));
+        }
+        Ok(())
     }
 
     fn policy(&self) -> Result<RestartPolicy, RecordError> {

@@ -1,0 +1,55 @@
+//! vks on a real systemd: a throwaway Debian 13 booted in a container, pods on it, and what they do there.
+//!
+//! Each file of `container/` is one topic. What a field does is judged by its effect, read by somebody else's
+//! reader: /proc, journalctl, systemctl, ip, files that the pods themselves write; never by the text of a unit.
+
+#![allow(missing_docs)]
+
+mod lab;
+
+#[path = "container/agent.rs"]
+mod agent;
+#[path = "container/boot.rs"]
+mod boot;
+#[path = "container/chaos.rs"]
+mod chaos;
+#[path = "container/commands.rs"]
+mod commands;
+#[path = "container/edits.rs"]
+mod edits;
+#[path = "container/environment.rs"]
+mod environment;
+#[path = "container/exec.rs"]
+mod exec;
+#[path = "container/grace.rs"]
+mod grace;
+#[path = "container/hooks.rs"]
+mod hooks;
+#[path = "container/host.rs"]
+mod host;
+#[path = "container/liveness.rs"]
+mod liveness;
+#[path = "container/logs.rs"]
+mod logs;
+#[path = "container/manifests.rs"]
+mod manifests;
+#[path = "container/order.rs"]
+mod order;
+#[path = "container/process.rs"]
+mod process;
+#[path = "container/readiness.rs"]
+mod readiness;
+#[path = "container/restarts.rs"]
+mod restarts;
+#[path = "container/secrecy.rs"]
+mod secrecy;
+#[path = "container/servers.rs"]
+mod servers;
+#[path = "container/space.rs"]
+mod space;
+#[path = "container/status.rs"]
+mod status;
+#[path = "container/versions.rs"]
+mod versions;
+#[path = "container/volumes.rs"]
+mod volumes;

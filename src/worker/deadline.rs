@@ -1,0 +1,142 @@
+//! `vks deadline`: ends a pod whose active deadline has passed.
+//!
+//! The mark comes first: it keeps containers from starting again (`ConditionPathExists=` of their units), also
+//! at the next boot, and it is what the pod's status says `DeadlineExceeded` from.
+
+use super::args::{ArgumentError, Arguments};
+use super::journal::{self, chain};
+use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::host::files::{Dir, FileError};
+use crate::host::systemd::{JobResult, Systemd, SystemdError};
+use crate::model::layout::Layout;
+use crate::model::name::{NameError, PodUid, UnitName};
+use futures_util::future::join_all;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The key of `[X-kubernetes]` with the units to stop, separated by spaces.
+const UNITS_KEY: &str = "Units";
+
+/// Why a pod was not ended, or not wholly.
+#[derive(Debug, thiserror::Error)]
+enum DeadlineError {
+    #[error("cannot understand the arguments of vks deadline")]
+    Arguments(#[from] ArgumentError),
+    #[error(transparent)]
+    OwnUnit(#[from] OwnUnitError),
+    #[error("[X-kubernetes] {UNITS_KEY}= names {0:?}, which is no unit")]
+    Unit(String, #[source] NameError),
+    #[error("cannot mark the pod as past its deadline")]
+    Mark(#[source] FileError),
+    #[error("cannot start an event loop")]
+    Runtime(#[source] std::io::Error),
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    #[error("{unit} did not stop: its stop job ended with {result:?}")]
+    Stop { unit: UnitName, result: JobResult },
+}
+
+/// Runs the verb.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let own = match prepare(args) {
+        Ok((layout, own)) => {
+            journal::install(Some(&own.identity));
+            end(&layout, &own)
+        }
+        Err(error) => {
+            journal::install(None);
+            Err(error)
+        }
+    };
+    match own {
+        Ok(errors) if errors.is_empty() => ExitCode::SUCCESS,
+        Ok(errors) => {
+            for error in &errors {
+                log::error!("{}", chain(error));
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => super::fail(&error, matches!(error, DeadlineError::Arguments(_))),
+    }
+}
+
+fn prepare(args: &[OsString]) -> Result<(Layout, OwnUnit), DeadlineError> {
+    let mut args = Arguments::parse(args, &[])?;
+    let unit: UnitName = args.next("UNIT")?;
+    args.end()?;
+    let layout = super::layout();
+    let own = OwnUnit::read(&layout, &unit)?;
+    Ok((layout, own))
+}
+
+/// Marks the pod and stops its containers, each within its own grace period. Gives back those that did not.
+fn end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, DeadlineError> {
+    let units = units(&own.text(UNITS_KEY)?)?;
+    mark(layout, &own.identity.uid).map_err(DeadlineError::Mark)?;
+    log::info!(
+        "Pod was active on the node longer than the specified deadline: {} is stopped",
+        own.identity.pod
+    );
+    let runtime = super::runtime().map_err(DeadlineError::Runtime)?;
+    runtime.block_on(async {
+        let systemd = Systemd::connect(None).await?;
+        // All at once: their units have the order among them.
+        let stops = join_all(units.iter().map(|unit| stop(&systemd, unit))).await;
+        Ok(stops.into_iter().filter_map(Result::err).collect())
+    })
+}
+
+async fn stop(systemd: &Systemd, unit: &UnitName) -> Result<(), DeadlineError> {
+    match systemd.stop_and_wait(unit).await? {
+        JobResult::Done => Ok(()),
+        result => Err(DeadlineError::Stop {
+            unit: unit.clone(),
+            result,
+        }),
+    }
+}
+
+fn units(text: &str) -> Result<Vec<UnitName>, DeadlineError> {
+    let name = |word: &str| {
+        let parsed = word.parse();
+        parsed.map_err(|error| DeadlineError::Unit(word.to_owned(), error))
+    };
+    text.split_ascii_whitespace().map(name).collect()
+}
+
+/// Safe from a power loss when this returns: the pod must not begin anew.
+fn mark(layout: &Layout, uid: &PodUid) -> Result<(), FileError> {
+    let path = layout.deadline_exceeded(uid);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let dir = Dir::create(&layout.pod(uid))?;
+    dir.create_file(&name, 0o644)?;
+    dir.sync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::scratch::Scratch;
+
+    #[test]
+    fn units_are_read_and_others_are_named() {
+        let two = units("vks.a.b.c.service  vks.a.b.d:e.service").unwrap();
+        assert_eq!(two[1].as_str(), "vks.a.b.d:e.service");
+        assert_eq!(units("").unwrap(), []);
+        assert!(units("vks.a.b.c.service nonsense").is_err());
+    }
+
+    #[test]
+    fn the_mark_is_made_once() {
+        let scratch = Scratch::new("deadline");
+        let layout = Layout {
+            state: scratch.path("state"),
+            ..Layout::default()
+        };
+        let uid = "u-1".parse().unwrap();
+        for _ in 0..2 {
+            mark(&layout, &uid).unwrap();
+        }
+        assert!(layout.deadline_exceeded(&uid).is_file());
+    }
+}

@@ -1,0 +1,57 @@
+//! The end of a container with one budget: hook, SIGTERM and the wait for it share the grace period
+//! (kubelet: killContainer), which systemd's own settings would grant to each of them.
+
+use super::check::Target;
+use super::hook::run_hook;
+use super::journal::chain;
+use crate::host::process::{Process, ProcessError};
+use crate::model::probe::Hook;
+use rustix::process::Signal;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// What a container has between SIGTERM and SIGKILL, even when its hook has used up the grace period
+/// (kubelet: minimumGracePeriodInSeconds).
+const LEAST: Duration = Duration::from_secs(2);
+
+/// Why a container could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// Its main process.
+    #[error("cannot end the container")]
+    Process(#[from] ProcessError),
+    /// The thread that waits for it is gone.
+    #[error("the wait for the container's end was interrupted")]
+    Interrupted,
+}
+
+/// Runs the hook, asks the main process to end, and kills it when the grace period is over. Returns when it has ended.
+/// A hook that fails or takes too long is told, and changes nothing.
+pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), EndError> {
+    let Some(process) = Process::open(pid)? else {
+        return Ok(());
+    };
+    let begun = Instant::now();
+    if let Some(hook) = hook {
+        match timeout_at(begun + grace, run_hook(hook, Target { pid })).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::warn!("PreStopHook failed: {}", chain(&error)),
+            Err(_) => log::warn!(
+                "PreStopHook did not end within the grace period of {} s",
+                grace.as_secs()
+            ),
+        }
+    }
+    let left = (begun + grace)
+        .saturating_duration_since(Instant::now())
+        .max(LEAST);
+    let wait = tokio::task::spawn_blocking(move || {
+        process.signal(Signal::TERM)?;
+        if !process.wait_exit(left)? {
+            process.signal(Signal::KILL)?;
+            process.wait_exit(left)?;
+        }
+        Ok(())
+    });
+    wait.await.map_err(|_| EndError::Interrupted)?
+}

@@ -1,0 +1,183 @@
+//! `vks sandbox up|down`: what has to be on the host before the containers of a pod start, and its removal.
+//!
+//! The sandbox unit calls it at boot too, with no agent around: all it needs is in `[X-kubernetes] Setup=` of
+//! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
+//! there of it, in reverse, goes on after errors, and never touches the pod's directory.
+
+mod host_path;
+mod mount_points;
+mod once;
+mod ownership;
+
+use super::args::{ArgumentError, Arguments};
+use super::journal::{self, chain};
+use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::host::files::{Dir, FileError};
+use crate::host::mounts::{self, MountError};
+use crate::host::namespace::{self, NamespaceError};
+use crate::host::payload::{self, PayloadError};
+use crate::model::layout::Layout;
+use crate::model::name::{PodUid, UnitName, VolumeName};
+use crate::model::sandbox::{SETUP_KEY, Setup};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit code of `up` when the pod has run in an earlier boot and may not run again.
+pub const RAN_BEFORE: u8 = 77;
+
+/// Why a sandbox is not up, or not wholly down.
+#[derive(Debug, thiserror::Error)]
+enum SandboxError {
+    #[error("cannot understand the arguments of vks sandbox")]
+    Arguments(#[from] ArgumentError),
+    #[error("vks sandbox: expected up or down, not {0:?}")]
+    Verb(String),
+    #[error(transparent)]
+    OwnUnit(#[from] OwnUnitError),
+    #[error(
+        "the pod ran before this boot, and its restart policy is Never: it does not start again"
+    )]
+    RanBefore,
+    #[error("cannot tell whether the pod has run before")]
+    Once(#[source] FileError),
+    #[error("cannot tell this boot from others")]
+    BootId(#[source] std::io::Error),
+    #[error(transparent)]
+    Network(#[from] NamespaceError),
+    #[error("cannot find out what {path} lies on", path = path.display())]
+    FileSystem { path: PathBuf, source: MountError },
+    #[error(
+        "{path} is not on a tmpfs: secrets are only kept in memory. Mount a tmpfs there, or on /run",
+        path = .0.display()
+    )]
+    NotInMemory(PathBuf),
+    #[error("cannot put the secrets of the pod into memory")]
+    Secrets(#[source] PayloadError),
+    #[error("the pod's directory for secrets is not in order")]
+    SecretsDir(#[source] FileError),
+    #[error("volume {0} has no stored secret: run vks apply for this pod")]
+    NoSecret(VolumeName),
+    #[error(transparent)]
+    HostPath(#[from] host_path::HostPathError),
+    #[error(transparent)]
+    MountPoints(#[from] mount_points::MountPointError),
+}
+
+/// Runs the verb.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let (layout, own) = match prepare(args) {
+        Ok(ready) => ready,
+        Err(error) => {
+            journal::install(None);
+            let arguments = matches!(error, SandboxError::Arguments(_) | SandboxError::Verb(_));
+            return super::fail(&error, arguments);
+        }
+    };
+    journal::install(Some(&own.1.identity));
+    let uid = &own.1.identity.uid;
+    let errors = match own.0 {
+        Verb::Up => Vec::from_iter(bring_up(&layout, &own.1).err()),
+        Verb::Down => down(&layout, uid),
+    };
+    for error in &errors {
+        log::error!("{}", chain(error));
+    }
+    match errors.first() {
+        None => ExitCode::SUCCESS,
+        Some(SandboxError::RanBefore) => ExitCode::from(RAN_BEFORE),
+        Some(_) => ExitCode::FAILURE,
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Up,
+    Down,
+}
+
+fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError> {
+    let mut args = Arguments::parse(args, &[])?;
+    let verb = match args.next::<String>("up or down")?.as_str() {
+        "up" => Verb::Up,
+        "down" => Verb::Down,
+        other => return Err(SandboxError::Verb(other.to_owned())),
+    };
+    let unit: UnitName = args.next("UNIT")?;
+    args.end()?;
+    let layout = super::layout();
+    let own = OwnUnit::read(&layout, &unit)?;
+    Ok((layout, (verb, own)))
+}
+
+fn bring_up(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
+    let setup: Setup = own.json(SETUP_KEY)?;
+    up(layout, &own.identity.uid, &setup)
+}
+
+/// Makes everything. After an error, what was made stays for `down`.
+fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> {
+    if setup.once && once::ran_before(layout, uid)? {
+        return Err(SandboxError::RanBefore);
+    }
+    if setup.network {
+        namespace::create_network(&layout.network_namespace(uid))?;
+    }
+    if !setup.secrets.is_empty() {
+        secrets(layout, uid, &setup.secrets)?;
+    }
+    for path in &setup.host_paths {
+        host_path::prepare(path)?;
+    }
+    if !setup.mount_points.is_empty() {
+        mount_points::make(layout, uid, &setup.mount_points)?;
+    }
+    // Last: a pod whose sandbox did not come up has not run.
+    if setup.once {
+        once::mark(layout, uid)?;
+    }
+    Ok(())
+}
+
+/// Undoes everything, whatever of it there is, and gives back what could not be undone.
+fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
+    let mount_points = mount_points::release(layout, uid).into_iter();
+    let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    errors.extend(remove_secrets(layout, uid).err());
+    let network = namespace::remove_network(&layout.network_namespace(uid));
+    errors.extend(network.err().map(SandboxError::from));
+    errors
+}
+
+fn secrets(layout: &Layout, uid: &PodUid, volumes: &[VolumeName]) -> Result<(), SandboxError> {
+    let run = Dir::create(&layout.run).map_err(SandboxError::SecretsDir)?;
+    let in_memory = mounts::is_tmpfs(&layout.run).map_err(|source| SandboxError::FileSystem {
+        path: layout.run.clone(),
+        source,
+    })?;
+    if !in_memory {
+        return Err(SandboxError::NotInMemory(layout.run.clone()));
+    }
+    run.create_sub("pods", 0o755)
+        .and_then(|pods| pods.create_sub(uid.as_str(), 0o700))
+        .map_err(SandboxError::SecretsDir)?;
+    payload::restore_secrets(layout, uid).map_err(SandboxError::Secrets)?;
+    match volumes
+        .iter()
+        .find(|volume| !layout.secret_volume(uid, volume).is_dir())
+    {
+        Some(missing) => Err(SandboxError::NoSecret(missing.clone())),
+        None => Ok(()),
+    }
+}
+
+fn remove_secrets(layout: &Layout, uid: &PodUid) -> Result<(), SandboxError> {
+    let remove = || match Dir::open(&layout.run.join("pods"))? {
+        Some(pods) => pods.remove_tree(uid.as_str()),
+        None => Ok(()),
+    };
+    remove().map_err(SandboxError::SecretsDir)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+use super::*;
+use crate::host::namespace::tests::in_private_mounts;
+use crate::model::sandbox::{HostPath, MountPoint};
+use crate::model::volume::HostPathKind;
+use std::path::Path;
+
+fn layout(root: &Path) -> Layout {
+    Layout {
+        state: root.join("state"),
+        run: root.join("run"),
+        units: root.join("units"),
+        netns: root.join("netns"),
+    }
+}
+
+fn put(path: &Path, text: &str) {
+    let dir = Dir::create(path.parent().unwrap()).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    dir.write(name, text.as_bytes(), 0o600).unwrap();
+}
+
+#[test]
+fn up_makes_everything_and_down_takes_it_away() {
+    in_private_mounts(|root| {
+        let layout = layout(root);
+        let uid: PodUid = "u-1".parse().unwrap();
+        let volume: VolumeName = "pw".parse().unwrap();
+        put(&layout.secret_store(&uid, &volume).join("key"), "geheim");
+        let text = |name| root.join(name).display().to_string();
+        let setup = Setup {
+            network: true,
+            once: true,
+            secrets: vec![volume.clone()],
+            host_paths: vec![HostPath {
+                path: text("made/file"),
+                kind: HostPathKind::FileOrCreate,
+            }],
+            mount_points: vec![MountPoint {
+                path: text("target/file"),
+                like: Some(text("made/file")),
+            }],
+        };
+        put(&root.join("made/x"), "");
+        for _ in 0..2 {
+            up(&layout, &uid, &setup).unwrap();
+        }
+        let secret = layout.secret_volume(&uid, &volume).join("key");
+        assert_eq!(std::fs::read(secret).unwrap(), b"geheim");
+        assert!(mounts::is_namespace(&layout.network_namespace(&uid)).unwrap());
+        assert!(root.join("target/file").is_file());
+
+        for _ in 0..2 {
+            let errors = down(&layout, &uid);
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+        assert!(!layout.pod_run(&uid).exists());
+        assert!(!layout.network_namespace(&uid).exists());
+        assert!(!root.join("target").exists());
+        assert!(root.join("made/file").exists(), "a hostPath is the user's");
+        assert!(
+            layout.pod(&uid).exists(),
+            "the pod's directory is not the sandbox's"
+        );
+    });
+}
+
+#[test]
+fn a_pod_of_an_earlier_boot_does_not_run_again() {
+    in_private_mounts(|root| {
+        let layout = layout(root);
+        let uid: PodUid = "u-1".parse().unwrap();
+        let setup = Setup {
+            once: true,
+            ..Setup::default()
+        };
+        put(&layout.once(&uid), "00000000-0000-0000-0000-000000000000\n");
+        let again = up(&layout, &uid, &setup);
+        assert!(matches!(again, Err(SandboxError::RanBefore)), "{again:?}");
+        // Another policy does not ask.
+        up(&layout, &uid, &Setup::default()).unwrap();
+    });
+}
+
+#[test]
+fn secrets_need_memory_and_a_store() {
+    in_private_mounts(|root| {
+        let uid: PodUid = "u-1".parse().unwrap();
+        let volumes: Vec<VolumeName> = vec!["pw".parse().unwrap()];
+        let missing = secrets(&layout(root), &uid, &volumes);
+        assert!(
+            matches!(missing, Err(SandboxError::NoSecret(_))),
+            "{missing:?}"
+        );
+        let on_disk = crate::config::scratch::Scratch::new("sandbox-disk");
+        if mounts::is_tmpfs(on_disk.root()).unwrap() {
+            eprintln!("SKIP: the temporary directory is a tmpfs");
+            return;
+        }
+        let refused = secrets(&layout(on_disk.root()), &uid, &volumes);
+        assert!(
+            matches!(refused, Err(SandboxError::NotInMemory(_))),
+            "{refused:?}"
+        );
+        assert!(!on_disk.path("run/pods").exists());
+    });
+}
