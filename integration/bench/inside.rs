@@ -165,26 +165,3 @@ pub fn reloads() -> usize {
         .filter(|line| line.starts_with("Reloading finished"))
         .count()
 }
-
-/// What the process of a version of a pod gets as its argument.
-pub fn sleeps(version: usize) -> String {
-    format!("{}", 1_000_000 + version)
-}
-
-/// A pod of the storm. Every other one has a network namespace and volumes of its own, so that there is more to leave.
-pub fn manifest_text(name: &str, version: usize) -> String {
-    let seconds = sleeps(version);
-    let container = format!(
-        "  terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: host:/usr/bin/sleep\n    \
-         args: ['{seconds}']\n"
-    );
-    let head = format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n");
-    if name.bytes().map(u32::from).sum::<u32>() % 4 < 2 {
-        return format!("{head}  hostNetwork: true\n{container}");
-    }
-    format!(
-        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\nstringData:\n  key: value\n---\n{head}{container}    \
-         volumeMounts:\n    - {{name: scratch, mountPath: /mnt}}\n    - {{name: keys, mountPath: /srv}}\n  \
-         volumes:\n  - name: scratch\n    emptyDir: {{}}\n  - name: keys\n    secret: {{secretName: {name}}}\n"
-    )
-}

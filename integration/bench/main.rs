@@ -11,9 +11,9 @@
 
 mod figures;
 mod inside;
+mod kills;
 mod machine;
 mod report;
-mod storm;
 
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     }
     let ok = match (inside, storm) {
         (false, true) => machine::run_inside("storm", &arguments),
-        (true, true) => storm::run_storm(&arguments[1..]),
+        (true, true) => kills::storm(&arguments[1..]),
         (false, false) => outside(&arguments, effort),
         (true, false) => arguments.iter().all(|name| figures::run(name, effort)),
     };

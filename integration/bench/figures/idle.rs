@@ -50,15 +50,7 @@ fn watch(seconds: usize) -> (usize, u64) {
 
 /// The most often the watchdog can be due in this time: every half of WatchdogSec=.
 fn watchdog(seconds: usize) -> usize {
-    let text = run(
-        "systemctl",
-        &[
-            "show",
-            "-P",
-            "WatchdogUSec",
-            "vks.service",
-        ],
-    );
+    let text = run("systemctl", &["show", "-P", "WatchdogUSec", "vks.service"]);
     let period = match text.trim() {
         "1min" => 60,
         text => text
