@@ -100,7 +100,7 @@ impl<'a> Space<'a> {
     /// A pod that runs and is ready.
     pub fn ready(&'a self, name: &'static str, spec: &Value) -> Pod<'a> {
         let out = self.apply(name, &[self.manifest(name, spec)], &["--wait", "--timeout", "90s"]);
-        assert_eq!(out.code, 0, "apply --wait: {}{}{}", out.stdout, out.stderr, self.scene());
+        assert_eq!(out.code, 0, "apply --wait: {}{}", out.stdout, out.stderr);
         Pod { space: self, name }
     }
 
@@ -114,8 +114,8 @@ impl<'a> Space<'a> {
         let ns = self.name;
         let script = format!(
             "vks get pods -n {ns} -o yaml 2>&1 | tail -n 150; systemctl list-units --all --no-legend --plain \
-             'vks.{ns}.*' 'vks-{ns}-*'; journalctl -n 120 --no-pager -o short-monotonic \
-             KUBERNETES_NAMESPACE={ns} + _SYSTEMD_UNIT=vks.service + _PID=1"
+             'vks.{ns}.*' 'vks-{ns}-*'; journalctl -n 80 --no-pager -o short-monotonic \
+             -u 'vks.{ns}.*' -u 'vks-{ns}-*' -u vks.service"
         );
         format!("\n--- scene of namespace {ns}\n{}", self.host.machine.sh(&script).stdout)
     }
@@ -149,11 +149,7 @@ impl Drop for Space<'_> {
             self.clean();
             return;
         }
-        let complaints = self.host.ok(&format!(
-            "cd /etc/systemd/system.attached; set -- vks[.-]{}[.-]*; \
-             test -e \"$1\" || exit 0; systemd-analyze verify --man=no -- \"$@\" 2>&1 || true",
-            self.name
-        ));
+        let complaints = self.host.verify_units("/etc/systemd/system.attached", self.name);
         let left = self.clean();
         assert_eq!(complaints, "", "systemd-analyze verify complains");
         assert_eq!(left, "", "left after the pods were deleted");
