@@ -32,9 +32,16 @@ on() {
   if [ -n "$here" ]; then "$@"; else "$lab" exec "$machine" -- "$@"; fi
 }
 
-# The same, and shows it.
+# The same, and shows it, as one would type it.
 show() {
-  printf '%s$ %s%s\n' "$dim" "$*" "$plain"
+  local word line=''
+  for word in "$@"; do
+    case $word in
+      *[!A-Za-z0-9_./:=,-]*) line+=" ${word@Q}" ;;
+      *) line+=" $word" ;;
+    esac
+  done
+  printf '%s$%s%s\n' "$dim" "$line" "$plain"
   on "$@"
 }
 

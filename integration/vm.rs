@@ -46,7 +46,10 @@ fn run(script: &str, boots: u32) {
     let bad: Vec<&str> = lines().filter(|line| line.starts_with("not ok ")).collect();
     assert!(bad.is_empty(), "{bad:#?}\n{all}");
     let good = lines().filter(|line| line.starts_with("ok ")).count();
-    assert!(good > 0 && lines().any(|line| line == format!("done {good}")), "the script did not come to its end:\n{all}");
+    assert!(
+        good > 0 && lines().any(|line| line == format!("done {good}")),
+        "the script did not come to its end:\n{all}"
+    );
     assert_eq!(output.code, 0, "{all}");
 }
 

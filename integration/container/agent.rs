@@ -11,8 +11,13 @@ fn what_should_run_runs() {
     let space = Space::new(&host, "converge");
     let pod = space.ready("p", &json!({ "containers": [sleeper("a"), sleeper("b")] }));
     let (a, b) = (pod.life("a"), pod.life("b"));
-    host.ok(&format!("systemctl stop '{}'", pod.unit("a").replace('\\', "\\\\")));
-    pod.wait_until("it runs again", |pod| pod.pid("a") != "0" && pod.life("a") != a);
+    host.ok(&format!(
+        "systemctl stop '{}'",
+        pod.unit("a").replace('\\', "\\\\")
+    ));
+    pod.wait_until("it runs again", |pod| {
+        pod.pid("a") != "0" && pod.life("a") != a
+    });
     assert_eq!(pod.life("b"), b);
 }
 
@@ -28,7 +33,9 @@ fn unit_files_are_put_right() {
     host.ok(&format!("rm '{file}'; systemctl restart vks.service"));
     host.wait(&format!("test -e '{file}'"));
     assert_eq!(host.machine.read(&file), text);
-    host.ok(&format!("echo '# somebody' >>'{file}'; systemctl restart vks.service"));
+    host.ok(&format!(
+        "echo '# somebody' >>'{file}'; systemctl restart vks.service"
+    ));
     host.wait(&format!("! grep -q somebody '{file}'"));
     assert_eq!(pod.life("c"), life);
 }
@@ -44,7 +51,10 @@ fn reload_reads_all_again_and_touches_nothing() {
     assert_eq!(pod.life("c"), life);
     host.ok("systemctl daemon-reload");
     space.ready("q", &json!({ "containers": [sleeper("c")] }));
-    assert_eq!((pod.life("c"), host.property("vks.service", "MainPID")), (life, agent));
+    assert_eq!(
+        (pod.life("c"), host.property("vks.service", "MainPID")),
+        (life, agent)
+    );
 }
 
 /// systemd re-executes itself, D-Bus goes away and comes back: the agent is there afterwards, pods never knew.
@@ -54,10 +64,16 @@ fn it_outlives_dbus_and_systemd() {
     let space = Space::new(&host, "dbus");
     let pod = space.ready("p", &json!({ "containers": [sleeper("c")] }));
     let life = pod.life("c");
-    for script in ["systemctl daemon-reexec", "systemctl restart dbus.service", "systemctl kill --signal=KILL dbus.service"] {
+    for script in [
+        "systemctl daemon-reexec",
+        "systemctl restart dbus.service",
+        "systemctl kill --signal=KILL dbus.service",
+    ] {
         host.machine.sh(script);
         host.wait("systemctl is-active vks.service && busctl --system list");
-        space.ready("after", &json!({ "containers": [sleeper("c")] })).delete();
+        space
+            .ready("after", &json!({ "containers": [sleeper("c")] }))
+            .delete();
         assert_eq!(pod.life("c"), life, "{script}");
     }
 }
@@ -93,11 +109,20 @@ fn what_changed_while_it_was_away() {
     super::manifests::put(&host, "keep.json", &keep.to_string());
     super::manifests::put(&host, "gone.json", &gone.to_string());
     for name in ["keep", "gone"] {
-        host.vks_ok(&["wait", &format!("pod/{name}"), "-n", "absent", "--for=create", "--timeout=60s"]);
+        host.vks_ok(&[
+            "wait",
+            &format!("pod/{name}"),
+            "-n",
+            "absent",
+            "--for=create",
+            "--timeout=60s",
+        ]);
         space.known(name).wait_for("condition=Ready");
     }
     let life = space.known("keep").life("c");
-    host.ok("systemctl stop vks.service; rm /etc/vks/pods.d/gone.json; systemctl start vks.service");
+    host.ok(
+        "systemctl stop vks.service; rm /etc/vks/pods.d/gone.json; systemctl start vks.service",
+    );
     host.wait("! vks get pod gone -n absent");
     assert_eq!(space.known("keep").life("c"), life);
     super::manifests::take(&host, "keep.json", "absent");

@@ -39,7 +39,8 @@ fn version(space: &Space, name: &str, number: u64) -> Value {
 
 fn kill_agent(host: &Host) {
     // Whichever runs now; between two agents there is none.
-    host.machine.sh("p=$(systemctl show -P MainPID vks.service); test $p != 0 && kill -KILL $p");
+    host.machine
+        .sh("p=$(systemctl show -P MainPID vks.service); test $p != 0 && kill -KILL $p");
 }
 
 #[test]
@@ -54,10 +55,20 @@ fn killed_twenty_times_all_ends_as_the_manifests_say() {
     {
         let space = Space::new(&host, "chaos");
         space.apply_ok("s", &[space.object("Secret", "s", &json!({ "k": "v" }))]);
-        let lives: Vec<_> = KEPT.iter().map(|name| space.ready(name, &json!({ "containers": [sleeper("c")] })).life("c")).collect();
+        let lives: Vec<_> = KEPT
+            .iter()
+            .map(|name| {
+                space
+                    .ready(name, &json!({ "containers": [sleeper("c")] }))
+                    .life("c")
+            })
+            .collect();
         let wanted = burst(&host, &space, &mut Chance(20_26));
         settle(&host, &space, &wanted);
-        let after: Vec<_> = KEPT.iter().map(|name| space.known(name).life("c")).collect();
+        let after: Vec<_> = KEPT
+            .iter()
+            .map(|name| space.known(name).life("c"))
+            .collect();
         assert_eq!(after, lives, "no pod that nobody changed was touched");
         for name in PODS {
             host.ok(&format!("rm -f /etc/vks/pods.d/{name}.json"));
@@ -67,12 +78,19 @@ fn killed_twenty_times_all_ends_as_the_manifests_say() {
     host.wait("! ls -A /var/lib/vks/pods | grep -q .");
     assert_eq!(host.ok("ip -o link; ip netns; grep -v ' /run/credentials' /proc/self/mountinfo | cut -d' ' -f5 | sort"), links);
     assert_eq!(host.ok("ls -A /var/lib/vks/pods /var/lib/vks/mountpoints /run/vks/pods /run/netns 2>/dev/null | grep -v ':$' | grep -c . || true"), "0\n");
-    assert_eq!(host.ok("ls /t/chaos | grep -c '^p[0-9]*$' || true"), "0\n", "mount points are gone");
+    assert_eq!(
+        host.ok("ls /t/chaos | grep -c '^p[0-9]*$' || true"),
+        "0\n",
+        "mount points are gone"
+    );
     assert_eq!(
         host.ok("systemctl list-units --all --plain --no-legend 'vks*' | cut -d' ' -f1 | sort"),
         "vks-pods.target\nvks.service\nvks.slice\n"
     );
-    assert_eq!(host.ok("find /etc/systemd/system.attached -name 'vks*' ! -name 'vks-pods.target*'"), "");
+    assert_eq!(
+        host.ok("find /etc/systemd/system.attached -name 'vks*' ! -name 'vks-pods.target*'"),
+        ""
+    );
 }
 
 /// Writes, changes and removes manifests, and kills the agent twenty times in between; what is wanted at the end.
@@ -89,7 +107,8 @@ fn burst(host: &Host, space: &Space, chance: &mut Chance) -> BTreeMap<&'static s
                 host.ok(&format!("rm -f {path}"));
             } else {
                 wanted.insert(name, edits);
-                host.machine.write(&path, &version(space, name, edits).to_string(), "0600");
+                host.machine
+                    .write(&path, &version(space, name, edits).to_string(), "0600");
             }
         }
         // Somewhere in its work: from its first look at the files to long after its last step.
@@ -107,14 +126,25 @@ fn settle(host: &Host, space: &Space, wanted: &BTreeMap<&'static str, u64>) {
             continue;
         };
         let argument = (1_000_000 + number).to_string();
-        host.wait(&format!("pgrep -fx 'sleep {argument}' || pgrep -fx '.*/sleep {argument}'"));
+        host.wait(&format!(
+            "pgrep -fx 'sleep {argument}' || pgrep -fx '.*/sleep {argument}'"
+        ));
         space.known(name).wait_for("condition=Ready");
         let pid = space.known(name).pid("c");
-        assert_eq!(host.words(&format!("/proc/{pid}/cmdline")).last(), Some(&argument), "{name}");
-        let own = host.ok(&format!("readlink /proc/{pid}/ns/net")) != host.ok("readlink /proc/1/ns/net");
+        assert_eq!(
+            host.words(&format!("/proc/{pid}/cmdline")).last(),
+            Some(&argument),
+            "{name}"
+        );
+        let own =
+            host.ok(&format!("readlink /proc/{pid}/ns/net")) != host.ok("readlink /proc/1/ns/net");
         assert_eq!(own, !number.is_multiple_of(2), "{name}");
     }
     let running = host.ok("pgrep -c -f 'sleep 10000[0-9][0-9]$' || true");
-    assert_eq!(running.trim(), wanted.len().to_string(), "nothing else runs");
+    assert_eq!(
+        running.trim(),
+        wanted.len().to_string(),
+        "nothing else runs"
+    );
     host.wait("vks plan >/t/chaos/plan && ! grep -Eq '^ *(write|start|stop|remove)' /t/chaos/plan");
 }

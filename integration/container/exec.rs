@@ -23,25 +23,50 @@ fn in_the_containers_world_with_its_exit_code() {
     let space = Space::new(&host, "exec");
     let pod = space.ready("e", &spec());
     let run = |script: &str| host.vks(&["exec", "e", "-n", "exec", "--", "/bin/sh", "-c", script]);
-    assert_eq!(run("echo \"$WORD\"; pwd; id -u; id -g").stdout, "of %n $x\nthe container\n/etc\n4711\n4712\n");
+    assert_eq!(
+        run("echo \"$WORD\"; pwd; id -u; id -g").stdout,
+        "of %n $x\nthe container\n/etc\n4711\n4712\n"
+    );
     let pid = pod.pid("c");
     for namespace in ["net", "mnt"] {
         let wanted = host.ok(&format!("readlink /proc/{pid}/ns/{namespace}"));
-        assert_eq!(run(&format!("readlink /proc/self/ns/{namespace}")).stdout, wanted, "{namespace}");
+        assert_eq!(
+            run(&format!("readlink /proc/self/ns/{namespace}")).stdout,
+            wanted,
+            "{namespace}"
+        );
     }
     let group = host.ok(&format!("cat /proc/{pid}/cgroup"));
     let unit = pod.unit("c");
-    assert!(run("cat /proc/self/cgroup").stdout.contains(&unit), "{group}");
+    assert!(
+        run("cat /proc/self/cgroup").stdout.contains(&unit),
+        "{group}"
+    );
     assert_eq!(run("exit 42").code, 42);
     assert_eq!(run("true").code, 0);
     assert_eq!(run("kill -TERM $$").code, 143);
     let both = run("echo out; echo err >&2");
-    assert_eq!((both.stdout.as_str(), both.stderr.trim_end()), ("out\n", "err"));
+    assert_eq!(
+        (both.stdout.as_str(), both.stderr.trim_end()),
+        ("out\n", "err")
+    );
     let missing = host.vks(&["exec", "e", "-n", "exec", "--", "/no/such/program"]);
     assert_ne!(missing.code, 0);
-    assert!(missing.stderr.contains("/no/such/program"), "{}", missing.stderr);
-    assert_eq!(host.vks(&["exec", "nobody", "-n", "exec", "--", "true"]).code, 1);
-    assert_eq!(host.vks_ok(&["logs", "e", "-n", "exec"]), "", "what exec prints is not in the log");
+    assert!(
+        missing.stderr.contains("/no/such/program"),
+        "{}",
+        missing.stderr
+    );
+    assert_eq!(
+        host.vks(&["exec", "nobody", "-n", "exec", "--", "true"])
+            .code,
+        1
+    );
+    assert_eq!(
+        host.vks_ok(&["logs", "e", "-n", "exec"]),
+        "",
+        "what exec prints is not in the log"
+    );
 }
 
 #[test]
@@ -51,7 +76,11 @@ fn standard_input_byte_for_byte() {
     space.ready("e", &json!({ "containers": [sleeper("c")] }));
     host.ok("head -c 1000000 /dev/urandom >/t/execin/in; vks exec -i e -n execin -- cat </t/execin/in >/t/execin/out");
     host.ok("cmp /t/execin/in /t/execin/out");
-    assert_eq!(host.ok("echo x | vks exec e -n execin -- cat"), "", "without -i there is nothing to read");
+    assert_eq!(
+        host.ok("echo x | vks exec e -n execin -- cat"),
+        "",
+        "without -i there is nothing to read"
+    );
 }
 
 /// A terminal of the container's own, as large as ours, which follows ours.
@@ -92,7 +121,9 @@ while True:
 print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
     host.machine.write("/t/exectty/driver.py", driver, "0644");
-    let out = host.machine.exec(&["timeout", "60", "python3", "/t/exectty/driver.py"]);
+    let out = host
+        .machine
+        .exec(&["timeout", "60", "python3", "/t/exectty/driver.py"]);
     assert_eq!(out.code, 0, "{}{}", out.stdout, out.stderr);
     assert!(out.stdout.contains("31 77"), "{}", out.stdout);
     assert!(out.stdout.contains("/dev/pts/"), "{}", out.stdout);
@@ -112,7 +143,12 @@ fn ends_with_the_container() {
     );
     let inside = space.wait_lines("pid", 1).remove(0);
     pod.delete();
-    assert_ne!(host.machine.exec(&["test", "-e", &format!("/proc/{inside}")]).code, 0);
+    assert_ne!(
+        host.machine
+            .exec(&["test", "-e", &format!("/proc/{inside}")])
+            .code,
+        0
+    );
     host.wait("systemctl show -P SubState exec-of-test | grep -Eq 'exited|failed'");
     host.ok("systemctl stop exec-of-test; systemctl reset-failed exec-of-test 2>/dev/null || true");
 }

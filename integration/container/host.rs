@@ -50,7 +50,9 @@ pub fn own(name: &str) -> Option<Host> {
 /// A machine of another suite, with vks installed and its agent not started.
 pub fn own_of(tier: Tier, suite: &str, name: &str) -> Option<Host> {
     lab::require(tier).then(|| {
-        let host = Host { machine: Machine::boot(suite, name) };
+        let host = Host {
+            machine: Machine::boot(suite, name),
+        };
         host.install();
         host
     })
@@ -58,7 +60,9 @@ pub fn own_of(tier: Tier, suite: &str, name: &str) -> Option<Host> {
 
 impl Host {
     fn boot(name: &str) -> Self {
-        let host = Self { machine: Machine::boot("trixie", name) };
+        let host = Self {
+            machine: Machine::boot("trixie", name),
+        };
         host.install();
         host.ok("systemctl enable --now vks-pods.target vks.service");
         host
@@ -70,10 +74,15 @@ impl Host {
         let mut left = vec![root.clone()];
         while let Some(path) = left.pop() {
             if path.is_dir() {
-                left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                left.extend(
+                    std::fs::read_dir(&path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
             } else {
                 let to = format!("/{}", path.strip_prefix(&root).unwrap().display());
-                self.machine.write(&to, &std::fs::read_to_string(&path).unwrap(), "0644");
+                self.machine
+                    .write(&to, &std::fs::read_to_string(&path).unwrap(), "0644");
             }
         }
         self.ok("mkdir -p /t && systemd-tmpfiles --create && systemctl daemon-reload");
@@ -82,7 +91,11 @@ impl Host {
     /// Runs vks.
     pub fn vks(&self, args: &[&str]) -> Output {
         // A command that hangs must not hang the test.
-        let argv: Vec<&str> = ["timeout", "-k", "5", "150", "vks"].iter().chain(args).copied().collect();
+        let argv: Vec<&str> = ["timeout", "-k", "5", "150", "vks"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         self.machine.exec(&argv)
     }
 
@@ -103,15 +116,24 @@ impl Host {
     /// A file as it is, also if it is no text.
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         let hex = self.ok(&format!("od -An -v -tx1 {path}"));
-        hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+        hex.split_whitespace()
+            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+            .collect()
     }
 
     /// A file of words that end in zero bytes, such as /proc/PID/environ.
     pub fn words(&self, path: &str) -> Vec<String> {
         let bytes = self.bytes(path);
         let mut words: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
-        assert_eq!(words.pop(), Some(&[][..]), "{path} does not end in a zero byte");
-        words.into_iter().map(|word| String::from_utf8(word.to_vec()).unwrap()).collect()
+        assert_eq!(
+            words.pop(),
+            Some(&[][..]),
+            "{path} does not end in a zero byte"
+        );
+        words
+            .into_iter()
+            .map(|word| String::from_utf8(word.to_vec()).unwrap())
+            .collect()
     }
 
     /// Waits until a shell command succeeds.
@@ -130,7 +152,9 @@ impl Host {
 
     /// A property of a unit.
     pub fn property(&self, unit: &str, name: &str) -> String {
-        let out = self.machine.exec(&["systemctl", "show", "-p", name, "--value", "--", unit]);
+        let out = self
+            .machine
+            .exec(&["systemctl", "show", "-p", name, "--value", "--", unit]);
         out.stdout.trim_end().to_owned()
     }
 

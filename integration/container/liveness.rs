@@ -24,17 +24,27 @@ fn a_failure_ends_the_container_by_its_hook_and_term() {
     let script = format!(
         "touch {alive}; echo start >>{log}; trap 'echo term >>{log}; exit 0' TERM; while :; do sleep 1d & wait; done"
     );
-    let container = with(sh("c", &script), &json!({
-        "livenessProbe": exec(&format!("echo asked >>{log}; test -e {alive}")),
-        "lifecycle": { "preStop": { "exec": { "command": ["/bin/sh", "-c", format!("echo hook >>{log}")] } } },
-    }));
-    let pod = space.ready("live", &json!({ "containers": [container, sleeper("other")] }));
+    let container = with(
+        sh("c", &script),
+        &json!({
+            "livenessProbe": exec(&format!("echo asked >>{log}; test -e {alive}")),
+            "lifecycle": { "preStop": { "exec": { "command": ["/bin/sh", "-c", format!("echo hook >>{log}")] } } },
+        }),
+    );
+    let pod = space.ready(
+        "live",
+        &json!({ "containers": [container, sleeper("other")] }),
+    );
     let other = pod.life("other");
     host.wait(&format!("grep -q asked {log}"));
     host.ok(&format!("rm {alive}"));
     wait_restarted(&pod, 1);
     let told = space.lines("log");
-    let rest: Vec<&str> = told.iter().map(String::as_str).filter(|line| *line != "asked").collect();
+    let rest: Vec<&str> = told
+        .iter()
+        .map(String::as_str)
+        .filter(|line| *line != "asked")
+        .collect();
     assert_eq!(rest, ["start", "hook", "term", "start"]);
     assert_eq!(pod.life("other"), other);
     let last = pod.container("c")["lastState"]["terminated"].clone();
@@ -54,16 +64,26 @@ fn a_process_that_ignores_term_is_killed() {
     let command = container["command"].as_array_mut().unwrap();
     command.insert(1, json!(stubborn));
     command.insert(1, json!("-c"));
-    let pod = space.ready("kill", &json!({ "terminationGracePeriodSeconds": 600, "containers": [container] }));
+    let pod = space.ready(
+        "kill",
+        &json!({ "terminationGracePeriodSeconds": 600, "containers": [container] }),
+    );
     server.wait_asked(1);
     server.answers("500");
     pod.wait_until("it has been killed", |pod| pod.restarts("c") >= 1);
     let last = pod.container("c")["lastState"]["terminated"].clone();
-    assert_eq!((&last["exitCode"], &last["signal"]), (&json!(137), &json!(9)), "{last}");
+    assert_eq!(
+        (&last["exitCode"], &last["signal"]),
+        (&json!(137), &json!(9)),
+        "{last}"
+    );
     server.answers("200");
     // The pod's own grace period is not waited for at the end of this test.
     host.ok(&format!("kill -KILL {}", pod.pid("c")));
-    pod.space.apply_ok("kill", &[space.manifest("kill", &json!({ "containers": [sleeper("c")] }))]);
+    pod.space.apply_ok(
+        "kill",
+        &[space.manifest("kill", &json!({ "containers": [sleeper("c")] }))],
+    );
     pod.wait_for("condition=Ready");
 }
 
@@ -72,20 +92,33 @@ fn startup_holds_the_others_back() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "startup");
     let (up, log) = (space.path("up"), space.path("log"));
-    let container = with(sleeper("c"), &json!({
-        "startupProbe": {
-            "exec": { "command": ["/bin/sh", "-c", format!("echo startup >>{log}; test -e {up}")] },
-            "periodSeconds": 1, "failureThreshold": 1000,
-        },
-        "livenessProbe": exec(&format!("echo live >>{log}; test -e {up}")),
-        "readinessProbe": exec(&format!("echo ready >>{log}")),
-    }));
+    let container = with(
+        sleeper("c"),
+        &json!({
+            "startupProbe": {
+                "exec": { "command": ["/bin/sh", "-c", format!("echo startup >>{log}; test -e {up}")] },
+                "periodSeconds": 1, "failureThreshold": 1000,
+            },
+            "livenessProbe": exec(&format!("echo live >>{log}; test -e {up}")),
+            "readinessProbe": exec(&format!("echo ready >>{log}")),
+        }),
+    );
     let pod = space.pod("startup", &json!({ "containers": [container] }));
     space.wait_lines("log", 3);
-    assert!(space.lines("log").iter().all(|line| line == "startup"), "{:?}", space.lines("log"));
+    assert!(
+        space.lines("log").iter().all(|line| line == "startup"),
+        "{:?}",
+        space.lines("log")
+    );
     let status = pod.container("c");
-    assert_eq!((&status["started"], &status["ready"]), (&json!(false), &json!(false)));
-    assert!(status["state"]["running"].is_object(), "it runs, it has only not started: {status}");
+    assert_eq!(
+        (&status["started"], &status["ready"]),
+        (&json!(false), &json!(false))
+    );
+    assert!(
+        status["state"]["running"].is_object(),
+        "it runs, it has only not started: {status}"
+    );
     let life = pod.life("c");
     host.ok(&format!("touch {up}"));
     pod.wait_for("condition=Ready");
@@ -100,13 +133,22 @@ fn a_startup_probe_that_never_succeeds_ends_the_container() {
     let space = Space::new(&host, "startfail");
     let log = space.path("log");
     let container = with(
-        sh("c", &format!("echo start >>{log}; trap 'echo term >>{log}; exit 0' TERM; while :; do sleep 1d & wait; done")),
+        sh(
+            "c",
+            &format!(
+                "echo start >>{log}; trap 'echo term >>{log}; exit 0' TERM; while :; do sleep 1d & wait; done"
+            ),
+        ),
         &json!({ "startupProbe": exec(&format!("echo asked >>{log}; false")) }),
     );
     let pod = space.pod("fails", &json!({ "containers": [container] }));
     host.wait(&format!("test $(grep -c start {log}) -ge 2"));
     let told = space.lines("log");
-    assert_eq!(told[..5], ["start", "asked", "asked", "term", "start"].map(str::to_owned), "{told:?}");
+    assert_eq!(
+        told[..5],
+        ["start", "asked", "asked", "term", "start"].map(str::to_owned),
+        "{told:?}"
+    );
     pod.wait_until("it counts", |pod| pod.restarts("c") >= 1);
     assert!(!pod.is_ready());
 }
@@ -116,13 +158,22 @@ fn a_startup_probe_that_never_succeeds_ends_the_container() {
 fn never_means_never() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "livenever");
-    let pod = space.pod("never", &json!({
-        "restartPolicy": "Never",
-        "containers": [with(sleeper("c"), &json!({ "livenessProbe": exec("false") }))],
-    }));
+    let pod = space.pod(
+        "never",
+        &json!({
+            "restartPolicy": "Never",
+            "containers": [with(sleeper("c"), &json!({ "livenessProbe": exec("false") }))],
+        }),
+    );
     pod.wait_phase("Failed");
     let status = pod.container("c");
-    assert_eq!((&status["state"]["terminated"]["exitCode"], &status["restartCount"]), (&json!(143), &json!(0)));
+    assert_eq!(
+        (
+            &status["state"]["terminated"]["exitCode"],
+            &status["restartCount"]
+        ),
+        (&json!(143), &json!(0))
+    );
 }
 
 /// ... also when the program takes the signal for a good reason to end well.

@@ -5,12 +5,18 @@ use super::space::{Pod, Space, sh, sleeper, with};
 use serde_json::json;
 
 fn logs(pod: &Pod, more: &[&str]) -> String {
-    let argv: Vec<&str> = ["logs", pod.name, "-n", pod.space.name].iter().chain(more).copied().collect();
+    let argv: Vec<&str> = ["logs", pod.name, "-n", pod.space.name]
+        .iter()
+        .chain(more)
+        .copied()
+        .collect();
     pod.host().vks_ok(&argv)
 }
 
 fn wait_logs(pod: &Pod, more: &[&str], part: &str) -> String {
-    pod.wait_until(&format!("{part:?} in the log"), |pod| logs(pod, more).contains(part));
+    pod.wait_until(&format!("{part:?} in the log"), |pod| {
+        logs(pod, more).contains(part)
+    });
     logs(pod, more)
 }
 
@@ -54,7 +60,10 @@ fn by_time_and_with_times() {
     let stamped = logs(&pod, &["--timestamps"]);
     let (time, line) = stamped.lines().next().unwrap().split_once(' ').unwrap();
     assert_eq!(line, "early");
-    assert!(time.ends_with('Z') && time.contains('.') && time.len() >= 27, "{time}");
+    assert!(
+        time.ends_with('Z') && time.contains('.') && time.len() >= 27,
+        "{time}"
+    );
     host.ok(&format!("date -d '{time}'"));
 }
 
@@ -63,13 +72,22 @@ fn the_run_before() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "logprev");
     let runs = space.path("runs");
-    let script = format!("echo run >>{runs}; echo this is run $(cat {runs} | wc -l); test $(cat {runs} | wc -l) = 1 || exec sleep 1d");
+    let script = format!(
+        "echo run >>{runs}; echo this is run $(cat {runs} | wc -l); test $(cat {runs} | wc -l) = 1 || exec sleep 1d"
+    );
     let pod = space.pod("l", &json!({ "containers": [sh("c", &script)] }));
-    pod.wait_until("the second run", |pod| pod.restarts("c") == 1 && pod.container("c")["state"]["running"].is_object());
+    pod.wait_until("the second run", |pod| {
+        pod.restarts("c") == 1 && pod.container("c")["state"]["running"].is_object()
+    });
     assert_eq!(wait_logs(&pod, &[], "run 2"), "this is run 2\n");
     assert_eq!(logs(&pod, &["--previous"]), "this is run 1\n");
     let first = space.ready("once", &json!({ "containers": [sleeper("c")] }));
-    assert_eq!(host.vks(&["logs", first.name, "-n", "logprev", "--previous"]).code, 1, "there was none before");
+    assert_eq!(
+        host.vks(&["logs", first.name, "-n", "logprev", "--previous"])
+            .code,
+        1,
+        "there was none before"
+    );
 }
 
 /// What a pod of the same name wrote before it was deleted is not shown, nor what hooks and probes write, nor
@@ -78,13 +96,15 @@ fn the_run_before() {
 fn only_this_pods_containers_own_words() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "logown");
-    let spec = |word: &str| json!({ "containers": [with(
+    let spec = |word: &str| {
+        json!({ "containers": [with(
         sh("c", &format!("echo {word}; exec sleep 1d")),
         &json!({
             "lifecycle": { "postStart": { "exec": { "command": ["echo", "hook speaks"] } } },
             "readinessProbe": { "exec": { "command": ["echo", "probe speaks"] }, "periodSeconds": 1 },
         }),
-    )] });
+    )] })
+    };
     let old = space.ready("l", &spec("old"));
     wait_logs(&old, &[], "old");
     old.delete();
@@ -108,12 +128,22 @@ fn follow_until_the_run_ends() {
     host.wait("grep -q first /t/logfollow/out");
     host.ok(&format!("touch {open}"));
     host.wait("test $(systemctl show -P SubState follow-of-test) = exited");
-    assert_eq!(host.property("follow-of-test.service", "ExecMainStatus"), "0");
+    assert_eq!(
+        host.property("follow-of-test.service", "ExecMainStatus"),
+        "0"
+    );
     host.ok("systemctl stop follow-of-test");
     let numbers: String = (1..=1000).map(|n| format!("{n}\n")).collect();
-    assert_eq!(space.read("out"), format!("first\n{numbers}no line break\n"));
+    assert_eq!(
+        space.read("out"),
+        format!("first\n{numbers}no line break\n")
+    );
     pod.wait_phase("Succeeded");
-    assert_eq!(logs(&pod, &["--tail", "1"]), "no line break\n", "the log stays after the end");
+    assert_eq!(
+        logs(&pod, &["--tail", "1"]),
+        "no line break\n",
+        "the log stays after the end"
+    );
 }
 
 #[test]
@@ -135,7 +165,10 @@ fn bytes_that_are_no_text_and_very_long_lines() {
 fn many_lines_at_once() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "logburst");
-    let pod = space.ready("l", &json!({ "containers": [sh("c", "seq 1 50000; exec sleep 1d")] }));
+    let pod = space.ready(
+        "l",
+        &json!({ "containers": [sh("c", "seq 1 50000; exec sleep 1d")] }),
+    );
     wait_logs(&pod, &["--tail", "1"], "50000");
     assert_eq!(host.ok("vks logs l -n logburst | wc -l"), "50000\n");
 }
@@ -145,7 +178,10 @@ fn of_many_pods_by_label() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "loglabel");
     for name in ["one", "two"] {
-        let mut manifest = space.manifest(name, &json!({ "containers": [sh("c", &format!("echo from {name}; exec sleep 1d"))] }));
+        let mut manifest = space.manifest(
+            name,
+            &json!({ "containers": [sh("c", &format!("echo from {name}; exec sleep 1d"))] }),
+        );
         manifest["metadata"]["labels"] = json!({ "app": "many" });
         space.apply_ok(name, &[manifest]);
         let pod = space.known(name);
@@ -153,5 +189,8 @@ fn of_many_pods_by_label() {
         wait_logs(&pod, &[], "from");
     }
     let both = host.vks_ok(&["logs", "-l", "app=many", "-n", "loglabel", "--prefix"]);
-    assert!(both.contains("from one") && both.contains("from two"), "{both}");
+    assert!(
+        both.contains("from one") && both.contains("from two"),
+        "{both}"
+    );
 }

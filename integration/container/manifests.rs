@@ -6,13 +6,16 @@ use serde_json::json;
 
 /// Puts a file into the directory of manifests.
 pub fn put(host: &Host, name: &str, text: &str) {
-    host.machine.write(&format!("/etc/vks/pods.d/{name}"), text, "0644");
+    host.machine
+        .write(&format!("/etc/vks/pods.d/{name}"), text, "0644");
 }
 
 /// Removes it, and waits until its pods are gone.
 pub fn take(host: &Host, name: &str, namespace: &str) {
     host.ok(&format!("rm /etc/vks/pods.d/{name}"));
-    host.wait(&format!("! ls /etc/systemd/system.attached | grep -q 'vks[.-]{namespace}[.-]'"));
+    host.wait(&format!(
+        "! ls /etc/systemd/system.attached | grep -q 'vks[.-]{namespace}[.-]'"
+    ));
 }
 
 const TOML: &str = r#"
@@ -57,7 +60,14 @@ fn a_pod_is_the_same_in_each_format() {
     }
     let seen = ["t", "y", "j"].map(|name| {
         let pod = space.known(name);
-        host.vks_ok(&["wait", &format!("pod/{name}"), "-n", "formats", "--for=create", "--timeout=60s"]);
+        host.vks_ok(&[
+            "wait",
+            &format!("pod/{name}"),
+            "-n",
+            "formats",
+            "--for=create",
+            "--timeout=60s",
+        ]);
         pod.wait_for("condition=Ready");
         let pid = pod.pid("c");
         let mut environ = host.words(&format!("/proc/{pid}/environ"));
@@ -121,17 +131,34 @@ fn one_file_may_hold_many_objects() {
     put(&host, "many.yaml", MANY);
     put(&host, "more.toml", MORE);
     for name in ["d-0", "d-1", "one", "two"] {
-        host.vks_ok(&["wait", &format!("pod/{name}"), "-n", "many", "--for=create", "--timeout=60s"]);
+        host.vks_ok(&[
+            "wait",
+            &format!("pod/{name}"),
+            "-n",
+            "many",
+            "--for=create",
+            "--timeout=60s",
+        ]);
         space.known(name).wait_for("condition=Ready");
     }
     let words = host.words(&format!("/proc/{}/environ", space.known("d-1").pid("c")));
     for wanted in ["M=from the map", "S=hidden"] {
-        assert!(words.iter().any(|word| word == wanted), "{wanted} is not in {words:?}");
+        assert!(
+            words.iter().any(|word| word == wanted),
+            "{wanted} is not in {words:?}"
+        );
     }
-    assert_eq!(host.vks_ok(&["get", "pods", "-n", "many", "-l", "app=d", "-o", "name"]), "pod/d-0\npod/d-1\n");
+    assert_eq!(
+        host.vks_ok(&["get", "pods", "-n", "many", "-l", "app=d", "-o", "name"]),
+        "pod/d-0\npod/d-1\n"
+    );
     // Fewer replicas: only the last one goes.
     let life = space.known("d-0").life("c");
-    put(&host, "many.yaml", &MANY.replace("replicas: 2", "replicas: 1"));
+    put(
+        &host,
+        "many.yaml",
+        &MANY.replace("replicas: 2", "replicas: 1"),
+    );
     host.wait("! vks get pod d-1 -n many");
     assert_eq!(space.known("d-0").life("c"), life);
     host.ok("rm /etc/vks/pods.d/many.yaml");
@@ -144,23 +171,40 @@ fn verify_says_everything_at_once() {
     let Some(host) = shared() else { return };
     host.ok("mkdir -p /t/verify");
     let files = [
-        ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  hostNetwork: true\n  containers:\n  - name: c\n    \
-                    image: host:/bin/true\n    imagee: x\n    args: [1]\n  restartPolicy: Sometimes\n"),
-        ("b.toml", "[metadata]\nname = \"b\"\n[spec]\nhostPID = true\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n"),
+        (
+            "a.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  hostNetwork: true\n  containers:\n  - name: c\n    \
+                    image: host:/bin/true\n    imagee: x\n    args: [1]\n  restartPolicy: Sometimes\n",
+        ),
+        (
+            "b.toml",
+            "[metadata]\nname = \"b\"\n[spec]\nhostPID = true\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
+        ),
         ("c.json", "{ \"kind\": \"Pod\",\n  \"apiVersion\": }\n"),
-        ("d.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: fine }\nspec: { containers: [{ name: c, image: \"host:true\" }] }\n"),
+        (
+            "d.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: { name: fine }\nspec: { containers: [{ name: c, image: \"host:true\" }] }\n",
+        ),
     ];
     for (name, text) in files {
-        host.machine.write(&format!("/t/verify/{name}"), text, "0644");
+        host.machine
+            .write(&format!("/t/verify/{name}"), text, "0644");
     }
     let out = host.vks(&["verify", "/t/verify"]);
     assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
     let all = out.stdout + &out.stderr;
     for (place, word) in [
-        ("a.yaml:10", "imagee"), ("a.yaml:11", "args"), ("a.yaml:12", "restartPolicy"), ("b.toml:4", "hostPID"),
-        ("b.toml:6", "name"), ("b.toml:7", "image"), ("c.json:2", ""),
+        ("a.yaml:10", "imagee"),
+        ("a.yaml:11", "args"),
+        ("a.yaml:12", "restartPolicy"),
+        ("b.toml:4", "hostPID"),
+        ("b.toml:6", "name"),
+        ("b.toml:7", "image"),
+        ("c.json:2", ""),
     ] {
-        let found = all.lines().any(|line| line.contains(&format!("{place}:")) && line.contains(word));
+        let found = all
+            .lines()
+            .any(|line| line.contains(&format!("{place}:")) && line.contains(word));
         assert!(found, "no line about {place} {word} in:\n{all}");
     }
     assert!(!all.contains("d.yaml"), "{all}");
@@ -173,9 +217,20 @@ fn verify_says_everything_at_once() {
 fn two_files_for_one_pod() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "twice");
-    let text = |seconds: &str| YAML.replace("formats", "twice").replace("name: y", "name: p").replace("1d", seconds);
+    let text = |seconds: &str| {
+        YAML.replace("formats", "twice")
+            .replace("name: y", "name: p")
+            .replace("1d", seconds)
+    };
     put(&host, "twice-a.yaml", &text("1000001"));
-    host.vks_ok(&["wait", "pod/p", "-n", "twice", "--for=create", "--timeout=60s"]);
+    host.vks_ok(&[
+        "wait",
+        "pod/p",
+        "-n",
+        "twice",
+        "--for=create",
+        "--timeout=60s",
+    ]);
     let pod = space.known("p");
     pod.wait_for("condition=Ready");
     let life = pod.life("c");
@@ -197,7 +252,14 @@ fn a_directory_that_is_away_stops_nothing() {
     let Some(host) = own("away") else { return };
     let space = Space::new(&host, "away");
     put(&host, "p.yaml", &YAML.replace("formats", "away"));
-    host.vks_ok(&["wait", "pod/y", "-n", "away", "--for=create", "--timeout=60s"]);
+    host.vks_ok(&[
+        "wait",
+        "pod/y",
+        "-n",
+        "away",
+        "--for=create",
+        "--timeout=60s",
+    ]);
     let pod = space.known("y");
     pod.wait_for("condition=Ready");
     let life = pod.life("c");

@@ -6,8 +6,28 @@ use serde_json::json;
 
 /// Words that systemd, a shell or a unit file could read something into.
 const WORDS: [&str; 23] = [
-    "", " ", "two words", " at both ends ", "tab\there", "line\nbreak", "trailing newline\n", "\r\n", "\"double\"",
-    "'single'", "back\\slash", "end\\", "\\n", "%n", "100%", "%%", "$HOME", "${HOME}", "$$", ";", "; rm -rf /", "#",
+    "",
+    " ",
+    "two words",
+    " at both ends ",
+    "tab\there",
+    "line\nbreak",
+    "trailing newline\n",
+    "\r\n",
+    "\"double\"",
+    "'single'",
+    "back\\slash",
+    "end\\",
+    "\\n",
+    "%n",
+    "100%",
+    "%%",
+    "$HOME",
+    "${HOME}",
+    "$$",
+    ";",
+    "; rm -rf /",
+    "#",
     "grüße \u{1f980} \u{202e}",
 ];
 
@@ -17,13 +37,19 @@ fn arguments_arrive_letter_by_letter() {
     let space = Space::new(&host, "argv");
     let program = ["/usr/bin/python3", "-c", "import signal; signal.pause()"];
     // `$$` is Kubernetes' way to write one `$`.
-    let args: Vec<String> = WORDS.iter().map(|word| word.replace("$$", "$$$$")).collect();
+    let args: Vec<String> = WORDS
+        .iter()
+        .map(|word| word.replace("$$", "$$$$"))
+        .collect();
     let pod = space.ready(
         "words",
         &json!({ "containers": [{ "name": "c", "image": "host:/usr/bin/python3", "command": program, "args": args }] }),
     );
     let wanted: Vec<&str> = program.iter().chain(&WORDS).copied().collect();
-    assert_eq!(host.words(&format!("/proc/{}/cmdline", pod.pid("c"))), wanted);
+    assert_eq!(
+        host.words(&format!("/proc/{}/cmdline", pod.pid("c"))),
+        wanted
+    );
 }
 
 #[test]
@@ -38,11 +64,23 @@ fn the_image_is_the_program_when_there_is_no_command() {
             { "name": "replaced", "image": "host:/bin/false", "command": ["sleep"], "args": ["1000003"] },
         ] }),
     );
-    for (container, seconds) in [("path", "1000001"), ("found", "1000002"), ("replaced", "1000003")] {
+    for (container, seconds) in [
+        ("path", "1000001"),
+        ("found", "1000002"),
+        ("replaced", "1000003"),
+    ] {
         let pid = pod.pid(container);
         let words = host.words(&format!("/proc/{pid}/cmdline"));
-        assert_eq!(words.last().map(String::as_str), Some(seconds), "{container}");
-        assert_eq!(host.ok(&format!("readlink /proc/{pid}/exe")).trim_end(), "/usr/bin/sleep", "{container}");
+        assert_eq!(
+            words.last().map(String::as_str),
+            Some(seconds),
+            "{container}"
+        );
+        assert_eq!(
+            host.ok(&format!("readlink /proc/{pid}/exe")).trim_end(),
+            "/usr/bin/sleep",
+            "{container}"
+        );
     }
 }
 
@@ -60,7 +98,8 @@ fn unit_names_are_as_documented() {
     assert_eq!(pod.unit("b"), format!("{start}.sleep:b.service"));
     assert_eq!(pod.unit("c"), format!("{start}.python3.service"));
     let group = host.ok(&format!("cat /proc/{}/cgroup", pod.pid("c")));
-    let slices = r"/vks.slice/vks-names.slice/vks-names-two\x2edots\x2dand\x2ddash.slice/vks.names.";
+    let slices =
+        r"/vks.slice/vks-names.slice/vks-names-two\x2edots\x2dand\x2ddash.slice/vks.names.";
     assert!(group.contains(slices), "{group}");
 }
 
@@ -119,10 +158,21 @@ fn user_and_group() {
             ],
         }),
     );
-    for (container, uid, gid) in [("pod", "4711", "0"), ("own", "4712", "4713"), ("root", "0", "0")] {
-        let status = host.ok(&format!("grep -E '^(Uid|Gid):' /proc/{}/status", pod.pid(container)));
+    for (container, uid, gid) in [
+        ("pod", "4711", "0"),
+        ("own", "4712", "4713"),
+        ("root", "0", "0"),
+    ] {
+        let status = host.ok(&format!(
+            "grep -E '^(Uid|Gid):' /proc/{}/status",
+            pod.pid(container)
+        ));
         let words: Vec<&str> = status.split_whitespace().collect();
-        assert_eq!(words, ["Uid:", uid, uid, uid, uid, "Gid:", gid, gid, gid, gid], "{container}");
+        assert_eq!(
+            words,
+            ["Uid:", uid, uid, uid, uid, "Gid:", gid, gid, gid, gid],
+            "{container}"
+        );
     }
 }
 
@@ -131,25 +181,41 @@ fn the_hosts_network_or_one_of_the_pods_own() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "network");
     let of_host = space.ready("host", &json!({ "containers": [sleeper("c")] }));
-    let own = space.ready("own", &json!({ "hostNetwork": false, "containers": [sleeper("a"), sleeper("b")] }));
+    let own = space.ready(
+        "own",
+        &json!({ "hostNetwork": false, "containers": [sleeper("a"), sleeper("b")] }),
+    );
     let namespace = |pid: &str| host.ok(&format!("readlink /proc/{pid}/ns/net"));
     assert_eq!(namespace(&of_host.pid("c")), namespace("1"));
     assert_eq!(namespace(&own.pid("a")), namespace(&own.pid("b")));
     assert_ne!(namespace(&own.pid("a")), namespace("1"));
     let links = host.ok(&format!("nsenter -t {} -n ip -o link", own.pid("a")));
     assert_eq!(links.lines().count(), 1, "loopback only: {links}");
-    assert!(links.contains("lo: <LOOPBACK,UP"), "loopback is up: {links}");
+    assert!(
+        links.contains("lo: <LOOPBACK,UP"),
+        "loopback is up: {links}"
+    );
     let uid = own.json()["metadata"]["uid"].as_str().unwrap().to_owned();
-    assert!(host.ok("ip netns list").contains(&uid), "ip netns knows it by the pod's uid");
+    assert!(
+        host.ok("ip netns list").contains(&uid),
+        "ip netns knows it by the pod's uid"
+    );
     own.delete();
-    assert!(!host.ok("ip netns list; ls /run/netns 2>/dev/null || true").contains(&uid));
+    assert!(
+        !host
+            .ok("ip netns list; ls /run/netns 2>/dev/null || true")
+            .contains(&uid)
+    );
 }
 
 #[test]
 fn output_goes_to_the_journal_under_the_pods_name() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "fields");
-    let pod = space.ready("talker", &json!({ "containers": [sh("c", "echo said-once; echo wrong >&2; exec sleep 1d")] }));
+    let pod = space.ready(
+        "talker",
+        &json!({ "containers": [sh("c", "echo said-once; echo wrong >&2; exec sleep 1d")] }),
+    );
     let uid = pod.json()["metadata"]["uid"].as_str().unwrap().to_owned();
     let query = format!(
         "journalctl -o cat KUBERNETES_NAMESPACE=fields KUBERNETES_POD=talker KUBERNETES_POD_UID={uid} \

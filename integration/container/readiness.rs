@@ -11,7 +11,10 @@ fn probed<'a>(space: &'a Space<'a>, server: &Server, check: &Value, more: &Value
     for part in [check, more] {
         probe = with(probe, part);
     }
-    space.pod("probed", &json!({ "containers": [server.container("c", &json!({ "readinessProbe": probe }))] }))
+    space.pod(
+        "probed",
+        &json!({ "containers": [server.container("c", &json!({ "readinessProbe": probe }))] }),
+    )
 }
 
 /// Ready follows the answers, and the container is left alone.
@@ -24,7 +27,10 @@ fn follows(pod: &Pod, server: &Server, good: &str, bad: &str) {
     let status = pod.container("c");
     assert_eq!(status["ready"], false);
     assert!(status["state"]["running"].is_object(), "{status}");
-    assert_eq!(pod.condition("ContainersReady")["reason"], "ContainersNotReady");
+    assert_eq!(
+        pod.condition("ContainersReady")["reason"],
+        "ContainersNotReady"
+    );
     server.answers(good);
     pod.wait_for("condition=Ready");
     assert_eq!(pod.life("c"), life);
@@ -46,7 +52,11 @@ fn http() {
     let (path, headers): (String, Vec<(String, String)>) = serde_json::from_str(&first).unwrap();
     assert_eq!(path, "/ok?a=b%20c");
     let of = |name: &str| -> Vec<&str> {
-        headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+        headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     };
     assert_eq!(of("x-test"), ["one", "two"]);
     assert_eq!(of("user-agent").len(), 1, "{headers:?}");
@@ -59,10 +69,13 @@ fn https_without_a_look_at_the_certificate() {
     let space = Space::new(&host, "rhttps");
     let server = Server::new(&space, "https", "200");
     let check = json!({ "httpGet": { "port": "web", "scheme": "HTTPS" } });
-    let container = server.container("c", &json!({
-        "ports": [{ "name": "web", "containerPort": server.port }],
-        "readinessProbe": with(check, &json!({ "periodSeconds": 1, "failureThreshold": 1 })),
-    }));
+    let container = server.container(
+        "c",
+        &json!({
+            "ports": [{ "name": "web", "containerPort": server.port }],
+            "readinessProbe": with(check, &json!({ "periodSeconds": 1, "failureThreshold": 1 })),
+        }),
+    );
     let pod = space.pod("probed", &json!({ "containers": [container] }));
     follows(&pod, &server, "200", "404");
 }
@@ -72,7 +85,12 @@ fn tcp() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "rtcp");
     let server = Server::new(&space, "tcp", "open");
-    let pod = probed(&space, &server, &json!({ "tcpSocket": { "port": server.port } }), &json!({}));
+    let pod = probed(
+        &space,
+        &server,
+        &json!({ "tcpSocket": { "port": server.port } }),
+        &json!({}),
+    );
     follows(&pod, &server, "open", "closed");
 }
 
@@ -81,7 +99,12 @@ fn grpc() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "rgrpc");
     let server = Server::new(&space, "grpc", "1");
-    let pod = probed(&space, &server, &json!({ "grpc": { "port": server.port, "service": "some.Service" } }), &json!({}));
+    let pod = probed(
+        &space,
+        &server,
+        &json!({ "grpc": { "port": server.port, "service": "some.Service" } }),
+        &json!({}),
+    );
     follows(&pod, &server, "1", "2");
     follows(&pod, &server, "1", "error");
     assert_eq!(server.asked()[0].1, "service some.Service");
@@ -93,8 +116,13 @@ fn exec_in_the_container() {
     let space = Space::new(&host, "rexec");
     let (flag, seen) = (space.path("flag"), space.path("seen"));
     host.ok(&format!("touch {flag}"));
-    let script = format!("echo \"$ONE $PWD $(id -u) $(cat /mnt/x/key)\" >{seen}.new; mv {seen}.new {seen}; test -e {flag}");
-    space.apply_ok("objects", &[space.object("ConfigMap", "m", &json!({ "key": "mounted" }))]);
+    let script = format!(
+        "echo \"$ONE $PWD $(id -u) $(cat /mnt/x/key)\" >{seen}.new; mv {seen}.new {seen}; test -e {flag}"
+    );
+    space.apply_ok(
+        "objects",
+        &[space.object("ConfigMap", "m", &json!({ "key": "mounted" }))],
+    );
     host.ok(&format!("chmod 777 {}", space.path("")));
     let pod = space.pod("probed", &json!({
         "volumes": [{ "name": "m", "configMap": { "name": "m" } }],
@@ -130,7 +158,12 @@ fn in_a_network_of_the_pods_own() {
     assert!(b.is_ready());
     host.ok(&format!("kill -CONT {}", a.pid("c")));
     a.wait_for("condition=Ready");
-    assert_ne!(host.machine.exec(&["curl", "-s", &format!("http://127.0.0.1:{}/", server.port)]).code, 0);
+    assert_ne!(
+        host.machine
+            .exec(&["curl", "-s", &format!("http://127.0.0.1:{}/", server.port)])
+            .code,
+        0
+    );
 }
 
 #[test]
@@ -138,13 +171,21 @@ fn delay_period_and_thresholds() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "rtimes");
     let server = Server::new(&space, "http", "500");
-    let pod = probed(&space, &server, &json!({ "httpGet": { "port": server.port } }), &json!({
-        "initialDelaySeconds": 3, "periodSeconds": 2, "successThreshold": 3, "failureThreshold": 2,
-    }));
+    let pod = probed(
+        &space,
+        &server,
+        &json!({ "httpGet": { "port": server.port } }),
+        &json!({
+            "initialDelaySeconds": 3, "periodSeconds": 2, "successThreshold": 3, "failureThreshold": 2,
+        }),
+    );
     let times: Vec<f64> = server.wait_asked(3).iter().map(|(time, _)| *time).collect();
     let ticks = host.property(&pod.unit("c"), "ExecMainStartTimestampMonotonic");
     let started = ticks.parse::<f64>().unwrap() / 1e6;
-    assert!(times[0] - started >= 2.9, "first after the delay: {started} {times:?}");
+    assert!(
+        times[0] - started >= 2.9,
+        "first after the delay: {started} {times:?}"
+    );
     let span = times[2] - times[0];
     assert!(span >= 3.8, "two periods apart: {times:?}");
     assert!(!pod.is_ready());
@@ -154,13 +195,19 @@ fn delay_period_and_thresholds() {
     server.answers("200");
     pod.wait_for("condition=Ready");
     let good = server.asked().len() - before;
-    assert!(good >= 2, "ready after {good} good answers, three are needed (one may have been under way)");
+    assert!(
+        good >= 2,
+        "ready after {good} good answers, three are needed (one may have been under way)"
+    );
 
     // Bad twice in a row.
     let before = server.asked().len();
     server.answers("500");
     pod.wait_for("condition=Ready=False");
-    assert!(server.asked().len() - before >= 1, "not ready after one bad answer");
+    assert!(
+        server.asked().len() - before >= 1,
+        "not ready after one bad answer"
+    );
 }
 
 #[test]
@@ -168,6 +215,11 @@ fn no_answer_in_time_is_a_failure() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "rslow");
     let server = Server::new(&space, "http", "200");
-    let pod = probed(&space, &server, &json!({ "httpGet": { "port": server.port } }), &json!({ "timeoutSeconds": 1 }));
+    let pod = probed(
+        &space,
+        &server,
+        &json!({ "httpGet": { "port": server.port } }),
+        &json!({ "timeoutSeconds": 1 }),
+    );
     follows(&pod, &server, "200", "slow");
 }

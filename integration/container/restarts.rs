@@ -7,14 +7,27 @@ use serde_json::{Value, json};
 /// A container that ends as told on its first run and stays on the second.
 fn ends_once(space: &Space, name: &str, ending: &str) -> Value {
     let runs = space.path(&format!("runs-{name}"));
-    sh(name, &format!("echo run >>{runs}; test $(cat {runs} | wc -l) = 1 || exec sleep 1d; {ending}"))
+    sh(
+        name,
+        &format!("echo run >>{runs}; test $(cat {runs} | wc -l) = 1 || exec sleep 1d; {ending}"),
+    )
 }
 
-const ENDINGS: [(&str, &str); 3] = [("zero", "exit 0"), ("three", "exit 3"), ("killed", "exec sleep 1d")];
+const ENDINGS: [(&str, &str); 3] = [
+    ("zero", "exit 0"),
+    ("three", "exit 3"),
+    ("killed", "exec sleep 1d"),
+];
 
 fn policy_pod<'a>(space: &'a Space<'a>, policy: &str) -> Pod<'a> {
-    let containers: Vec<Value> = ENDINGS.iter().map(|(name, ending)| ends_once(space, name, ending)).collect();
-    let pod = space.pod("pod", &json!({ "restartPolicy": policy, "containers": containers }));
+    let containers: Vec<Value> = ENDINGS
+        .iter()
+        .map(|(name, ending)| ends_once(space, name, ending))
+        .collect();
+    let pod = space.pod(
+        "pod",
+        &json!({ "restartPolicy": policy, "containers": containers }),
+    );
     space.wait_lines("runs-killed", 1);
     // A signal from outside counts as a failure, also one that systemd takes for a clean end.
     host_kill(&pod, "killed", "TERM");
@@ -23,10 +36,14 @@ fn policy_pod<'a>(space: &'a Space<'a>, policy: &str) -> Pod<'a> {
 
 fn host_kill(pod: &Pod, container: &str, signal: &str) {
     pod.wait_until("its program runs", |pod| {
-        let comm = pod.host().machine.sh(&format!("cat /proc/{}/comm", pod.pid(container)));
+        let comm = pod
+            .host()
+            .machine
+            .sh(&format!("cat /proc/{}/comm", pod.pid(container)));
         comm.stdout.trim_end() == "sleep"
     });
-    pod.host().ok(&format!("kill -{signal} {}", pod.pid(container)));
+    pod.host()
+        .ok(&format!("kill -{signal} {}", pod.pid(container)));
 }
 
 fn wait_restarted(pod: &Pod, container: &str) {
@@ -45,9 +62,18 @@ fn always() {
         wait_restarted(&pod, name);
     }
     let last = |name: &str| pod.container(name)["lastState"]["terminated"].clone();
-    assert_eq!((&last("zero")["exitCode"], &last("zero")["reason"]), (&json!(0), &json!("Completed")));
-    assert_eq!((&last("three")["exitCode"], &last("three")["reason"]), (&json!(3), &json!("Error")));
-    assert_eq!((&last("killed")["exitCode"], &last("killed")["signal"]), (&json!(143), &json!(15)));
+    assert_eq!(
+        (&last("zero")["exitCode"], &last("zero")["reason"]),
+        (&json!(0), &json!("Completed"))
+    );
+    assert_eq!(
+        (&last("three")["exitCode"], &last("three")["reason"]),
+        (&json!(3), &json!("Error"))
+    );
+    assert_eq!(
+        (&last("killed")["exitCode"], &last("killed")["signal"]),
+        (&json!(143), &json!(15))
+    );
     assert_eq!(pod.phase(), "Running");
 }
 
@@ -59,7 +85,13 @@ fn on_failure() {
     wait_restarted(&pod, "three");
     wait_restarted(&pod, "killed");
     let zero = pod.container("zero");
-    assert_eq!((&zero["restartCount"], &zero["state"]["terminated"]["reason"]), (&json!(0), &json!("Completed")));
+    assert_eq!(
+        (
+            &zero["restartCount"],
+            &zero["state"]["terminated"]["reason"]
+        ),
+        (&json!(0), &json!("Completed"))
+    );
     assert_eq!(space.lines("runs-zero").len(), 1);
     assert_eq!(pod.phase(), "Running");
 }
@@ -89,10 +121,16 @@ fn succeeded_when_all_end_well_and_no_agent_brings_them_back() {
     pod.wait_phase("Succeeded");
     assert_eq!(pod.shown(), "Completed");
     let ready = pod.condition("Ready");
-    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("PodCompleted")));
+    assert_eq!(
+        (&ready["status"], &ready["reason"]),
+        (&json!("False"), &json!("PodCompleted"))
+    );
     // The agent looks at the pod again, and at another after it.
     host.ok("systemctl reload vks.service");
-    space.ready("after", &json!({ "containers": [sh("c", "exec sleep 1d")] }));
+    space.ready(
+        "after",
+        &json!({ "containers": [sh("c", "exec sleep 1d")] }),
+    );
     assert_eq!(space.lines("runs").len(), 2);
     assert_eq!(pod.phase(), "Succeeded");
 }
@@ -101,14 +139,28 @@ fn succeeded_when_all_end_well_and_no_agent_brings_them_back() {
 fn a_containers_own_policy_goes_before_the_pods() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "ownpolicy");
-    let own = |name: &str, policy: &str| with(ends_once(&space, name, "exit 3"), &json!({ "restartPolicy": policy }));
-    let pod = space.pod("own", &json!({
-        "restartPolicy": "Always",
-        "containers": [own("never", "Never"), own("onfailure", "OnFailure")],
-    }));
+    let own = |name: &str, policy: &str| {
+        with(
+            ends_once(&space, name, "exit 3"),
+            &json!({ "restartPolicy": policy }),
+        )
+    };
+    let pod = space.pod(
+        "own",
+        &json!({
+            "restartPolicy": "Always",
+            "containers": [own("never", "Never"), own("onfailure", "OnFailure")],
+        }),
+    );
     wait_restarted(&pod, "onfailure");
     let never = pod.container("never");
-    assert_eq!((&never["restartCount"], &never["state"]["terminated"]["exitCode"]), (&json!(0), &json!(3)));
+    assert_eq!(
+        (
+            &never["restartCount"],
+            &never["state"]["terminated"]["exitCode"]
+        ),
+        (&json!(0), &json!(3))
+    );
 }
 
 /// The delay grows from run to run; meanwhile the pod says so, and `vks restart` begins anew.
@@ -120,28 +172,55 @@ fn crash_loop_back_off() {
     let pod = space.pod("crash", &json!({
         "containers": [sh("c", &format!("cut -d' ' -f1 /proc/uptime >>{times}; echo crash; exit 7"))],
     }));
-    let starts: Vec<f64> = space.wait_lines("times", 5).iter().map(|line| line.parse().unwrap()).collect();
+    let starts: Vec<f64> = space
+        .wait_lines("times", 5)
+        .iter()
+        .map(|line| line.parse().unwrap())
+        .collect();
     let delays: Vec<f64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(delays[0] >= 1.0, "{delays:?}");
-    assert!(delays.windows(2).all(|pair| pair[1] > pair[0] * 1.3), "each is longer: {delays:?}");
-    pod.wait_until("it shows the back-off", |pod| pod.shown() == "CrashLoopBackOff");
+    assert!(
+        delays.windows(2).all(|pair| pair[1] > pair[0] * 1.3),
+        "each is longer: {delays:?}"
+    );
+    pod.wait_until("it shows the back-off", |pod| {
+        pod.shown() == "CrashLoopBackOff"
+    });
     let status = pod.container("c");
     let waiting = &status["state"]["waiting"];
     assert_eq!(waiting["reason"], "CrashLoopBackOff");
-    assert!(waiting["message"].as_str().is_some_and(|text| text.contains("back-off")), "{waiting}");
+    assert!(
+        waiting["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("back-off")),
+        "{waiting}"
+    );
     let last = &status["lastState"]["terminated"];
-    assert_eq!((&last["exitCode"], &last["reason"]), (&json!(7), &json!("Error")));
+    assert_eq!(
+        (&last["exitCode"], &last["reason"]),
+        (&json!(7), &json!("Error"))
+    );
     assert!(status["restartCount"].as_u64() >= Some(4), "{status}");
     assert_eq!(status["started"], false);
     assert_eq!(pod.phase(), "Running");
     let ready = pod.condition("Ready");
-    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("ContainersNotReady")));
+    assert_eq!(
+        (&ready["status"], &ready["reason"]),
+        (&json!("False"), &json!("ContainersNotReady"))
+    );
 
     let (before, count) = (space.lines("times").len(), pod.restarts("c"));
     host.vks_ok(&["restart", "pod", "crash", "-n", "crash"]);
     // Three runs within the first delays: with the old back-off the second alone would take as long as the first five.
-    let starts: Vec<f64> = space.wait_lines("times", before + 2).iter().map(|line| line.parse().unwrap()).collect();
+    let starts: Vec<f64> = space
+        .wait_lines("times", before + 2)
+        .iter()
+        .map(|line| line.parse().unwrap())
+        .collect();
     let delay = starts[before + 1] - starts[before];
     assert!(delay < delays[3], "{delay} is not less than {}", delays[3]);
-    assert!(pod.restarts("c") >= count, "the count of restarts never falls");
+    assert!(
+        pod.restarts("c") >= count,
+        "the count of restarts never falls"
+    );
 }

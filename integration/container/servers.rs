@@ -26,7 +26,8 @@ fn install(host: &Host) {
             "cd /t && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
              -subj '/CN=somebody else' -keyout key.pem -out cert.pem 2>&1 && cat key.pem cert.pem >server.pem",
         );
-        host.machine.write(PROGRAM, include_str!("servers/serve.py"), "0644");
+        host.machine
+            .write(PROGRAM, include_str!("servers/serve.py"), "0644");
     }
 }
 
@@ -37,7 +38,12 @@ impl<'a> Server<'a> {
         let port = PORT.fetch_add(1, Ordering::Relaxed);
         let directory = space.path(&format!("server-{port}"));
         space.host.ok(&format!("mkdir -p {directory}"));
-        let server = Self { space, kind, port, directory };
+        let server = Self {
+            space,
+            kind,
+            port,
+            directory,
+        };
         server.answers(answer);
         server
     }
@@ -45,19 +51,36 @@ impl<'a> Server<'a> {
     /// What it answers from now on.
     pub fn answers(&self, answer: &str) {
         // By renaming: it must never read half an answer.
-        self.space.host.ok(&format!("cd {} && echo {answer} >new && mv new answer", self.directory));
+        self.space.host.ok(&format!(
+            "cd {} && echo {answer} >new && mv new answer",
+            self.directory
+        ));
     }
 
     /// A container that runs it.
     pub fn container(&self, name: &str, more: &Value) -> Value {
         let port = self.port.to_string();
-        let args = ["/usr/bin/python3", PROGRAM, self.kind, &port, &self.directory];
-        with(json!({ "name": name, "image": "host:/usr/bin/python3", "command": args }), more)
+        let args = [
+            "/usr/bin/python3",
+            PROGRAM,
+            self.kind,
+            &port,
+            &self.directory,
+        ];
+        with(
+            json!({ "name": name, "image": "host:/usr/bin/python3", "command": args }),
+            more,
+        )
     }
 
     /// Requests so far: seconds since boot, and what was asked.
     pub fn asked(&self) -> Vec<(f64, String)> {
-        let text = self.space.host.machine.sh(&format!("cat {}/asked", self.directory)).stdout;
+        let text = self
+            .space
+            .host
+            .machine
+            .sh(&format!("cat {}/asked", self.directory))
+            .stdout;
         let line = |line: &str| {
             let (time, what) = line.split_once(' ').unwrap();
             (time.parse().unwrap(), what.to_owned())
@@ -67,7 +90,10 @@ impl<'a> Server<'a> {
 
     /// Waits until it has been asked so many times.
     pub fn wait_asked(&self, count: usize) -> Vec<(f64, String)> {
-        self.space.host.wait(&format!("test \"$(cat {}/asked 2>/dev/null | wc -l)\" -ge {count}", self.directory));
+        self.space.host.wait(&format!(
+            "test \"$(cat {}/asked 2>/dev/null | wc -l)\" -ge {count}",
+            self.directory
+        ));
         self.asked()
     }
 }

@@ -1,10 +1,12 @@
 //! A namespace of a test's own: its pods, their units and processes, and the check that nothing stays behind.
 
 use super::host::{Host, LONG};
-use super::lab::Output;
+use super::lab::{self, Output};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A namespace on a host. When it ends well, its pods are deleted and nothing of them may be left.
@@ -20,7 +22,12 @@ pub struct Space<'a> {
 impl<'a> Space<'a> {
     pub fn new(host: &'a Host, name: &'static str) -> Self {
         host.ok(&format!("mkdir -p /t/{name} && chmod 1777 /t/{name}"));
-        Self { host, name, applied: RefCell::default(), kept: false }
+        Self {
+            host,
+            name,
+            applied: RefCell::default(),
+            kept: false,
+        }
     }
 
     /// One whose pods stay: the machine goes, or another takes over.
@@ -36,7 +43,10 @@ impl<'a> Space<'a> {
     }
 
     pub fn read(&self, name: &str) -> String {
-        self.host.machine.sh(&format!("cat {}", self.path(name))).stdout
+        self.host
+            .machine
+            .sh(&format!("cat {}", self.path(name)))
+            .stdout
     }
 
     pub fn lines(&self, name: &str) -> Vec<String> {
@@ -46,7 +56,9 @@ impl<'a> Space<'a> {
     /// Waits until a file has at least so many lines, and gives them.
     pub fn wait_lines(&self, name: &str, count: usize) -> Vec<String> {
         let path = self.path(name);
-        self.host.wait(&format!("test \"$(cat {path} 2>/dev/null | wc -l)\" -ge {count}"));
+        self.host.wait(&format!(
+            "test \"$(cat {path} 2>/dev/null | wc -l)\" -ge {count}"
+        ));
         self.lines(name)
     }
 
@@ -65,7 +77,11 @@ impl<'a> Space<'a> {
 
     /// A config map or secret with text values.
     pub fn object(&self, kind: &str, name: &str, data: &Value) -> Value {
-        let key = if kind == "Secret" { "stringData" } else { "data" };
+        let key = if kind == "Secret" {
+            "stringData"
+        } else {
+            "data"
+        };
         json!({
             "apiVersion": "v1", "kind": kind,
             "metadata": { "name": name, "namespace": self.name },
@@ -99,7 +115,11 @@ impl<'a> Space<'a> {
 
     /// A pod that runs and is ready.
     pub fn ready(&'a self, name: &'static str, spec: &Value) -> Pod<'a> {
-        let out = self.apply(name, &[self.manifest(name, spec)], &["--wait", "--timeout", "90s"]);
+        let out = self.apply(
+            name,
+            &[self.manifest(name, spec)],
+            &["--wait", "--timeout", "90s"],
+        );
         assert_eq!(out.code, 0, "apply --wait: {}{}", out.stdout, out.stderr);
         Pod { space: self, name }
     }
@@ -109,7 +129,17 @@ impl<'a> Space<'a> {
         Pod { space: self, name }
     }
 
-    /// What to look at after a failure.
+    /// Writes down what to look at after a failure; where.
+    fn keep_scene(&self) -> PathBuf {
+        let path = lab::state()
+            .join("failed")
+            .join(format!("{}.txt", self.name));
+        let _ = std::fs::create_dir_all(path.parent().unwrap());
+        let _ = std::fs::File::create(&path)
+            .and_then(|mut file| file.write_all(self.scene().as_bytes()));
+        path
+    }
+
     fn scene(&self) -> String {
         let ns = self.name;
         let script = format!(
@@ -117,7 +147,7 @@ impl<'a> Space<'a> {
              'vks.{ns}.*' 'vks-{ns}-*'; journalctl -n 80 --no-pager -o short-monotonic \
              -u 'vks.{ns}.*' -u 'vks-{ns}-*' -u vks.service"
         );
-        format!("\n--- scene of namespace {ns}\n{}", self.host.machine.sh(&script).stdout)
+        self.host.machine.sh(&script).stdout
     }
 
     /// Deletes what was applied. Gives what is still there of it.
@@ -125,7 +155,9 @@ impl<'a> Space<'a> {
         let mut left = String::new();
         let ns = self.name;
         for file in self.applied.borrow_mut().drain(..) {
-            let out = self.host.vks(&["delete", "-f", &file, "--ignore-not-found"]);
+            let out = self
+                .host
+                .vks(&["delete", "-f", &file, "--ignore-not-found"]);
             if out.code != 0 {
                 let _ = writeln!(left, "vks delete -f {file}: {}{}", out.stdout, out.stderr);
             }
@@ -145,11 +177,18 @@ impl Drop for Space<'_> {
             return;
         }
         if std::thread::panicking() {
-            eprintln!("{}", self.scene());
+            let _ = writeln!(
+                std::io::stderr(),
+                "scene of {}: {}",
+                self.name,
+                self.keep_scene().display()
+            );
             self.clean();
             return;
         }
-        let complaints = self.host.verify_units("/etc/systemd/system.attached", self.name);
+        let complaints = self
+            .host
+            .verify_units("/etc/systemd/system.attached", self.name);
         let left = self.clean();
         assert_eq!(complaints, "", "systemd-analyze verify complains");
         assert_eq!(left, "", "left after the pods were deleted");
@@ -176,23 +215,35 @@ impl Pod<'_> {
     }
 
     pub fn phase(&self) -> String {
-        self.status()["phase"].as_str().unwrap_or_default().to_owned()
+        self.status()["phase"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The status of a container, of any role.
     pub fn container(&self, name: &str) -> Value {
         let status = self.status();
         let all = ["initContainerStatuses", "containerStatuses"];
-        let mut statuses = all.iter().filter_map(|key| status[key].as_array()).flatten();
+        let mut statuses = all
+            .iter()
+            .filter_map(|key| status[key].as_array())
+            .flatten();
         let found = statuses.find(|container| container["name"] == name);
-        found.unwrap_or_else(|| panic!("no status of container {name}: {status}")).clone()
+        found
+            .unwrap_or_else(|| panic!("no status of container {name}: {status}"))
+            .clone()
     }
 
     /// The status of one of the conditions: `True` or `False`.
     pub fn condition(&self, kind: &str) -> Value {
         let status = self.status();
         let conditions = status["conditions"].as_array().unwrap();
-        conditions.iter().find(|condition| condition["type"] == kind).unwrap().clone()
+        conditions
+            .iter()
+            .find(|condition| condition["type"] == kind)
+            .unwrap()
+            .clone()
     }
 
     pub fn is_ready(&self) -> bool {
@@ -232,16 +283,41 @@ impl Pod<'_> {
 
     /// The STATUS column of `vks get pods`.
     pub fn shown(&self) -> String {
-        let table = self.host().vks_ok(&["get", "pod", self.name, "-n", self.space.name, "--no-headers"]);
-        table.split_whitespace().nth(2).unwrap_or_default().to_owned()
+        let table = self.host().vks_ok(&[
+            "get",
+            "pod",
+            self.name,
+            "-n",
+            self.space.name,
+            "--no-headers",
+        ]);
+        table
+            .split_whitespace()
+            .nth(2)
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Waits until something holds that `vks get -o json` shows: asked for as it changes, see `vks wait`.
     pub fn wait_for(&self, what: &str) {
         let out = self.host().vks(&[
-            "wait", &format!("pod/{}", self.name), "-n", self.space.name, "--for", what, "--timeout", "90s",
+            "wait",
+            &format!("pod/{}", self.name),
+            "-n",
+            self.space.name,
+            "--for",
+            what,
+            "--timeout",
+            "90s",
         ]);
-        assert_eq!(out.code, 0, "wait for {what}: {}{}\n{}", out.stdout, out.stderr, self.status());
+        assert_eq!(
+            out.code,
+            0,
+            "wait for {what}: {}{}\n{}",
+            out.stdout,
+            out.stderr,
+            self.status()
+        );
     }
 
     pub fn wait_phase(&self, phase: &str) {
@@ -252,13 +328,18 @@ impl Pod<'_> {
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let end = Instant::now() + LONG;
         while !holds(self) {
-            assert!(Instant::now() < end, "{what} never came true: {}", self.status());
+            assert!(
+                Instant::now() < end,
+                "{what} never came true: {}",
+                self.status()
+            );
             pause(Duration::from_millis(100));
         }
     }
 
     pub fn delete(&self) {
-        self.host().vks_ok(&["delete", "pod", self.name, "-n", self.space.name]);
+        self.host()
+            .vks_ok(&["delete", "pod", self.name, "-n", self.space.name]);
     }
 }
 

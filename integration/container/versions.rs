@@ -7,12 +7,21 @@ use serde_json::json;
 
 fn version(host: &Host) -> u32 {
     let text = host.ok("systemctl --version | head -n1");
-    text.split_whitespace().nth(1).unwrap().split(['.', '~']).next().unwrap().parse().unwrap()
+    text.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .split(['.', '~'])
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[test]
 fn the_newest_systemd() {
-    let Some(host) = own_of(Tier::Container262, "sid", "newest") else { return };
+    let Some(host) = own_of(Tier::Container262, "sid", "newest") else {
+        return;
+    };
     host.ok("systemctl enable --now vks-pods.target vks.service");
     assert!(version(&host) >= 258, "{}", version(&host));
     let space = Space::new(&host, "newest");
@@ -28,12 +37,23 @@ fn the_newest_systemd() {
         }))],
     }));
     host.wait("vks logs p -c c -n newest | grep -qx hello");
-    assert_eq!(host.vks(&["exec", "p", "-c", "c", "-n", "newest", "--", "sh", "-c", "exit 9"]).code, 9);
+    assert_eq!(
+        host.vks(&[
+            "exec", "p", "-c", "c", "-n", "newest", "--", "sh", "-c", "exit 9"
+        ])
+        .code,
+        9
+    );
     let life = pod.life("side");
     host.ok(&format!("kill -KILL {}", pod.pid("c")));
-    pod.wait_until("it runs again", |pod| pod.restarts("c") == 1 && pod.is_ready());
+    pod.wait_until("it runs again", |pod| {
+        pod.restarts("c") == 1 && pod.is_ready()
+    });
     assert_eq!(pod.life("side"), life);
-    let job = space.pod("job", &json!({ "restartPolicy": "Never", "containers": [sh("c", "exit 3")] }));
+    let job = space.pod(
+        "job",
+        &json!({ "restartPolicy": "Never", "containers": [sh("c", "exit 3")] }),
+    );
     job.wait_phase("Failed");
     host.ok("systemctl restart vks.service");
     assert_eq!(pod.life("side"), life);
@@ -43,20 +63,36 @@ fn the_newest_systemd() {
 
 #[test]
 fn a_systemd_that_is_too_old_is_refused_and_left_alone() {
-    let Some(host) = own_of(Tier::Container252, "bookworm", "oldest") else { return };
+    let Some(host) = own_of(Tier::Container252, "bookworm", "oldest") else {
+        return;
+    };
     assert!(version(&host) < 255, "{}", version(&host));
     let before = host.ok("find /etc/systemd /var/lib/vks -printf '%p %C@\\n' | sort");
     let text = r#"{ "kind": "Pod", "apiVersion": "v1", "metadata": { "name": "p" },
         "spec": { "hostNetwork": true, "containers": [{ "name": "c", "image": "host:sleep", "args": ["1d"] }] } }"#;
-    for argv in [vec!["vks", "apply", "-f", "-"], vec!["timeout", "60", "vks", "run"]] {
+    for argv in [
+        vec!["vks", "apply", "-f", "-"],
+        vec!["timeout", "60", "vks", "run"],
+    ] {
         let out = host.machine.feed(&argv, text);
         assert_eq!(out.code, 1, "{argv:?} {}{}", out.stdout, out.stderr);
         for part in ["systemd 252", "255"] {
-            assert!(out.stderr.contains(part), "{argv:?}: {part} is not in {}", out.stderr);
+            assert!(
+                out.stderr.contains(part),
+                "{argv:?}: {part} is not in {}",
+                out.stderr
+            );
         }
     }
-    assert_eq!(host.ok("find /etc/systemd /var/lib/vks -printf '%p %C@\\n' | sort"), before, "nothing was written");
+    assert_eq!(
+        host.ok("find /etc/systemd /var/lib/vks -printf '%p %C@\\n' | sort"),
+        before,
+        "nothing was written"
+    );
     assert_eq!(host.ok("pgrep -x sleep || true"), "");
     // What needs no systemd works.
-    assert_eq!(host.machine.feed(&["vks", "render", "-f", "-"], text).code, 0);
+    assert_eq!(
+        host.machine.feed(&["vks", "render", "-f", "-"], text).code,
+        0
+    );
 }

@@ -89,6 +89,13 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             .map_err(AgentError::Observe)?;
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
+    if parts.state.has_new_orphans() {
+        parts
+            .applier
+            .forget_orphans()
+            .await
+            .map_err(AgentError::Systemd)?;
+    }
     Ok(failures)
 }
 

@@ -6,15 +6,19 @@ use crate::apply::ApplyError;
 use crate::config::Settings;
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
-use crate::host::systemd::Systemd;
+use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
+use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+
+/// How long signals about units are gathered before the host is looked at.
+const SETTLE: Duration = Duration::from_millis(5);
 
 /// Runs until SIGTERM or SIGINT. `root` is where the configuration lies (`/` on a real host).
 pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
@@ -32,6 +36,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let mut agent = Agent {
         parts,
         tasks: JoinSet::new(),
+        tidying: None,
         told: String::new(),
         ready: false,
     };
@@ -41,6 +46,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
 struct Agent {
     parts: Parts,
     tasks: JoinSet<(PodKey, Result<(), ApplyError>)>,
+    /// The reload of [`Agent::tidy`]; its end is seen by systemd's signal.
+    tidying: Option<tokio::task::JoinHandle<Result<(), SystemdError>>>,
     told: String,
     ready: bool,
 }
@@ -63,13 +70,24 @@ impl Agent {
         }
         loop {
             self.start_work();
+            self.tidy();
             self.tell();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
             // has not been taken, and a dropped wait for time is begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
-                event = signals.next() => self.units(event.map_err(AgentError::Systemd)?).await?,
+                event = signals.next() => {
+                    let mut changed = event.map_err(AgentError::Systemd)?;
+                    // What one start causes comes as a dozen signals: looked at together, they cost one look.
+                    sleep(SETTLE).await;
+                    if let Some(more) = signals.next().now_or_never() {
+                        let more = more.map_err(AgentError::Systemd)?;
+                        changed.units.extend(more.units);
+                        changed.reloaded |= more.reloaded;
+                    }
+                    self.units(changed).await?;
+                }
                 Some(done) = self.tasks.join_next() => {
                     let (key, result) = done.map_err(|_| AgentError::Task)?;
                     self.done(key, result).await?;
@@ -103,6 +121,23 @@ impl Agent {
                 let result = applier.pod(&key, pod).await;
                 (key, result)
             });
+        }
+    }
+
+    /// Has systemd forget the units of pods that are gone, which something that wanted them at boot keeps loaded. Only
+    /// when nothing else is to be done: it takes a reload.
+    fn tidy(&mut self) {
+        let free = self.parts.state.at_rest() && self.tidying.is_none();
+        if free && self.parts.state.has_new_orphans() {
+            let applier = self.parts.applier.clone();
+            self.tidying = Some(tokio::spawn(async move { applier.forget_orphans().await }));
+        }
+        if self
+            .tidying
+            .as_ref()
+            .is_some_and(tokio::task::JoinHandle::is_finished)
+        {
+            self.tidying = None;
         }
     }
 
@@ -149,15 +184,15 @@ impl Agent {
     }
 
     async fn units(&mut self, changed: Changed) -> Result<(), AgentError> {
+        if changed.reloaded {
+            // While systemd reloads, it announces everything, and what is news among it is not told apart.
+            return self.look_at_all().await;
+        }
         let Parts {
             observer, state, ..
         } = &mut self.parts;
         let found = observer.pods_of(&state.observed, &changed.units).await;
         let mut keys = found.map_err(AgentError::Observe)?;
-        if changed.reloaded && !state.observed.orphans.is_empty() {
-            let refreshed = observer.refresh_orphans(&mut state.observed).await;
-            refreshed.map_err(AgentError::Observe)?;
-        }
         // News of a pod whose steps are being run wait for their end.
         keys.retain(|key| !state.is_busy(key));
         self.look_at(keys).await

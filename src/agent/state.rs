@@ -6,7 +6,7 @@
 use super::backoff::Backoff;
 use crate::config::Settings;
 use crate::model::desired::{Desired, Problem};
-use crate::model::name::PodKey;
+use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed};
 use crate::model::status::Blocked;
 use crate::plan::{Plan, plan_pods};
@@ -27,6 +27,8 @@ pub struct State {
     backoff: Backoff,
     blocked: BTreeMap<PodKey, Blocked>,
     told: BTreeSet<Problem>,
+    /// Orphans that a reload was tried for.
+    tidied: BTreeSet<UnitName>,
     /// Makes the identities of new pods.
     seed: Vec<u8>,
 }
@@ -42,6 +44,7 @@ impl State {
             backoff: Backoff::default(),
             blocked: BTreeMap::new(),
             told: BTreeSet::new(),
+            tidied: BTreeSet::new(),
             seed,
         };
         state.mark_all(desired);
@@ -125,6 +128,14 @@ impl State {
     /// Nothing is being done or waits to be done at once.
     pub fn at_rest(&self) -> bool {
         self.busy.is_empty() && self.dirty.is_empty()
+    }
+
+    /// Whether systemd has units of pods that are gone, others than at the last time this was asked: those that a
+    /// reload does not make it forget are not tried again.
+    pub fn has_new_orphans(&mut self) -> bool {
+        let new = !self.observed.orphans.is_subset(&self.tidied);
+        self.tidied.clone_from(&self.observed.orphans);
+        new
     }
 
     /// When the next pod that waits may be tried again.

@@ -26,7 +26,7 @@ pub struct ApplyError {
     /// The step, as `vks plan` shows it.
     pub step: String,
     /// What went wrong.
-    pub source: StepError,
+    pub source: Box<StepError>,
 }
 
 /// What went wrong in a step.
@@ -49,6 +49,11 @@ impl Applier {
         Self { systemd, layout }
     }
 
+    /// Has systemd let go of units whose files are gone.
+    pub async fn forget_orphans(&self) -> Result<(), SystemdError> {
+        self.systemd.reload().await
+    }
+
     /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
     pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
         let mut files: Vec<Step> = Vec::new();
@@ -63,7 +68,7 @@ impl Applier {
             result.map_err(|source| ApplyError {
                 pod: key.clone(),
                 step: line(&step),
-                source,
+                source: Box::new(source),
             })?;
         }
         self.flush(key, &plan.uid, files).await
@@ -78,12 +83,14 @@ impl Applier {
             let failed = |(index, source): (usize, files::StepError)| {
                 (
                     steps.get(index).map(line).unwrap_or_default(),
-                    StepError::File(source),
+                    Box::new(StepError::File(source)),
                 )
             };
             files::run(&layout, &uid, &steps).map_err(failed)
         });
-        let result = work.await.unwrap_or(Err((first, StepError::Interrupted)));
+        let result = work
+            .await
+            .unwrap_or(Err((first, Box::new(StepError::Interrupted))));
         result.map_err(|(step, source)| ApplyError {
             pod: key.clone(),
             step,

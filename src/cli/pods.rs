@@ -4,8 +4,11 @@ use super::duration::age;
 use super::object::text_map;
 use super::table::{Cell, Tone};
 use super::view::PodView;
+use crate::model::name::ContainerName;
+use crate::model::pod::ContainerRole;
 use crate::model::status::{ConditionKind, PodStatus};
 use crate::model::time::Timestamp;
+use crate::observe::status::printer::{self, Printed};
 use std::collections::BTreeMap;
 
 /// Which columns there are.
@@ -38,13 +41,13 @@ impl Columns {
     /// The row of a pod on a node at a moment.
     pub fn row(self, pod: &PodView, node: &str, now: Timestamp) -> Vec<Cell> {
         let report = &pod.report;
-        let printed = printed(pod, now);
+        let printed = printed(pod);
         let tone = tone(&printed.status, all_ready(&report.status));
         let mut row: Vec<Cell> = vec![
             report.key.name.as_str().into(),
-            printed.ready.into(),
-            Cell::toned(printed.status, tone),
-            printed.restarts.into(),
+            printed.ready_of_total().into(),
+            Cell::toned(printed.status.clone(), tone),
+            printed.restarts_with_age(now, age).into(),
             pod_age(pod, now).into(),
         ];
         if self.namespace {
@@ -61,22 +64,13 @@ impl Columns {
     }
 }
 
-/// The words of a row that are made from the status.
-struct Printed {
-    ready: String,
-    status: String,
-    restarts: String,
-}
-
-fn printed(pod: &PodView, _: Timestamp) -> Printed {
-    let containers = &pod.report.status.container_statuses;
-    let ready = containers.iter().filter(|c| c.ready).count();
-    let restarts: u32 = containers.iter().map(|c| c.restart_count).sum();
-    Printed {
-        ready: format!("{ready}/{}", containers.len()),
-        status: format!("{:?}", pod.report.status.phase),
-        restarts: restarts.to_string(),
-    }
+fn printed(pod: &PodView) -> Printed {
+    let sidecar = |name: &ContainerName| {
+        let mut containers = pod.containers();
+        containers
+            .any(|(role, spec)| role == ContainerRole::Sidecar && spec["name"] == name.as_str())
+    };
+    printer::printed(&pod.report.status, sidecar, pod.report.terminating)
 }
 
 fn all_ready(status: &PodStatus) -> bool {

@@ -216,8 +216,8 @@ fn a_row_is_kubectls() {
     let text = table.text(vec![row]);
     assert_eq!(
         text,
-        "NAMESPACE   NAME   READY   STATUS    RESTARTS   AGE     IP       NODE    NOMINATED NODE   READINESS GATES   LABELS\n\
-         default     shop   1/2     Running   3          3m20s   <none>   node1   <none>           <none>            app=shop,tier=front\n"
+        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   LABELS\n\
+         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            app=shop,tier=front\n"
     );
 }
 

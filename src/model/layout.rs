@@ -10,6 +10,7 @@
 //!     termination/<container>   the termination message file, bound into the container
 //!     runs/<container>.json     how its runs ended
 //!     done/<container>          it has ended for good and must not run at the next boot
+//!     unhealthy/<container>     the run that is being ended because its liveness probe failed
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
@@ -91,6 +92,11 @@ impl Layout {
     /// The mark that a container has ended for good.
     pub fn done(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("done").join(container.as_str())
+    }
+
+    /// The mark that a run of a container is being ended because its liveness probe failed.
+    pub fn unhealthy(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("unhealthy").join(container.as_str())
     }
 
     /// The mark that a pod that runs only once has been started.

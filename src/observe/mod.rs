@@ -116,15 +116,6 @@ impl Observer {
         Ok(pods)
     }
 
-    /// After a daemon-reload: forgets the orphans that it let go of.
-    pub async fn refresh_orphans(&self, observed: &mut Observed) -> Result<(), ObserveError> {
-        let loaded = self.systemd.list(&PATTERNS).await?;
-        observed
-            .orphans
-            .retain(|name| loaded.get(name).is_some_and(|state| state.loaded));
-        Ok(())
-    }
-
     /// Directories of pods that have no units: what a crash during creation or removal has left.
     pub async fn leftovers(&self, observed: &Observed) -> Result<BTreeSet<PodUid>, ObserveError> {
         let mut found = self.read(disk::pod_dirs).await?;

@@ -6,9 +6,12 @@
 
 pub mod diff;
 pub mod env;
+mod life;
 pub mod resources;
+mod starts;
 pub mod step;
 pub mod units;
+mod update;
 pub mod volumes;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! | command line | unit setting | does |
 //! |---|---|---|
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
+//! | `vks as UID:GID -- CMD...` | `ExecStart=` of containers with `runAsUser` | becomes the user, then the program |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
@@ -29,6 +30,7 @@ pub mod journal;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 
@@ -44,6 +46,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let args = argv.get(2..)?;
     Some(match verb {
         "deadline" => deadline::main(args),
+        "as" => run_as::main(args),
         "enter" => enter::main(args),
         "hook" => hook::main(args),
         "probe" => startup::main(args),

@@ -67,6 +67,11 @@ impl Watch {
     }
 
     async fn look_again(&mut self, changed: Changed) -> Result<(), ViewError> {
+        if changed.reloaded {
+            // While systemd reloads, it announces everything, and what is news among it is not told apart.
+            self.observed = self.host.observe(&self.filter).await?;
+            return Ok(());
+        }
         let observer = &self.host.observer;
         let keys = observer.pods_of(&self.observed, &changed.units).await?;
         let pods: BTreeMap<PodKey, BTreeSet<UnitName>> = keys

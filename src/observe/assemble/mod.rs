@@ -5,7 +5,8 @@ use super::pod_level_units;
 use crate::host::units::UnitOnDisk;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{PodKey, UnitName};
-use crate::model::observed::{Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::unit::names::ALL_PODS;
 use std::collections::BTreeMap;
 
 type States = BTreeMap<UnitName, UnitState>;
@@ -43,7 +44,14 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
         add_units(&mut pod, units, &key, &mut states);
         observed.pods.insert(key, pod);
     }
-    observed.orphans = states.into_keys().collect();
+    // What runs without a file is not ours to forget, and no reload would: only what stands still counts.
+    let still = |state: &UnitState| {
+        !state.job && matches!(state.active, ActiveState::Inactive | ActiveState::Failed)
+    };
+    let orphans = states.into_iter().filter(|(name, state)| {
+        still(state) && !name.as_str().ends_with(".slice") && name.as_str() != ALL_PODS
+    });
+    observed.orphans = orphans.map(|(name, _)| name).collect();
     observed
 }
 

@@ -31,6 +31,9 @@ impl Basis<'_> {
         let ready = self.ready();
         let initialized_time = self.initialized_time(initialized.0);
         let ready_time = self.ready_time(ready.0);
+        let over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
+        // With the last end the sandbox goes too.
+        let sandbox_time = ready_time.filter(|_| over && !sandbox);
         let of = |kind, verdict: Verdict, time: Option<Timestamp>| Condition {
             kind,
             status: verdict.0,
@@ -42,7 +45,7 @@ impl Basis<'_> {
             of(
                 ConditionKind::PodReadyToStartContainers,
                 (sandbox, None, None),
-                None,
+                sandbox_time,
             ),
             of(ConditionKind::Initialized, initialized, initialized_time),
             of(ConditionKind::Ready, ready.clone(), ready_time),

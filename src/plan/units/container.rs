@@ -144,6 +144,21 @@ impl Room<'_> {
         }
     }
 
+    /// The words before the program that make it another user: `User=` refuses numbers that are no user of the host.
+    fn identity_change(&self, spec: &Container) -> Vec<String> {
+        let run_as = self.pod.spec.run_as_of(spec);
+        if run_as.user.is_none() && run_as.group.is_none() {
+            return Vec::new();
+        }
+        let who = format!("{}:{}", run_as.user.unwrap_or(0), run_as.group.unwrap_or(0));
+        vec![
+            self.settings.program.clone(),
+            "as".to_owned(),
+            who,
+            "--".to_owned(),
+        ]
+    }
+
     fn exec_start(&self, spec: &Container, env: &Environment) -> Result<String, Blocked> {
         let program = [spec.image.program().to_owned()];
         let first: &[String] = if spec.command.is_empty() {
@@ -151,7 +166,7 @@ impl Room<'_> {
         } else {
             &spec.command
         };
-        let mut argv = Vec::with_capacity(first.len() + spec.args.len());
+        let mut argv = self.identity_change(spec);
         for (field, text) in first
             .iter()
             .map(|t| ("command", t))
@@ -239,15 +254,8 @@ impl Room<'_> {
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
     }
 
-    /// User, directory, environment, network.
+    /// Directory, environment, network.
     fn process(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
-        let run_as = self.pod.spec.run_as_of(spec);
-        if let Some(user) = run_as.user {
-            file.push("Service", "User", user.to_string());
-        }
-        if run_as.user.is_some() || run_as.group.is_some() {
-            file.push("Service", "Group", run_as.group.unwrap_or(0).to_string());
-        }
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }

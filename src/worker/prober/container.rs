@@ -4,6 +4,8 @@ use super::board::Board;
 use crate::host::systemd::query::RunQuery;
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_changes::UnitChanges;
+use crate::model::layout::Layout;
+use crate::model::name::PodUid;
 use crate::model::observed::ActiveState;
 use crate::model::pod::RestartPolicy;
 use crate::model::probe::Probe;
@@ -12,6 +14,7 @@ use crate::model::time::Timestamp;
 use crate::worker::check::{CheckError, Target, check};
 use crate::worker::ending;
 use crate::worker::journal::chain;
+use crate::worker::record::unhealthy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +26,8 @@ pub(super) struct Follower {
     systemd: Systemd,
     changes: UnitChanges,
     board: Arc<Board>,
+    /// Whose container it is, and where that is written down.
+    pod: Arc<(Layout, PodUid)>,
 }
 
 /// What a container does.
@@ -49,6 +54,7 @@ impl Follower {
         probed: Probed,
         systemd: Systemd,
         board: Arc<Board>,
+        pod: Arc<(Layout, PodUid)>,
     ) -> Result<Self, SystemdError> {
         let changes = UnitChanges::subscribe(&systemd, &probed.unit).await?;
         Ok(Self {
@@ -56,6 +62,7 @@ impl Follower {
             systemd,
             changes,
             board,
+            pod,
         })
     }
 
@@ -87,6 +94,7 @@ impl Follower {
             systemd,
             changes,
             board,
+            pod,
         } = self;
         let killed = AtomicBool::new(false);
         let ready = probed.readiness.is_none();
@@ -94,7 +102,7 @@ impl Follower {
         let probing = async {
             tokio::join!(
                 readiness(probed, &run, board),
-                liveness(probed, &run, &killed)
+                liveness(probed, &run, &killed, pod)
             );
         };
         let ended = async {
@@ -180,7 +188,7 @@ async fn readiness(probed: &Probed, run: &Run, board: &Board) {
     std::future::pending().await
 }
 
-async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool) {
+async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout, PodUid)) {
     let Some(probe) = &probed.liveness else {
         return std::future::pending().await;
     };
@@ -205,6 +213,12 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool) {
         probed.name
     );
     killed.store(true, Ordering::Relaxed);
+    if probed.restart == RestartPolicy::OnFailure {
+        let (layout, uid) = pod;
+        if let Err(error) = unhealthy::mark(layout, uid, &probed.name, &run.invocation) {
+            log::warn!("Container {}: {}", probed.name, chain(&error));
+        }
+    }
     let grace = probe.termination_grace.unwrap_or(probed.grace);
     if let Err(error) = ending::end(run.pid, probed.pre_stop.as_ref(), grace).await {
         log::error!("Container {}: {}", probed.name, chain(&error));

@@ -12,7 +12,8 @@ use super::args::{ArgumentError, Arguments};
 use super::journal;
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::systemd::{Systemd, SystemdError};
-use crate::model::name::UnitName;
+use crate::model::layout::Layout;
+use crate::model::name::{PodUid, UnitName};
 use crate::model::prober::{Config, PROBES_KEY};
 use board::Board;
 use futures_util::StreamExt as _;
@@ -49,20 +50,23 @@ fn run(args: &[OsString]) -> Result<(), ProberError> {
     let mut args = Arguments::parse(args, &[])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    let own = OwnUnit::read(&super::layout(), &unit)?;
+    let layout = super::layout();
+    let own = OwnUnit::read(&layout, &unit)?;
     let config: Config = own.json(PROBES_KEY)?;
     journal::install(Some(&own.identity));
     let runtime = super::runtime().map_err(ProberError::Runtime)?;
-    runtime.block_on(follow(config))
+    let pod = Arc::new((layout, own.identity.uid));
+    runtime.block_on(follow(config, pod))
 }
 
-async fn follow(config: Config) -> Result<(), ProberError> {
+async fn follow(config: Config, pod: Arc<(Layout, PodUid)>) -> Result<(), ProberError> {
     let systemd = Systemd::connect(None).await?;
     let board = Arc::new(Board::default());
     let mut containers = FuturesUnordered::new();
     for probed in config.containers {
         let board = Arc::clone(&board);
-        let follower = container::Follower::new(probed, systemd.clone(), board).await?;
+        let pod = Arc::clone(&pod);
+        let follower = container::Follower::new(probed, systemd.clone(), board, pod).await?;
         containers.push(follower.follow());
     }
     board.ready();

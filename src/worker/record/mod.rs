@@ -5,6 +5,7 @@
 //! active after a good end so that nothing would be called then.
 
 mod end;
+pub mod unhealthy;
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -120,7 +121,8 @@ impl Book<'_> {
             return Ok(());
         }
         let finished = now();
-        let last = last_run(unit, &invocation, &end);
+        let mut last = last_run(unit, &invocation, &end);
+        last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
             finished,

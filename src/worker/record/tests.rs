@@ -76,6 +76,25 @@ fn a_message_is_taken_and_a_final_end_is_marked() {
 }
 
 #[test]
+fn an_end_for_the_liveness_probe_is_not_final() {
+    let scratch = Scratch::new("record-unhealthy");
+    scratch.put(&format!("units/{UNIT}"), &unit_text("OnFailure"));
+    let layout = layout(&scratch);
+    let good = || End {
+        by_itself_for_sure: true,
+        ..End::from_systemd("success", "exited", "0")
+    };
+    let (uid, name) = ("u-1".parse().unwrap(), "main".parse().unwrap());
+    unhealthy::mark(&layout, &uid, &name, "aa").unwrap();
+    assert!(add(&layout, "aa", good()).last[0].stopped);
+    assert!(!layout.done(&uid, &name).exists());
+    // The mark is of that run only.
+    unhealthy::mark(&layout, &uid, &name, "aa").unwrap();
+    assert!(!add(&layout, "bb", good()).last[1].stopped);
+    assert!(layout.done(&uid, &name).exists());
+}
+
+#[test]
 fn records_that_cannot_be_read_are_begun_anew() {
     let scratch = Scratch::new("record-anew");
     scratch.put(&format!("units/{UNIT}"), &unit_text("Always"));

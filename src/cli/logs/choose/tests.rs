@@ -1,5 +1,9 @@
 use super::*;
 use crate::cli::tests::pod;
+use crate::model::identity::{Identity, UnitRole};
+use crate::model::name::ObjectKey;
+use crate::model::observed::{ObservedPod, ObservedUnit};
+use crate::model::pod::{ContainerRole, SourcePath};
 use crate::model::status::{Running, Terminated, Waiting};
 
 fn terminated(id: &str) -> ContainerState {
@@ -19,7 +23,46 @@ fn with(state: ContainerState, last_state: ContainerState, id: Option<&str>) -> 
     let status = &mut pod.report.status.container_statuses[0];
     (status.state, status.last_state) = (state, last_state);
     status.container_id = id.map(|id| format!("systemd://{id}"));
+    pod.observed = Some(observed());
     pod
+}
+
+/// The host's side of the pod: the unit of its container.
+fn observed() -> ObservedPod {
+    let source = SourcePath("/etc/vks/pods.d/shop.yaml".into());
+    let identity = Identity {
+        pod: ObjectKey {
+            namespace: "default".parse().unwrap(),
+            name: "shop".parse().unwrap(),
+        },
+        uid: "0123-abcd".parse().unwrap(),
+        role: UnitRole::Container {
+            name: "web".parse().unwrap(),
+            role: ContainerRole::Main,
+            image: "host:/usr/bin/web".into(),
+        },
+        source: source.clone(),
+        spec_hash: "".into(),
+        manifest: None,
+    };
+    let unit = ObservedUnit {
+        digest: None,
+        loaded_digest: None,
+        identity: Some(identity),
+        state: Default::default(),
+    };
+    ObservedPod {
+        uid: "0123-abcd".parse().unwrap(),
+        source,
+        created: None,
+        manifest: None,
+        enabled: true,
+        units: [("vks.default.shop.web.service".parse().unwrap(), unit)].into(),
+        payloads: Default::default(),
+        runs: Default::default(),
+        deadline_exceeded: false,
+        reload_needed: false,
+    }
 }
 
 fn shown(pod: &PodView, previous: bool) -> Result<String, String> {

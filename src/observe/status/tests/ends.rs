@@ -132,6 +132,7 @@ fn pods_that_run_to_their_end() {
             let status = host.status();
             assert_eq!((status.phase, &*host.row()), (phase, row));
             assert_eq!(status.container_statuses[0].restart_count, 0);
+            assert_eq!(status.conditions[0].last_transition_time, Some(time(110)));
             let conditions = conditions(&status);
             let end = format!("-{reason} -{reason} +");
             assert!(

@@ -10,8 +10,10 @@ use crate::model::pod::*;
 use crate::model::probe::{Check, Probe, Probes};
 use crate::model::time::Timestamp;
 use crate::model::volume::{Mount, Volume, VolumeSource};
-use proptest::prelude::*;
 use std::time::Duration;
+
+mod properties;
+mod secrets;
 
 fn container(name: &str) -> Container {
     Container {
@@ -361,127 +363,4 @@ fn a_pod_that_was_removed_and_is_still_known_needs_a_reload() {
         lines[lines.len() - 2..],
         ["reload   systemd", "start    vks-default-web.target"]
     );
-}
-
-#[test]
-fn a_secret_never_reaches_a_unit() {
-    let mut web = pod("web");
-    let key = |name: &str| EnvValue::SecretKey {
-        name: "s".parse().unwrap(),
-        key: name.into(),
-        optional: false,
-    };
-    web.spec.containers[0].env = vec![
-        EnvVar {
-            name: "PASSWORD".into(),
-            value: key("p"),
-        },
-        EnvVar {
-            name: "URL".into(),
-            value: EnvValue::Text("db://$(PASSWORD)@host".into()),
-        },
-    ];
-    let mut want = desired([web]);
-    let object = ObjectKey {
-        namespace: "default".parse().unwrap(),
-        name: "s".parse().unwrap(),
-    };
-    let data = [("p".to_owned(), b"hunter2".to_vec())].into();
-    want.secrets
-        .insert(object, DataObject { data, source: None });
-    let plan = plan_now(&want, &Host::default());
-    for step in plan.pods.values().flat_map(|pod| &pod.steps) {
-        if let Step::WriteUnit { unit, text, .. } = step {
-            assert!(!text.contains("hunter2"), "{unit}");
-        }
-    }
-    want.pods.values_mut().next().unwrap().spec.containers[0].args = vec!["$(URL)".into()];
-    let plan = plan_now(&want, &Host::default());
-    assert!(
-        plan.blocked
-            .values()
-            .next()
-            .unwrap()
-            .message
-            .contains("command line")
-    );
-}
-
-prop_compose! {
-    fn any_container()(name in "[a-c]", args in prop::collection::vec(".{0,8}", 0..3), text in "(?s).{0,12}",
-        policy in 0..4u8, image in prop::sample::select(vec!["host:/bin/a", "host:/bin/b", "host:b"]), mount in any::<bool>(),
-        probe in any::<bool>(), limit in prop::option::of(1..4000u64)) -> Container {
-        let clean = |text: &str| text.replace('\0', "");
-        let mut made = container(&name);
-        made.image = image.parse().unwrap();
-        made.args = args.iter().map(|text| clean(text)).collect();
-        made.env = vec![EnvVar { name: "A".into(), value: EnvValue::Text(clean(&text)) }];
-        made.restart_policy = [None, Some(RestartPolicy::Always), Some(RestartPolicy::OnFailure), Some(RestartPolicy::Never)][usize::from(policy)];
-        if mount {
-            made.mounts = vec![Mount { volume: "v".parse().unwrap(), path: "/v: \\x".into(), read_only: false }];
-        }
-        if probe {
-            made.probes.liveness = Some(Probe { check: Check::Exec { command: vec!["a".into()] }, initial_delay: Duration::ZERO,
-                period: Duration::from_secs(1), timeout: Duration::from_secs(1), failure_threshold: 1, success_threshold: 1, termination_grace: None });
-        }
-        made.resources.cpu_limit = limit.map(crate::model::quantity::CpuMillis);
-        made
-    }
-}
-prop_compose! {
-    fn any_pod()(name in "[a-b]", inits in prop::collection::vec(any_container(), 0..3), mains in prop::collection::vec(any_container(), 1..3),
-        host_network in any::<bool>(), policy in 0..3u8, deadline in prop::option::of(1..100u64)) -> Pod {
-        let mut made = pod(&name);
-        let unique = |prefix: &str, mut list: Vec<Container>| {
-            for (index, container) in list.iter_mut().enumerate() {
-                container.name = format!("{prefix}{index}").parse().unwrap();
-            }
-            list
-        };
-        made.spec.init_containers = unique("i", inits);
-        made.spec.containers = unique("m", mains);
-        made.spec.volumes = vec![Volume { name: "v".parse().unwrap(), source: VolumeSource::EmptyDir }];
-        made.spec.host_network = host_network;
-        made.spec.restart_policy = [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never][usize::from(policy)];
-        made.spec.active_deadline = deadline.map(Duration::from_secs);
-        made
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn after_an_apply_planning_again_gives_nothing(first in prop::collection::vec(any_pod(), 0..3), second in prop::collection::vec(any_pod(), 0..3)) {
-        let mut host = Host::default();
-        settle(&desired(first), &mut host, 2);
-        settle(&desired(second), &mut host, 2);
-    }
-
-    #[test]
-    fn an_apply_cut_short_anywhere_is_finished_by_the_next(first in any_pod(), second in any_pod(), cut in 0..20usize, cut2 in 0..20usize) {
-        let mut host = Host::default();
-        let (first, second) = (desired([first]), desired([second]));
-        for (want, cut) in [(&first, cut), (&second, cut2)] {
-            let plan = plan_now(want, &host);
-            for (key, pod) in &plan.pods {
-                host.run_part(key, pod, cut);
-            }
-        }
-        settle(&second, &mut host, 3);
-        settle(&desired([]), &mut host, 3);
-        prop_assert!(host.observed.pods.is_empty());
-    }
-
-    #[test]
-    fn units_read_back_as_they_were_written(pod in any_pod()) {
-        let want = desired([pod]);
-        let plan = plan_now(&want, &Host::default());
-        for step in plan.pods.values().flat_map(|pod| &pod.steps) {
-            if let Step::WriteUnit { text, .. } = step {
-                let file = crate::unit::read::read(text).unwrap();
-                prop_assert_eq!(&file.to_string(), text);
-            }
-        }
-    }
 }

@@ -1,0 +1,145 @@
+//! What should run and does not, and what has ended for good.
+
+use super::diff::is_up;
+use super::step::Step;
+use super::units::WantedUnit;
+use super::update::{Stops, Update};
+use crate::model::identity::UnitRole;
+use crate::model::name::{ContainerName, UnitName};
+use crate::model::observed::Runs;
+use crate::model::pod::{ContainerRole, RestartPolicy};
+
+impl Update<'_> {
+    pub(super) fn starts(&self, stops: &Stops, steps: &mut Vec<Step>) {
+        if self.is.deadline_exceeded {
+            return;
+        }
+        let finished = self.finished();
+        let target = self.names.target();
+        if stops.whole_pod || !self.observed(&target).is_some_and(is_up) {
+            if !finished {
+                steps.push(Step::Start(target));
+            }
+            return;
+        }
+        if finished {
+            self.end_sidecars(steps);
+            return;
+        }
+        for (name, wanted) in &self.want.units {
+            let stopped = stops.units.contains(name);
+            if self.runs_with_target(name, wanted) && (stopped || self.is_down(name, wanted)) {
+                steps.push(Step::Start(name.clone()));
+            }
+        }
+    }
+
+    /// Units that run as long as the target is active.
+    fn runs_with_target(&self, name: &UnitName, wanted: &WantedUnit) -> bool {
+        match &wanted.role {
+            UnitRole::Container { .. } | UnitRole::Sandbox | UnitRole::Probes => true,
+            UnitRole::Deadline => *name == self.names.deadline_timer(),
+            UnitRole::Pod | UnitRole::Slice => false,
+        }
+    }
+
+    /// Neither runs, nor is on its way, nor has ended for good.
+    fn is_down(&self, name: &UnitName, wanted: &WantedUnit) -> bool {
+        if self.observed(name).is_some_and(is_up) {
+            return false;
+        }
+        match &wanted.role {
+            UnitRole::Container {
+                name: container, ..
+            } => !self.is_final(container, wanted) && !self.waits_for_failed_init(),
+            _ => true,
+        }
+    }
+
+    /// The container has ended and its restart policy leaves it so.
+    fn is_final(&self, container: &ContainerName, wanted: &WantedUnit) -> bool {
+        let found = self
+            .pod
+            .spec
+            .all_containers()
+            .find(|(_, spec)| spec.name == *container);
+        let Some((role, spec)) = found else {
+            return false;
+        };
+        let policy = self.pod.spec.restart_policy_of(role, spec);
+        self.is
+            .runs
+            .get(container)
+            .is_some_and(|runs| ended_for_good(policy, runs, &wanted.spec_hash))
+    }
+
+    /// An init container that may not run again has failed: what comes after it never starts.
+    fn waits_for_failed_init(&self) -> bool {
+        self.want.units.values().any(|wanted| match &wanted.role {
+            UnitRole::Container {
+                name,
+                role: ContainerRole::Init,
+                ..
+            } => {
+                self.is_final(name, wanted)
+                    && self.is.runs.get(name).is_some_and(|runs| !ended_well(runs))
+            }
+            _ => false,
+        })
+    }
+
+    /// No main will run again.
+    fn finished(&self) -> bool {
+        let mut mains = self.want.units.iter().filter(|(_, wanted)| {
+            matches!(
+                wanted.role,
+                UnitRole::Container {
+                    role: ContainerRole::Main,
+                    ..
+                }
+            )
+        });
+        let over = mains.all(|(name, wanted)| match &wanted.role {
+            UnitRole::Container {
+                name: container, ..
+            } => self.is_final(container, wanted) && !self.observed(name).is_some_and(is_up),
+            _ => true,
+        });
+        over || self.waits_for_failed_init()
+    }
+
+    fn end_sidecars(&self, steps: &mut Vec<Step>) {
+        for (name, wanted) in self.want.units.iter().rev() {
+            let sidecar = matches!(
+                wanted.role,
+                UnitRole::Container {
+                    role: ContainerRole::Sidecar,
+                    ..
+                }
+            );
+            let runs = self.observed(name).is_some_and(is_up);
+            if sidecar && runs {
+                steps.push(Step::Stop(name.clone()));
+            }
+        }
+    }
+}
+
+/// Whether the last run under this spec is one that no other follows. Shared with status: see
+/// [`Runs`] for what is recorded.
+pub fn ended_for_good(policy: RestartPolicy, runs: &Runs, spec_hash: &str) -> bool {
+    let Some(last) = runs.last.last().filter(|run| *run.spec == *spec_hash) else {
+        return false;
+    };
+    match policy {
+        RestartPolicy::Always => false,
+        RestartPolicy::OnFailure => {
+            !last.stopped && last.exit_code == Some(0) && &*last.result == "success"
+        }
+        RestartPolicy::Never => true,
+    }
+}
+
+fn ended_well(runs: &Runs) -> bool {
+    runs.last.last().is_some_and(|run| run.exit_code == Some(0))
+}

@@ -1,0 +1,180 @@
+//! A pod that is there and ought to be otherwise: what is stopped, and what is written.
+
+use super::diff::is_up;
+use super::step::{PodPlan, Reason, Step};
+use super::units::{Rendered, WantedUnit};
+use crate::model::identity::UnitRole;
+use crate::model::name::UnitName;
+use crate::model::observed::{ObservedPod, ObservedUnit};
+use crate::model::pod::{ContainerRole, Pod};
+use crate::unit::digest;
+use crate::unit::names::PodUnits;
+use std::collections::BTreeSet;
+
+/// The comparison of a pod that is there with what it ought to be.
+pub(super) struct Update<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) is: &'a ObservedPod,
+    pub(super) want: &'a Rendered,
+    pub(super) names: PodUnits<'a>,
+}
+
+/// Which units have to be stopped before their files change.
+pub(super) struct Stops<'a> {
+    pub(super) whole_pod: bool,
+    pub(super) units: BTreeSet<&'a UnitName>,
+}
+
+impl Update<'_> {
+    pub(super) fn plan(&self) -> PodPlan {
+        let stops = self.stops();
+        let mut steps = Vec::new();
+        if stops.whole_pod {
+            steps.push(Step::Stop(self.names.slice()));
+        } else {
+            steps.extend(stops.units.iter().map(|unit| Step::Stop((*unit).clone())));
+        }
+        self.payloads(&mut steps);
+        let reload = self.files(&mut steps);
+        if !self.is.enabled {
+            steps.push(Step::Enable(self.names.target()));
+        }
+        if reload {
+            steps.push(Step::Reload);
+        }
+        let reason = if steps.is_empty() {
+            Reason::Converge
+        } else {
+            Reason::Update
+        };
+        self.renewals(&stops, &mut steps);
+        self.starts(&stops, &mut steps);
+        PodPlan {
+            reason,
+            uid: self.want.uid.clone(),
+            steps,
+        }
+    }
+
+    pub(super) fn observed(&self, name: &UnitName) -> Option<&ObservedUnit> {
+        self.is.units.get(name)
+    }
+
+    /// The file is there and was made from another spec.
+    fn out_of_date(&self, name: &UnitName, wanted: &WantedUnit) -> bool {
+        let identity = self.observed(name).and_then(|unit| unit.identity.as_ref());
+        identity.is_some_and(|identity| identity.spec_hash != wanted.spec_hash)
+    }
+
+    fn stops(&self) -> Stops<'_> {
+        let mut stops = Stops {
+            whole_pod: false,
+            units: BTreeSet::new(),
+        };
+        for (name, unit) in &self.is.units {
+            let whole = |role: &UnitRole| {
+                matches!(role, UnitRole::Sandbox)
+                    || matches!(
+                        role,
+                        UnitRole::Container {
+                            role: ContainerRole::Init,
+                            ..
+                        }
+                    )
+            };
+            match (self.want.units.get(name), &unit.identity) {
+                (Some(wanted), _) if !self.out_of_date(name, wanted) => {}
+                (Some(wanted), _) if whole(&wanted.role) => stops.whole_pod = true,
+                (None, Some(identity)) if whole(&identity.role) => stops.whole_pod = true,
+                (Some(wanted), _) if wanted.role == UnitRole::Slice => {}
+                (Some(_), _) => {
+                    stops.units.insert(name);
+                }
+                // Still loaded, but its file is gone: nothing to stop unless it runs.
+                (None, _) if unit.digest.is_none() && !is_up(unit) => {}
+                (None, _) if *name == self.names.slice() => {}
+                (None, _) => {
+                    stops.units.insert(name);
+                }
+            }
+        }
+        // A sandbox or init container that is new to a pod that is there: the others must come after it.
+        stops.whole_pod |= self.want.units.iter().any(|(name, wanted)| {
+            let first = matches!(
+                wanted.role,
+                UnitRole::Sandbox
+                    | UnitRole::Container {
+                        role: ContainerRole::Init,
+                        ..
+                    }
+            );
+            first && self.observed(name).is_none() && self.is.units.values().any(is_up_container)
+        });
+        stops
+    }
+
+    fn payloads(&self, steps: &mut Vec<Step>) {
+        for payload in &self.want.payloads {
+            if self.is.payloads.get(&payload.path) != Some(&payload.content.digest()) {
+                steps.push(Step::WritePayload(payload.clone()));
+            }
+        }
+        let wanted: BTreeSet<&str> = self.want.payloads.iter().map(|p| p.path.as_str()).collect();
+        let stale = self
+            .is
+            .payloads
+            .keys()
+            .filter(|path| !wanted.contains(path.as_str()));
+        steps.extend(stale.cloned().map(Step::RemovePayload));
+    }
+
+    /// Writes what differs, removes what is not wanted; whether systemd must reload.
+    fn files(&self, steps: &mut Vec<Step>) -> bool {
+        let mut reload = self.is.reload_needed;
+        for (name, unit) in &self.is.units {
+            if !self.want.units.contains_key(name) && unit.digest.is_some() {
+                steps.push(Step::RemoveUnit(name.clone()));
+            }
+        }
+        for (name, wanted) in &self.want.units {
+            let text = wanted.file.to_string();
+            let is = self.observed(name);
+            if is.and_then(|unit| unit.digest) == Some(digest(text.as_bytes())) {
+                continue;
+            }
+            let differs =
+                is.and_then(|unit| unit.loaded_digest) != Some(wanted.file.loaded_digest());
+            let stale = differs && is.is_some_and(|unit| unit.state.loaded);
+            reload |= stale;
+            steps.push(Step::WriteUnit {
+                unit: name.clone(),
+                text,
+                reload: stale,
+            });
+        }
+        reload
+    }
+
+    /// A container with a new spec runs again, also if the old one had ended for good.
+    fn renewals(&self, stops: &Stops, steps: &mut Vec<Step>) {
+        for (name, wanted) in &self.want.units {
+            if let UnitRole::Container {
+                name: container, ..
+            } = &wanted.role
+                && (stops.units.contains(name) || stops.whole_pod)
+                && self.is.runs.contains_key(container)
+                && self.out_of_date(name, wanted)
+            {
+                steps.push(Step::ClearDone(container.clone()));
+            }
+        }
+    }
+}
+
+fn is_up_container(unit: &ObservedUnit) -> bool {
+    let container = unit
+        .identity
+        .as_ref()
+        .is_some_and(|id| matches!(id.role, UnitRole::Container { .. }));
+    container && is_up(unit)
+}
