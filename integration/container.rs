@@ -3,7 +3,7 @@
 //! Each file of `container/` is one topic. What a field does is judged by its effect, read by somebody else's
 //! reader: /proc, journalctl, systemctl, ip, files that the pods themselves write; never by the text of a unit.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::too_many_lines, reason = "tests")]
+#![allow(missing_docs)]
 
 mod lab;
 

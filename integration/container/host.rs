@@ -8,6 +8,17 @@ use std::time::Duration;
 /// Far above what anything takes: a test that waits this long has failed.
 pub const LONG: Duration = Duration::from_secs(90);
 
+const COPY: &str = r#"
+import os, re, sys
+source, namespace, to = sys.argv[1:]
+names = [n for n in os.listdir(source) if re.match("vks[.-]%s[.-]" % namespace, n) and os.path.isfile(source + "/" + n)]
+for name in names:
+    text = open(source + "/" + name).read()
+    for other in names:
+        text = text.replace(other, other.replace(":", "_"))
+    open(to + "/" + name.replace(":", "_"), "w").write(text)
+"#;
+
 /// A machine with vks' units in place and its agent running.
 pub struct Host {
     pub machine: Machine,
@@ -128,6 +139,15 @@ impl Host {
     /// Waits until a shell command succeeds.
     pub fn wait(&self, command: &str) {
         self.machine.wait_until(command, LONG, command);
+    }
+
+    /// What `systemd-analyze verify` says of the units of a namespace in a directory. It takes a colon in a file's name for the
+    /// beginning of another name, so it gets copies with another character there.
+    pub fn verify_units(&self, directory: &str, namespace: &str) -> String {
+        self.ok(&format!(
+            "d=$(mktemp -d); python3 -c '{COPY}' {directory} '{namespace}' $d; cd $d; set -- *; \
+             test ! -e \"$1\" || SYSTEMD_UNIT_PATH=$d: systemd-analyze verify --man=no -- \"$@\" 2>&1; rm -r $d"
+        ))
     }
 
     /// A property of a unit.

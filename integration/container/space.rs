@@ -1,10 +1,12 @@
 //! A namespace of a test's own: its pods, their units and processes, and the check that nothing stays behind.
 
 use super::host::{Host, LONG};
-use super::lab::Output;
+use super::lab::{self, Output};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A namespace on a host. When it ends well, its pods are deleted and nothing of them may be left.
@@ -118,14 +120,7 @@ impl<'a> Space<'a> {
             &[self.manifest(name, spec)],
             &["--wait", "--timeout", "90s"],
         );
-        assert_eq!(
-            out.code,
-            0,
-            "apply --wait: {}{}{}",
-            out.stdout,
-            out.stderr,
-            self.scene()
-        );
+        assert_eq!(out.code, 0, "apply --wait: {}{}", out.stdout, out.stderr);
         Pod { space: self, name }
     }
 
@@ -134,18 +129,25 @@ impl<'a> Space<'a> {
         Pod { space: self, name }
     }
 
-    /// What to look at after a failure.
+    /// Writes down what to look at after a failure; where.
+    fn keep_scene(&self) -> PathBuf {
+        let path = lab::state()
+            .join("failed")
+            .join(format!("{}.txt", self.name));
+        let _ = std::fs::create_dir_all(path.parent().unwrap());
+        let _ = std::fs::File::create(&path)
+            .and_then(|mut file| file.write_all(self.scene().as_bytes()));
+        path
+    }
+
     fn scene(&self) -> String {
         let ns = self.name;
         let script = format!(
             "vks get pods -n {ns} -o yaml 2>&1 | tail -n 150; systemctl list-units --all --no-legend --plain \
-             'vks.{ns}.*' 'vks-{ns}-*'; journalctl -n 120 --no-pager -o short-monotonic \
-             KUBERNETES_NAMESPACE={ns} + _SYSTEMD_UNIT=vks.service + _PID=1"
+             'vks.{ns}.*' 'vks-{ns}-*'; journalctl -n 80 --no-pager -o short-monotonic \
+             -u 'vks.{ns}.*' -u 'vks-{ns}-*' -u vks.service"
         );
-        format!(
-            "\n--- scene of namespace {ns}\n{}",
-            self.host.machine.sh(&script).stdout
-        )
+        self.host.machine.sh(&script).stdout
     }
 
     /// Deletes what was applied. Gives what is still there of it.
@@ -161,8 +163,7 @@ impl<'a> Space<'a> {
             }
         }
         let script = format!(
-            "units() {{ systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; }}; \
-             i=0; while [ $i -lt 100 ] && [ -n \"$(units)\" ]; do i=$((i+1)); sleep 0.1; done; units; \
+            "systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
              ls -d /etc/systemd/system.attached/*vks[.-]{ns}[.-]* /etc/systemd/system.attached/*/vks-{ns}-* \
              /var/lib/vks/manifests/*{ns}* 2>/dev/null; true"
         );
@@ -176,15 +177,18 @@ impl Drop for Space<'_> {
             return;
         }
         if std::thread::panicking() {
-            eprintln!("{}", self.scene());
+            let _ = writeln!(
+                std::io::stderr(),
+                "scene of {}: {}",
+                self.name,
+                self.keep_scene().display()
+            );
             self.clean();
             return;
         }
-        let complaints = self.host.ok(&format!(
-            "cd /etc/systemd/system.attached; set -- vks[.-]{}[.-]*; \
-             test -e \"$1\" || exit 0; systemd-analyze verify --man=no -- \"$@\" 2>&1 || true",
-            self.name
-        ));
+        let complaints = self
+            .host
+            .verify_units("/etc/systemd/system.attached", self.name);
         let left = self.clean();
         assert_eq!(complaints, "", "systemd-analyze verify complains");
         assert_eq!(left, "", "left after the pods were deleted");

@@ -92,7 +92,7 @@ pub fn vks_program() -> PathBuf {
 }
 
 /// Where the lab keeps what it makes.
-fn state() -> PathBuf {
+pub fn state() -> PathBuf {
     let default = || repository().join("target/integration");
     std::env::var_os("VKS_LAB_STATE").map_or_else(default, PathBuf::from)
 }

@@ -90,7 +90,11 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
     if parts.state.has_new_orphans() {
-        parts.applier.forget_orphans().await.map_err(AgentError::Systemd)?;
+        parts
+            .applier
+            .forget_orphans()
+            .await
+            .map_err(AgentError::Systemd)?;
     }
     Ok(failures)
 }

@@ -132,7 +132,11 @@ impl Agent {
             let applier = self.parts.applier.clone();
             self.tidying = Some(tokio::spawn(async move { applier.forget_orphans().await }));
         }
-        if self.tidying.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
+        if self
+            .tidying
+            .as_ref()
+            .is_some_and(tokio::task::JoinHandle::is_finished)
+        {
             self.tidying = None;
         }
     }

@@ -67,9 +67,8 @@ impl Columns {
 fn printed(pod: &PodView) -> Printed {
     let sidecar = |name: &ContainerName| {
         let mut containers = pod.containers();
-        containers.any(|(role, spec)| {
-            role == ContainerRole::Sidecar && spec["name"] == name.as_str()
-        })
+        containers
+            .any(|(role, spec)| role == ContainerRole::Sidecar && spec["name"] == name.as_str())
     };
     printer::printed(&pod.report.status, sidecar, pod.report.terminating)
 }
