@@ -14,6 +14,7 @@ use futures_util::StreamExt as _;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
@@ -31,7 +32,8 @@ pub struct Changed {
 #[derive(Debug)]
 pub struct Changes {
     shared: Arc<Shared>,
-    listener: tokio::task::AbortHandle,
+    /// Ends the listeners when it is dropped.
+    _listeners: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
@@ -53,15 +55,23 @@ impl Changes {
     pub async fn subscribe(systemd: &Systemd) -> Result<Self, SystemdError> {
         let failed = |source| SystemdError::Manager("announce changes of its units", source);
         let connection = systemd.connection();
-        let listen = async |rule| MessageStream::for_match_rule(rule, connection, None).await;
-        let units = listen(unit_rule().map_err(failed)?).await.map_err(failed)?;
-        let manager = manager_rule().map_err(failed)?;
-        let manager = listen(manager).await.map_err(failed)?;
-        systemd.subscribe().await?;
         let shared = Arc::new(Shared::default());
-        let serve = serve(units, manager, Arc::clone(&shared));
+        let mut listeners = JoinSet::new();
+        let rules: [(_, Hear); 2] = [
+            (unit_rule(), unit_changed),
+            (manager_rule(), manager_said),
+        ];
+        for (rule, hear) in rules {
+            let rule = rule.map_err(failed)?;
+            let messages = MessageStream::for_match_rule(rule, connection, None).await;
+            // Each has its listener before anything else is asked: the connection reads no replies either
+            // while a stream is full and nobody takes from it.
+            let messages = messages.map_err(failed)?;
+            listeners.spawn(serve(messages, hear, Arc::clone(&shared)));
+        }
+        systemd.subscribe().await?;
         Ok(Self {
-            listener: tokio::spawn(serve).abort_handle(),
+            _listeners: listeners,
             shared,
         })
     }
@@ -75,12 +85,6 @@ impl Changes {
             }
             self.shared.bell.notified().await;
         }
-    }
-}
-
-impl Drop for Changes {
-    fn drop(&mut self) {
-        self.listener.abort();
     }
 }
 
@@ -125,19 +129,13 @@ fn manager_rule() -> zbus::Result<MatchRule<'static>> {
         .build()
 }
 
+/// What is done with a message.
+type Hear = fn(&Message, &Shared);
+
 /// Runs until the bus is lost.
-async fn serve(mut units: MessageStream, mut manager: MessageStream, shared: Arc<Shared>) {
-    loop {
-        // Both are streams: dropping one side of the select loses nothing.
-        let (message, of_unit) = tokio::select! {
-            message = units.next() => (message, true),
-            message = manager.next() => (message, false),
-        };
-        let Some(Ok(message)) = message else { break };
-        match of_unit {
-            true => unit_changed(&message, &shared),
-            false => manager_said(&message, &shared),
-        }
+async fn serve(mut messages: MessageStream, hear: Hear, shared: Arc<Shared>) {
+    while let Some(Ok(message)) = messages.next().await {
+        hear(&message, &shared);
     }
     shared.add(|news| news.lost = true);
 }
