@@ -57,10 +57,7 @@ impl Changes {
         let connection = systemd.connection();
         let shared = Arc::new(Shared::default());
         let mut listeners = JoinSet::new();
-        let rules: [(_, Hear); 2] = [
-            (unit_rule(), unit_changed),
-            (manager_rule(), manager_said),
-        ];
+        let rules: [(_, Hear); 2] = [(unit_rule(), unit_changed), (manager_rule(), manager_said)];
         for (rule, hear) in rules {
             let rule = rule.map_err(failed)?;
             let messages = MessageStream::for_match_rule(rule, connection, None).await;
