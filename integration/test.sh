@@ -120,7 +120,7 @@ quick_tier() {
   step "format" cargo fmt --check
   step "scripts" scripts
   step "lints" cargo clippy --locked --all-targets --quiet -- -D warnings
-  step "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+  step "docs" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
   step "licences" licences
   if command -v groff >/dev/null; then
     step "manual pages" manual_pages

@@ -10,4 +10,5 @@ pub mod process;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;
+pub mod unit_dir;
 pub mod units;

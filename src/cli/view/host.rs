@@ -23,6 +23,9 @@ pub enum ViewError {
     /// The directories of manifests.
     #[error(transparent)]
     Sources(#[from] WatchError),
+    /// The directory of unit files cannot be watched.
+    #[error("cannot watch unit files: raise the sysctl fs.inotify.max_user_instances")]
+    UnitFiles(#[source] std::io::Error),
     /// The thread that reads manifests ended early.
     #[error("reading manifests was interrupted")]
     Interrupted,

@@ -3,7 +3,8 @@
 use super::host::{Host, ViewError};
 use super::report::assemble;
 use super::{Filter, View};
-use crate::host::signals::{Changed, Changes};
+use crate::host::signals::Changes;
+use crate::host::unit_dir::UnitDir;
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::Observed;
 use crate::source::{self, Directories, Watcher};
@@ -15,6 +16,7 @@ pub struct Watch {
     host: Host,
     filter: Filter,
     units: Changes,
+    unit_files: UnitDir,
     files: Watcher,
     observed: Observed,
     sources: Directories,
@@ -23,7 +25,8 @@ pub struct Watch {
 
 /// What to look at again.
 enum News {
-    Units(Changed),
+    Everything,
+    Units(BTreeSet<UnitName>),
     Files(source::Changed),
 }
 
@@ -31,12 +34,15 @@ impl Watch {
     pub(super) async fn start(host: Host, filter: Filter) -> Result<Self, ViewError> {
         // Listening begins before the first look, so that nothing falls between them.
         let units = Changes::subscribe(&host.systemd).await?;
+        let unit_files =
+            UnitDir::watch(&host.settings.layout.units).map_err(ViewError::UnitFiles)?;
         let files = Watcher::new(host.settings.manifest_dirs())?;
         let (observed, sources) = tokio::try_join!(host.observe(&filter), host.sources())?;
         Ok(Self {
             host,
             filter,
             units,
+            unit_files,
             files,
             observed,
             sources,
@@ -48,11 +54,17 @@ impl Watch {
     pub async fn next(&mut self) -> Result<View, ViewError> {
         if self.begun {
             let news = tokio::select! {
-                units = self.units.next() => News::Units(units?),
+                changed = self.units.next() => match changed? {
+                    // While systemd reloads, it announces everything, and news among it is not told apart.
+                    changed if changed.reloaded => News::Everything,
+                    changed => News::Units(changed.units),
+                },
+                units = self.unit_files.next() => News::Units(units.map_err(ViewError::UnitFiles)?),
                 files = self.files.next() => News::Files(files?),
             };
             match news {
-                News::Units(changed) => self.look_again(changed).await?,
+                News::Everything => self.observed = self.host.observe(&self.filter).await?,
+                News::Units(units) => self.look_again(units).await?,
                 News::Files(changed) => self.read_again(changed),
             }
         }
@@ -66,18 +78,13 @@ impl Watch {
         ))
     }
 
-    async fn look_again(&mut self, changed: Changed) -> Result<(), ViewError> {
-        if changed.reloaded {
-            // While systemd reloads, it announces everything, and what is news among it is not told apart.
-            self.observed = self.host.observe(&self.filter).await?;
-            return Ok(());
-        }
+    async fn look_again(&mut self, units: BTreeSet<UnitName>) -> Result<(), ViewError> {
         let observer = &self.host.observer;
-        let keys = observer.pods_of(&self.observed, &changed.units).await?;
+        let keys = observer.pods_of(&self.observed, &units).await?;
         let pods: BTreeMap<PodKey, BTreeSet<UnitName>> = keys
             .into_iter()
             .filter(|key| self.filter.admits(key))
-            .map(|key| (key, changed.units.clone()))
+            .map(|key| (key, units.clone()))
             .collect();
         Ok(observer.refresh(&mut self.observed, &pods).await?)
     }
