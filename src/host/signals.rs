@@ -53,7 +53,10 @@ impl Changes {
     pub async fn subscribe(systemd: &Systemd) -> Result<Self, SystemdError> {
         let failed = |source| SystemdError::Manager("announce changes of its units", source);
         let shared = Arc::new(Shared::default());
-        let mut changes = Self { listeners: Vec::new(), shared: Arc::clone(&shared) };
+        let mut changes = Self {
+            listeners: Vec::new(),
+            shared: Arc::clone(&shared),
+        };
         let rules: [(_, fn(&Message, &Shared)); 2] =
             [(manager_rule(), manager_said), (unit_rule(), unit_changed)];
         for (rule, hear) in rules {
@@ -81,7 +84,9 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        self.listeners.iter().for_each(tokio::task::AbortHandle::abort);
+        self.listeners
+            .iter()
+            .for_each(tokio::task::AbortHandle::abort);
     }
 }
 
