@@ -349,8 +349,9 @@ pub fn pause(time: Duration) {
     let _ = never.recv_timeout(time);
 }
 
-/// A container that runs a shell script.
+/// A container that runs a shell script. Of `$$`, Kubernetes makes one dollar sign.
 pub fn sh(name: &str, script: &str) -> Value {
+    let script = script.replace("$$", "$$$$");
     json!({ "name": name, "image": "host:/bin/sh", "command": ["/bin/sh", "-c", script] })
 }
 
