@@ -92,7 +92,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
     if parts.state.has_new_orphans() {
         parts
             .applier
-            .forget_orphans()
+            .forget(&parts.state.observed.orphans)
             .await
             .map_err(AgentError::Systemd)?;
     }

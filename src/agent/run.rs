@@ -124,20 +124,16 @@ impl Agent {
         }
     }
 
-    /// Has systemd forget the units of pods that are gone, which something that wanted them at boot keeps loaded. Only
-    /// when nothing else is to be done: it takes a reload.
+    /// Has systemd forget the units of pods that are gone, which something that wanted them at boot keeps loaded.
     fn tidy(&mut self) {
-        let free = self.parts.state.at_rest() && self.tidying.is_none();
-        if free && self.parts.state.has_new_orphans() {
-            let applier = self.parts.applier.clone();
-            self.tidying = Some(tokio::spawn(async move { applier.forget_orphans().await }));
-        }
-        if self
-            .tidying
-            .as_ref()
-            .is_some_and(tokio::task::JoinHandle::is_finished)
-        {
+        let over = |task: &tokio::task::JoinHandle<_>| task.is_finished();
+        if self.tidying.as_ref().is_some_and(over) {
             self.tidying = None;
+        }
+        if self.tidying.is_none() && self.parts.state.has_new_orphans() {
+            let applier = self.parts.applier.clone();
+            let orphans = self.parts.state.observed.orphans.clone();
+            self.tidying = Some(tokio::spawn(async move { applier.forget(&orphans).await }));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::plan::step::{PodPlan, Step};
+use std::collections::BTreeSet;
 
 /// Runs steps on this host.
 #[derive(Debug, Clone)]
@@ -49,8 +50,11 @@ impl Applier {
         Self { systemd, layout }
     }
 
-    /// Has systemd let go of units whose files are gone.
-    pub async fn forget_orphans(&self) -> Result<(), SystemdError> {
+    /// Has systemd let go of units whose files are gone. One that failed is kept for that alone.
+    pub async fn forget(&self, orphans: &BTreeSet<UnitName>) -> Result<(), SystemdError> {
+        for unit in orphans {
+            self.systemd.reset_failed(unit).await?;
+        }
         self.systemd.reload().await
     }
 

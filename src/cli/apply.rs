@@ -8,7 +8,7 @@ use super::view::{Filter, Host};
 use crate::model::name::PodKey;
 use crate::model::status::{Condition, ConditionKind, Phase};
 use crate::source::{Object, split};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     }
     let well = store::converge("apply", context).await?;
     if args.wait {
-        return wait_for(pods(&objects, context), args.timeout, context).await;
+        return wait_for(wanted(&objects, context), args.timeout, context).await;
     }
     Ok(if well {
         Outcome::Done
@@ -79,8 +79,8 @@ fn refuse_foreign(objects: &[Object], context: &Context) -> Result<(), CliError>
     Ok(())
 }
 
-/// The pods that the objects stand for.
-fn pods(objects: &[Object], context: &Context) -> BTreeSet<PodKey> {
+/// The pods that the objects stand for, with their manifests.
+fn wanted(objects: &[Object], context: &Context) -> BTreeMap<PodKey, Box<str>> {
     let own = context.settings.layout.manifests();
     let names: BTreeSet<PathBuf> = objects
         .iter()
@@ -93,17 +93,19 @@ fn pods(objects: &[Object], context: &Context) -> BTreeSet<PodKey> {
         .pods
         .iter()
         .filter(|(_, pod)| names.contains(&pod.source.0));
-    found.map(|(key, _)| key.clone()).collect()
+    found
+        .map(|(key, pod)| (key.clone(), pod.manifest.clone()))
+        .collect()
 }
 
-/// Waits until every pod is ready or has ended well.
+/// Waits until every pod runs as its manifest says, and is ready or has ended well.
 async fn wait_for(
-    mut pods: BTreeSet<PodKey>,
+    mut pods: BTreeMap<PodKey, Box<str>>,
     timeout: Duration,
     context: &Context,
 ) -> Result<Outcome, CliError> {
     let host = Host::open(&context.settings).await?;
-    let names = pods.iter().map(|key| key.name.clone()).collect();
+    let names = pods.keys().map(|key| key.name.clone()).collect();
     let mut watch = host
         .watch(Filter {
             names,
@@ -115,7 +117,8 @@ async fn wait_for(
         let view = view?;
         for pod in view.pods {
             let status = &pod.report.status;
-            if !pods.contains(&pod.report.key) {
+            // What is seen may still be what ran before: then it says another manifest.
+            if pods.get(&pod.report.key) != Some(&pod.report.manifest) || pod.observed.is_none() {
                 continue;
             }
             let ready = |c: &Condition| c.kind == ConditionKind::Ready && c.status;
@@ -131,7 +134,7 @@ async fn wait_for(
             return Ok(Outcome::Done);
         }
     }
-    for key in &pods {
+    for key in pods.keys() {
         context.tell(format_args!(
             "error: timed out waiting for pod {key} to be ready"
         ));

@@ -6,7 +6,7 @@ use super::error::CliError;
 use crate::agent::AgentError;
 use crate::agent::pass::{look, once};
 use crate::host::files::Dir;
-use crate::host::lock::{Lock, try_lock};
+use crate::host::lock::{Lock, try_lock, wait_lock};
 use crate::host::systemd::Systemd;
 use crate::model::name::ObjectKey;
 use crate::source::What;
@@ -88,7 +88,13 @@ pub async fn converge(verb: &str, context: &Context) -> Result<bool, CliError> {
     let guard = match lock {
         Lock::Held(guard) => guard,
         Lock::Busy(holder) if holder.name == "vks run" => return Ok(true),
-        Lock::Busy(holder) => return Err(AgentError::Busy(holder).into()),
+        // Another command: it may have read the manifests before ours was there, so ours comes after it.
+        Lock::Busy(_) => {
+            let path = context.settings.layout.lock();
+            let wait = tokio::task::spawn_blocking(move || wait_lock(&path, &name));
+            let held = wait.await.map_err(|_| AgentError::Task)?;
+            held.map_err(AgentError::Lock)?
+        }
     };
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
     let mut parts = look(context.settings.clone(), systemd).await?;

@@ -42,20 +42,10 @@ pub struct Holder {
 /// Tries to take the lock and does not wait. `name` says to others what this process is.
 pub fn try_lock(path: &Path, name: &str) -> Result<Lock, LockError> {
     let attempt = || -> io::Result<Lock> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let options = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
-        let mut file = options?;
+        let mut file = open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0)?;
-                writeln!(file, "{} {name}", std::process::id())?;
+                sign(&mut file, name)?;
                 Ok(Lock::Held(Guard { file }))
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Busy(holder(&mut file))),
@@ -66,6 +56,34 @@ pub fn try_lock(path: &Path, name: &str) -> Result<Lock, LockError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Takes the lock, waiting for whoever holds it; blocks the thread.
+pub fn wait_lock(path: &Path, name: &str) -> Result<Guard, LockError> {
+    let attempt = || -> io::Result<Guard> {
+        let mut file = open(path)?;
+        file.lock()?;
+        sign(&mut file, name)?;
+        Ok(Guard { file })
+    };
+    attempt().map_err(|source| LockError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
+
+fn sign(file: &mut File, name: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{} {name}", std::process::id())
 }
 
 fn holder(file: &mut File) -> Holder {
