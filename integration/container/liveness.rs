@@ -59,7 +59,7 @@ fn a_process_that_ignores_term_is_killed() {
     let stubborn = "import signal, sys, runpy; real = signal.signal; signal.signal = lambda *a: None; \
                     real(signal.SIGTERM, signal.SIG_IGN); sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')";
     let mut container = server.container("c", &json!({ "livenessProbe": {
-        "httpGet": { "port": server.port }, "periodSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 2,
+        "httpGet": { "port": server.port }, "periodSeconds": 1, "failureThreshold": 8, "terminationGracePeriodSeconds": 2,
     } }));
     let command = container["command"].as_array_mut().unwrap();
     command.insert(1, json!(stubborn));
