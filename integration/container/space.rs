@@ -166,7 +166,7 @@ impl<'a> Space<'a> {
         let script = format!(
             "systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
              ls -d /etc/systemd/system.attached/*vks[.-]{ns}[.-]* /etc/systemd/system.attached/*/vks-{ns}-* \
-             /var/lib/vks/manifests/*{ns}* 2>/dev/null; true"
+             /var/lib/vks/manifests/*.{ns}.* 2>/dev/null; true"
         );
         left + &self.host.ok(&script)
     }
