@@ -2,7 +2,7 @@
 
 use super::host::{Host, own, shared};
 use super::lab;
-use super::space::{Space, sleeper, with};
+use super::space::{Space, sh, sleeper, with};
 use serde_json::json;
 
 /// All that vks may ever change, with times and content.

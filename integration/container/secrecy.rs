@@ -75,8 +75,9 @@ fn a_secret_is_nowhere_but_in_its_files() {
 
     let look = |what: &str, script: &str| {
         // What is looked for comes by a file: on the command line it would find itself.
-        host.machine.write("/run/patterns", &format!("{VALUE}\n{ENCODED}\n"), "0600");
-        let script = format!("{{ {script}; }} 2>&1 | grep -a -F -f /run/patterns | head -n 5");
+        host.machine
+            .write("/mnt/patterns", &format!("{VALUE}\n{ENCODED}\n"), "0600");
+        let script = format!("{{ {script}; }} 2>&1 | grep -a -F -f /mnt/patterns | head -n 5");
         let found = host.machine.sh(&script);
         assert_eq!(found.stdout, "", "{what}");
     };
