@@ -56,33 +56,37 @@ fn a_process_that_ignores_term_is_killed() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "livekill");
     let server = Server::new(&space, "http", "200");
-    let stubborn = "import signal, sys, runpy; real = signal.signal; signal.signal = lambda *a: None; \
-                    real(signal.SIGTERM, signal.SIG_IGN); sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')";
-    let mut container = server.container("c", &json!({ "livenessProbe": {
-        "httpGet": { "port": server.port }, "periodSeconds": 1, "failureThreshold": 8, "terminationGracePeriodSeconds": 2,
-    } }));
+    // Deaf to SIGTERM in its first run.
+    let stubborn = "import os, runpy, signal, sys; first = not os.path.exists('/t/livekill/ran'); \
+                    open('/t/livekill/ran', 'w'); first and signal.signal(signal.SIGTERM, signal.SIG_IGN); \
+                    keep = signal.signal; signal.signal = (lambda *a: None) if first else keep; sys.argv.pop(0); \
+                    runpy.run_path(sys.argv[0], run_name='__main__')";
+    let check =
+        json!({ "httpGet": { "port": server.port }, "periodSeconds": 1, "failureThreshold": 1 });
+    let up =
+        json!({ "tcpSocket": { "port": server.port }, "periodSeconds": 1, "failureThreshold": 60 });
+    let mut container = server.container(
+        "c",
+        &json!({
+            "startupProbe": up,
+            "livenessProbe": with(check, &json!({ "terminationGracePeriodSeconds": 2 })),
+        }),
+    );
     let command = container["command"].as_array_mut().unwrap();
     command.insert(1, json!(stubborn));
     command.insert(1, json!("-c"));
-    let pod = space.ready(
-        "kill",
-        &json!({ "terminationGracePeriodSeconds": 600, "containers": [container] }),
-    );
+    // The probe's own grace period goes before the pod's.
+    let spec = json!({ "terminationGracePeriodSeconds": 600, "containers": [container] });
+    let pod = space.ready("kill", &spec);
     server.wait_asked(1);
     server.answers("500");
     pod.wait_until("it has been killed", |pod| pod.restarts("c") >= 1);
+    server.answers("200");
     let last = pod.container("c")["lastState"]["terminated"].clone();
     assert_eq!(
         (&last["exitCode"], &last["signal"]),
         (&json!(137), &json!(9)),
         "{last}"
-    );
-    server.answers("200");
-    // The pod's own grace period is not waited for at the end of this test.
-    host.ok(&format!("kill -KILL {}", pod.pid("c")));
-    pod.space.apply_ok(
-        "kill",
-        &[space.manifest("kill", &json!({ "containers": [sleeper("c")] }))],
     );
     pod.wait_for("condition=Ready");
 }

@@ -47,7 +47,9 @@ fn http() {
         "httpHeaders": [{ "name": "X-Test", "value": "one" }, { "name": "X-Test", "value": "two" }],
     } });
     let pod = probed(&space, &server, &check, &json!({}));
+    // A redirection is followed on this host; one to another host is good enough, as for the kubelet.
     follows(&pod, &server, "302", "500");
+    follows(&pod, &server, "307 204", "307 500");
     let (_, first) = server.asked().remove(0);
     let (path, headers): (String, Vec<(String, String)>) = serde_json::from_str(&first).unwrap();
     assert_eq!(path, "/ok?a=b%20c");

@@ -158,15 +158,16 @@ impl<'a> Space<'a> {
             let out = self
                 .host
                 .vks(&["delete", "-f", &file, "--ignore-not-found"]);
-            // What was refused was never taken on.
-            if out.code != 0 && !out.stderr.contains("does not implement") {
+            if out.code != 0 {
                 let _ = writeln!(left, "vks delete -f {file}: {}{}", out.stdout, out.stderr);
             }
         }
+        // Units without a file that vks-pods.target names go with the agent's next reload.
         let script = format!(
-            "systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
+            "left() {{ systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
              ls -d /etc/systemd/system.attached/*vks[.-]{ns}[.-]* /etc/systemd/system.attached/*/vks-{ns}-* \
-             /var/lib/vks/manifests/*.{ns}.* 2>/dev/null; true"
+             /var/lib/vks/manifests/*.{ns}.* 2>/dev/null; }}; \
+             i=0; while left | grep -q . && [ $i -lt 300 ]; do i=$((i+1)); sleep 0.1; done; left; true"
         );
         left + &self.host.ok(&script)
     }
@@ -190,8 +191,16 @@ impl Drop for Space<'_> {
         let complaints = self
             .host
             .verify_units("/etc/systemd/system.attached", self.name);
+        // Some pods have a program on purpose that is not there.
+        let complaints: Vec<&str> = complaints
+            .lines()
+            .filter(|line| !line.ends_with("is not executable: No such file or directory"))
+            .collect();
         let left = self.clean();
-        assert_eq!(complaints, "", "systemd-analyze verify complains");
+        assert!(
+            complaints.is_empty(),
+            "{complaints:?}: systemd-analyze verify complains"
+        );
         assert_eq!(left, "", "left after the pods were deleted");
     }
 }

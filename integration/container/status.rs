@@ -302,6 +302,10 @@ fn watch_shows_changes_as_they_come() {
     host.wait("! vks get pod w -n stwatch 2>/dev/null");
     host.ok("systemctl stop watch-of-test");
     let seen = space.lines("out");
+    let seen: Vec<String> = seen
+        .into_iter()
+        .filter(|line| !line.starts_with("No resources"))
+        .collect();
     let states: Vec<&str> = seen
         .iter()
         .map(|line| line.split_whitespace().nth(2).unwrap())

@@ -2,7 +2,8 @@
 
 What it answers is in the file DIR/answer, read at each request; what it was asked goes to DIR/asked, a line each,
 after the time since boot. KIND is http, https, tcp or grpc.
-  http, https  answer: a status, or "slow" for no answer in time
+  http, https  answer: a status, or "slow" for no answer in time; a redirection leads to another host, unless
+               a second status follows it, which is then that of where it leads
   tcp          listens only while the answer is "open"
   grpc         answer: a number of grpc.health.v1.HealthCheckResponse.ServingStatus (1 is SERVING), or "error"
 """
@@ -29,9 +30,12 @@ class Http(http.server.BaseHTTPRequestHandler):
         if what == "slow":
             time.sleep(5)
             what = "200"
-        self.send_response(int(what))
-        if what.startswith("3"):
-            self.send_header("Location", "/elsewhere")
+        status, *after = what.split()
+        if self.path == "/there":
+            status = after[0]
+        self.send_response(int(status))
+        if status.startswith("3"):
+            self.send_header("Location", "/there" if after else "http://elsewhere.invalid/")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
