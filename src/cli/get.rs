@@ -78,7 +78,7 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse(&args.objects)?;
+    let target = Target::parse_pods(&args.objects)?;
     let filter = filter(args, &target, context)?;
     let host = Host::open(&context.settings).await?;
     let watching = args.watch || args.watch_only;
