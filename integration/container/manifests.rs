@@ -285,9 +285,10 @@ fn a_directory_that_is_away_stops_nothing() {
     host.ok("rm /etc/vks/pods.d; mv /etc/vks/pods.away /etc/vks/pods.d");
     seen_to("back");
     // The file itself cannot be read.
-    host.ok("mv /etc/vks/pods.d/p.yaml /t/away/; ln -s p.yaml /etc/vks/pods.d/p.yaml");
+    // In one step each time: a file that is gone for a moment is a removed file.
+    host.ok("cp /etc/vks/pods.d/p.yaml /t/away/; ln -s nowhere /etc/vks/pods.d/.new; mv -T /etc/vks/pods.d/.new /etc/vks/pods.d/p.yaml");
     seen_to("dangling");
-    host.ok("rm /etc/vks/pods.d/p.yaml; mv /t/away/p.yaml /etc/vks/pods.d/");
+    host.ok("mv -T /t/away/p.yaml /etc/vks/pods.d/p.yaml");
     seen_to("file-back");
     // And now it is really taken away.
     take(&host, "p.yaml", "away");

@@ -215,8 +215,9 @@ fn config_pod<'a>(space: &'a Space<'a>, kind: &str, data: &Value) -> Pod<'a> {
     let at = space.path("in");
     // Reads in a loop: both files must always be of one generation.
     let reader = format!(
-        "import os\nwhile True:\n fd = os.open('{at}/..data', os.O_RDONLY)\n \
-         a, b = (open(f, opener=lambda p, f: os.open(p, f, dir_fd=fd)).read() for f in ('a', 'b'))\n os.close(fd)\n \
+        "import os\nwhile True:\n fd = os.open('{at}/..data', os.O_RDONLY)\n try:\n  \
+         a, b = (open(f, opener=lambda p, f: os.open(p, f, dir_fd=fd)).read() for f in ('a', 'b'))\n \
+         except FileNotFoundError: continue\n finally: os.close(fd)\n \
          if a != b: open('{}', 'a').write(a + b)\n open('{}', 'w').write(a)\n",
         space.path("torn"),
         space.path("reading"),
