@@ -37,7 +37,7 @@ fn pods_come_up_by_systemd_alone() {
     let log = space.lines("log");
     let at = |name: &str| {
         log.iter()
-            .position(|line| line.starts_with(&format!("{name} ")))
+            .position(|line| line == name || line.starts_with(&format!("{name} ")))
             .unwrap_or_else(|| panic!("{name}: {log:?}"))
     };
     assert!(

@@ -2,7 +2,7 @@
 
 use super::host::{Host, own, shared};
 use super::lab;
-use super::space::{Space, sh, sleeper};
+use super::space::{Space, sh, sleeper, with};
 use serde_json::json;
 
 /// All that vks may ever change, with times and content.
@@ -249,7 +249,12 @@ fn apply_wait_says_what_does_not_come_up() {
     let space = Space::new(&host, "waitfail");
     let out = space.apply(
         "p",
-        &[space.manifest("p", &json!({ "containers": [sh("c", "exit 1")] }))],
+        &[space.manifest(
+            "p",
+            &json!({ "containers": [with(sleeper("c"), &json!({
+            "readinessProbe": { "exec": { "command": ["false"] } }
+        }))] }),
+        )],
         &["--wait", "--timeout", "3s"],
     );
     assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);

@@ -74,9 +74,11 @@ fn a_secret_is_nowhere_but_in_its_files() {
     space.ready("after", &json!({ "containers": [sleeper("c")] }));
 
     let look = |what: &str, script: &str| {
-        let found = host.machine.sh(&format!(
-            "{{ {script}; }} 2>&1 | grep -a -e '{VALUE}' -e '{ENCODED}' | head -n 5"
-        ));
+        // What is looked for comes by a file: on the command line it would find itself.
+        host.machine
+            .write("/mnt/patterns", &format!("{VALUE}\n{ENCODED}\n"), "0600");
+        let script = format!("{{ {script}; }} 2>&1 | grep -a -F -f /mnt/patterns | head -n 5");
+        let found = host.machine.sh(&script);
         assert_eq!(found.stdout, "", "{what}");
     };
     look("units", "cat /etc/systemd/system.attached/vks*");

@@ -30,7 +30,7 @@ pub enum AgentError {
     #[error("failed to take the lock")]
     Lock(#[source] LockError),
     /// Another agent or command is at work.
-    #[error("{} (pid {}) is at work on this host: stop it, or wait for its end", .0.name, .0.pid)]
+    #[error("failed to take the lock: {} (pid {}) is at work on this host: stop it, or wait for its end", .0.name, .0.pid)]
     Busy(Holder),
     /// No connection to systemd.
     #[error("failed to reach systemd")]

@@ -36,7 +36,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let mut agent = Agent {
         parts,
         tasks: JoinSet::new(),
-        tidying: None,
+        tidying: JoinSet::new(),
         told: String::new(),
         ready: false,
     };
@@ -46,8 +46,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
 struct Agent {
     parts: Parts,
     tasks: JoinSet<(PodKey, Result<(), ApplyError>)>,
-    /// The reload of [`Agent::tidy`]; its end is seen by systemd's signal.
-    tidying: Option<tokio::task::JoinHandle<Result<(), SystemdError>>>,
+    /// The reload of [`Agent::tidy`].
+    tidying: JoinSet<Result<(), SystemdError>>,
     told: String,
     ready: bool,
 }
@@ -92,6 +92,11 @@ impl Agent {
                     let (key, result) = done.map_err(|_| AgentError::Task)?;
                     self.done(key, result).await?;
                 }
+                Some(tidied) = self.tidying.join_next() => {
+                    if let Err(error) = tidied.map_err(|_| AgentError::Task)? {
+                        log::warn!("units of pods that are gone stay loaded: {error}");
+                    }
+                }
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
@@ -126,14 +131,11 @@ impl Agent {
 
     /// Has systemd forget the units of pods that are gone, which something that wanted them at boot keeps loaded.
     fn tidy(&mut self) {
-        let over = |task: &tokio::task::JoinHandle<_>| task.is_finished();
-        if self.tidying.as_ref().is_some_and(over) {
-            self.tidying = None;
-        }
-        if self.tidying.is_none() && self.parts.state.has_new_orphans() {
+        if self.tidying.is_empty() && self.parts.state.has_new_orphans() {
             let applier = self.parts.applier.clone();
             let orphans = self.parts.state.observed.orphans.clone();
-            self.tidying = Some(tokio::spawn(async move { applier.forget(&orphans).await }));
+            self.tidying
+                .spawn(async move { applier.forget(&orphans).await });
         }
     }
 

@@ -11,6 +11,7 @@ use crate::model::name::{ObjectKey, ObjectName, PodKey};
 use crate::source::{Directories, What, split};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Stop pods and forget their manifests
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,9 @@ pub struct Args {
     /// No failure when there is no such object
     #[arg(long)]
     pub ignore_not_found: bool,
+    /// Seconds that the pods get to end by themselves, instead of their own grace period
+    #[arg(long, value_name = "SECONDS")]
+    pub grace_period: Option<u32>,
     /// Wait until the pods are gone
     #[arg(
         long,
@@ -86,10 +90,18 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             }
         }
     }
-    wrong |= !store::converge("delete", context).await?;
-    if args.wait {
-        gone(&pods, context).await?;
-    }
+    let host = Host::open(&context.settings).await?;
+    let ended = async {
+        let well = store::converge("delete", context).await?;
+        if args.wait || args.grace_period.is_some() {
+            gone(&host, &pods).await?;
+        }
+        Ok::<_, CliError>(well)
+    };
+    wrong |= !match args.grace_period {
+        None => ended.await?,
+        Some(seconds) => shortened(ended, seconds, &host, &pods).await?,
+    };
     Ok(if wrong {
         Outcome::Code(1)
     } else {
@@ -162,12 +174,46 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
     all.map(|(what, _)| what.clone()).filter(fits).collect()
 }
 
+/// Kills what still runs of these pods when the time is over; systemd's own stop then ends at once.
+async fn shortened(
+    ended: impl Future<Output = Result<bool, CliError>>,
+    seconds: u32,
+    host: &Host,
+    pods: &BTreeSet<PodKey>,
+) -> Result<bool, CliError> {
+    tokio::pin!(ended);
+    let limit = Duration::from_secs(seconds.into());
+    if let Ok(well) = tokio::time::timeout(limit, &mut ended).await {
+        return well;
+    }
+    let names = pods.iter().map(|key| key.name.clone()).collect();
+    let view = host
+        .running(&Filter {
+            names,
+            ..Filter::default()
+        })
+        .await?;
+    let left = view
+        .pods
+        .iter()
+        .filter(|pod| pods.contains(&pod.report.key));
+    for unit in left
+        .filter_map(|pod| pod.observed.as_ref())
+        .flat_map(|pod| pod.units.keys())
+    {
+        if unit.as_str().ends_with(".service") {
+            // One that has just ended cannot be killed: that is what was wanted.
+            let _ = host.kill(unit).await;
+        }
+    }
+    ended.await
+}
+
 /// Waits until nothing of these pods is left.
-async fn gone(pods: &BTreeSet<PodKey>, context: &Context) -> Result<(), CliError> {
+async fn gone(host: &Host, pods: &BTreeSet<PodKey>) -> Result<(), CliError> {
     if pods.is_empty() {
         return Ok(());
     }
-    let host = Host::open(&context.settings).await?;
     let names = pods.iter().map(|key| key.name.clone()).collect();
     let mut watch = host
         .watch(Filter {

@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
+/// What is done with a message.
+type Hear = fn(&Message, &Shared);
+
 /// What changed since the last look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
@@ -57,8 +60,7 @@ impl Changes {
             listeners: Vec::new(),
             shared: Arc::clone(&shared),
         };
-        let rules: [(_, fn(&Message, &Shared)); 2] =
-            [(manager_rule(), manager_said), (unit_rule(), unit_changed)];
+        let rules: [(_, Hear); 2] = [(manager_rule(), manager_said), (unit_rule(), unit_changed)];
         for (rule, hear) in rules {
             let rule = rule.map_err(failed)?;
             let messages = MessageStream::for_match_rule(rule, systemd.connection(), None).await;

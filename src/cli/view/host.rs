@@ -4,7 +4,8 @@ use super::report::assemble;
 use super::watch::Watch;
 use super::{Filter, View};
 use crate::config::Settings;
-use crate::host::systemd::{Systemd, SystemdError};
+use crate::host::systemd::{Systemd, SystemdError, Whom};
+use crate::model::name::UnitName;
 use crate::model::observed::Observed;
 use crate::observe::{ObserveError, Observer};
 use crate::source::{Directories, WatchError};
@@ -65,6 +66,11 @@ impl Host {
     pub async fn running(&self, filter: &Filter) -> Result<View, ViewError> {
         let observed = self.observe(filter).await?;
         Ok(assemble(filter, &observed, None, &self.settings))
+    }
+
+    /// Kills all processes of a unit.
+    pub async fn kill(&self, unit: &UnitName) -> Result<(), ViewError> {
+        Ok(self.systemd.kill(unit, Whom::All, 9).await?)
     }
 
     /// Views of these pods from now on.
