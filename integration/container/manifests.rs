@@ -220,7 +220,7 @@ fn two_files_for_one_pod() {
     let text = |seconds: &str| {
         YAML.replace("formats", "twice")
             .replace("name: y", "name: p")
-            .replace("1d", seconds)
+            .replace("1d", &format!("{seconds:?}"))
     };
     put(&host, "twice-a.yaml", &text("1000001"));
     host.vks_ok(&[
@@ -285,9 +285,10 @@ fn a_directory_that_is_away_stops_nothing() {
     host.ok("rm /etc/vks/pods.d; mv /etc/vks/pods.away /etc/vks/pods.d");
     seen_to("back");
     // The file itself cannot be read.
-    host.ok("mv /etc/vks/pods.d/p.yaml /t/away/; ln -s p.yaml /etc/vks/pods.d/p.yaml");
+    // At no moment is it not there.
+    host.ok("cp /etc/vks/pods.d/p.yaml /t/away/; ln -s p.yaml /etc/vks/loop; mv -T /etc/vks/loop /etc/vks/pods.d/p.yaml");
     seen_to("dangling");
-    host.ok("rm /etc/vks/pods.d/p.yaml; mv /t/away/p.yaml /etc/vks/pods.d/");
+    host.ok("mv -T /t/away/p.yaml /etc/vks/pods.d/p.yaml");
     seen_to("file-back");
     // And now it is really taken away.
     take(&host, "p.yaml", "away");
