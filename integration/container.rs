@@ -4,6 +4,12 @@
 //! reader: /proc, journalctl, systemctl, ip, files that the pods themselves write; never by the text of a unit.
 
 #![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    reason = "tests: a story each"
+)]
 
 mod lab;
 

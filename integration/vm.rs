@@ -4,6 +4,12 @@
 //! words of `vm/common.sh`, and `done N` at its end.
 
 #![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    reason = "tests: a story each"
+)]
 
 mod lab;
 

@@ -220,7 +220,7 @@ fn two_files_for_one_pod() {
     let text = |seconds: &str| {
         YAML.replace("formats", "twice")
             .replace("name: y", "name: p")
-            .replace("1d", &format!("{seconds:?}"))
+            .replace("1d", seconds)
     };
     put(&host, "twice-a.yaml", &text("1000001"));
     host.vks_ok(&[
@@ -285,8 +285,8 @@ fn a_directory_that_is_away_stops_nothing() {
     host.ok("rm /etc/vks/pods.d; mv /etc/vks/pods.away /etc/vks/pods.d");
     seen_to("back");
     // The file itself cannot be read.
-    // At no moment is it not there.
-    host.ok("cp /etc/vks/pods.d/p.yaml /t/away/; ln -s p.yaml /etc/vks/loop; mv -T /etc/vks/loop /etc/vks/pods.d/p.yaml");
+    // In one step each time: a file that is gone for a moment is a removed file.
+    host.ok("cp /etc/vks/pods.d/p.yaml /t/away/; ln -s nowhere /etc/vks/pods.d/.new; mv -T /etc/vks/pods.d/.new /etc/vks/pods.d/p.yaml");
     seen_to("dangling");
     host.ok("mv -T /t/away/p.yaml /etc/vks/pods.d/p.yaml");
     seen_to("file-back");

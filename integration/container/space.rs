@@ -158,8 +158,7 @@ impl<'a> Space<'a> {
             let out = self
                 .host
                 .vks(&["delete", "-f", &file, "--ignore-not-found"]);
-            // What was refused was never taken on.
-            if out.code != 0 && !out.stderr.contains("does not implement") {
+            if out.code != 0 {
                 let _ = writeln!(left, "vks delete -f {file}: {}{}", out.stdout, out.stderr);
             }
         }

@@ -167,7 +167,7 @@ fn yaml_is_the_same_as_json() {
         .enumerate()
         .map(|(i, value)| json!({ "name": format!("V{i}"), "value": value }))
         .collect();
-    let pod = space.ready(
+    space.ready(
         "yaml",
         &json!({ "containers": [with(sleeper("c"), &json!({ "env": env }))] }),
     );
@@ -187,7 +187,6 @@ fn yaml_is_the_same_as_json() {
         .map(|entry| entry["value"].as_str().unwrap())
         .collect();
     assert_eq!(got, odd);
-    drop(pod);
 }
 
 #[test]

@@ -215,9 +215,9 @@ fn config_pod<'a>(space: &'a Space<'a>, kind: &str, data: &Value) -> Pod<'a> {
     let at = space.path("in");
     // Reads in a loop: both files must always be of one generation.
     let reader = format!(
-        "import os\nwhile True:\n try:\n  fd = os.open('{at}/..data', os.O_RDONLY)\n  \
+        "import os\nwhile True:\n fd = os.open('{at}/..data', os.O_RDONLY)\n try:\n  \
          a, b = (open(f, opener=lambda p, f: os.open(p, f, dir_fd=fd)).read() for f in ('a', 'b'))\n \
-         except FileNotFoundError: continue  # what was opened is gone already\n finally: os.close(fd)\n \
+         except FileNotFoundError: continue\n finally: os.close(fd)\n \
          if a != b: open('{}', 'a').write(a + b)\n open('{}', 'w').write(a)\n",
         space.path("torn"),
         space.path("reading"),
@@ -303,7 +303,7 @@ fn secrets_are_on_tmpfs_and_for_root_only_on_the_host() {
             with(mount(sh("user", "cat /t/secretfs/in/bin >/t/secretfs/copy; exec sleep 1d"), "v", "/t/secretfs/in", &json!({})), &user),
         ],
     });
-    let pod = space.ready("pod", &spec);
+    let pod = space.ready("secret", &spec);
     let at = format!("/proc/{}/root/t/secretfs/in/bin", pod.pid("root"));
     assert_eq!(host.bytes(&at), binary);
     assert_eq!(

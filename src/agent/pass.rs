@@ -27,15 +27,21 @@ pub struct Parts {
     pub state: State,
 }
 
-/// Connects, checks systemd's version, reads everything. Changes nothing.
-pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
+/// Refuses a systemd that would not keep what pods ask for.
+pub async fn check_version(systemd: &Systemd) -> Result<(), AgentError> {
     let found = systemd.version().await.map_err(AgentError::Systemd)?;
-    if found < OLDEST_SYSTEMD {
-        return Err(AgentError::OldSystemd {
+    match found < OLDEST_SYSTEMD {
+        true => Err(AgentError::OldSystemd {
             found,
             needed: OLDEST_SYSTEMD,
-        });
+        }),
+        false => Ok(()),
     }
+}
+
+/// Checks systemd's version and reads everything. Changes nothing.
+pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
+    check_version(&systemd).await?;
     let directories = settings.manifest_dirs();
     let load = move || {
         let mut sources = Directories::new(directories);

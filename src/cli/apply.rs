@@ -45,6 +45,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         return Ok(Outcome::Code(1));
     }
     refuse_foreign(&objects, context)?;
+    store::check_host().await?;
     for object in &objects {
         if let Some((kind, key)) = store::parts(&object.what) {
             let change = store::put(context, &store::file_name(kind, key), &object.json)?;

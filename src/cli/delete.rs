@@ -55,6 +55,7 @@ pub struct Args {
 
 /// Removes the manifests that `vks apply` kept; the pods stop with their grace period.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    store::check_host().await?;
     let sources = manifests::configured(context);
     let (objects, mut wrong) = wanted(args, &sources, context)?;
     let own = context.settings.layout.manifests();

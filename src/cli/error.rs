@@ -25,7 +25,7 @@ pub enum CliError {
     #[error(transparent)]
     View(#[from] ViewError),
     /// There is no such object.
-    #[error("{kind} {name:?} not found in namespace {:?}", namespace.as_str())]
+    #[error("{kind} {:?} not found in namespace {:?}", name.as_str(), namespace.as_str())]
     NotFound {
         /// The kind in the plural.
         kind: &'static str,

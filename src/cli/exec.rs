@@ -63,7 +63,7 @@ pub enum ExecError {
     #[error(transparent)]
     Choose(#[from] ChooseError),
     /// There is nothing to enter.
-    #[error("container {container:?} in pod {pod:?} is not running")]
+    #[error("container {container:?} in pod {:?} is not running", pod.as_str())]
     NotRunning {
         /// The pod.
         pod: ObjectName,
@@ -210,9 +210,7 @@ async fn with_terminal(
     if let Some(raw) = &raw {
         raw.copy_size(&ours).map_err(ExecError::Terminal)?;
     } else if args.stdin {
-        context.tell(
-            "The input is no terminal: the program gets one, but what it echoes stays visible.",
-        );
+        context.tell("The input is not a terminal: keys and window size cannot be passed on.");
     }
     let mut child = start_on(args, pid, theirs)
         .map_err(|error| ExecError::Start(container.to_owned(), error))?;

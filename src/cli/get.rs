@@ -78,7 +78,7 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse(&args.objects)?;
+    let target = Target::parse_pods(&args.objects)?;
     let filter = filter(args, &target, context)?;
     let host = Host::open(&context.settings).await?;
     let watching = args.watch || args.watch_only;
@@ -247,12 +247,24 @@ impl<'a> Printer<'a> {
         text
     }
 
-    /// Whether a change shows. Rows are compared as of the same moment: time alone is no change.
+    /// Whether a change shows. Rows are compared as of the same moment and without the age: time alone is no
+    /// change.
     fn differs(&self, old: &PodView, new: &PodView) -> bool {
+        let moment = now();
+        let row = |pod| {
+            let mut row = self.columns.row(pod, self.node, moment);
+            row.remove(self.column("AGE"));
+            row
+        };
         match self.format {
-            None | Some(Format::Wide) => self.row(old) != self.row(new),
+            None | Some(Format::Wide) => row(old) != row(new),
             _ => old.report != new.report,
         }
+    }
+
+    fn column(&self, header: &str) -> usize {
+        let headers = self.columns.headers();
+        headers.iter().position(|name| *name == header).unwrap_or(0)
     }
 
     fn one(&mut self, pod: &PodView, gone: bool) -> String {
@@ -262,7 +274,7 @@ impl<'a> Printer<'a> {
             None | Some(Format::Wide) => {
                 let mut row = self.row(pod);
                 if gone {
-                    row[usize::from(self.columns.namespace) + 2] = "Deleted".into();
+                    row[self.column("STATUS")] = "Deleted".into();
                 }
                 self.table.text(vec![row])
             }

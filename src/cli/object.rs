@@ -16,6 +16,12 @@ pub fn object(report: &PodReport) -> Value {
     if let Some(uid) = &report.uid {
         metadata["uid"] = uid.as_str().into();
     }
+    if let (true, Some(start)) = (
+        metadata["creationTimestamp"].is_null(),
+        report.status.start_time,
+    ) {
+        metadata["creationTimestamp"] = start.to_string().into();
+    }
     // Every field of a status is text, a number or a list: it always has a JSON form.
     object["status"] = serde_json::to_value(&report.status).unwrap_or_default();
     object.sort_all_objects();

@@ -37,7 +37,7 @@ pub struct Args {
 
 /// Stops and starts, pod by pod or container by container. A pod that had ended for good runs once more.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse(&args.objects)?;
+    let target = Target::parse_pods(&args.objects)?;
     if target.names.is_empty() && args.selector.is_none() && !args.all {
         return Err(TargetError::Unnamed.into());
     }
@@ -53,7 +53,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     for name in &target.names {
         if !view.pods.iter().any(|pod| pod.report.key.name == *name) {
             wrong = true;
-            context.tell(format_args!("error: pod {name:?} not found"));
+            context.tell(format_args!("error: pod {name} not found"));
         }
     }
     for pod in &view.pods {

@@ -69,27 +69,32 @@ pub enum TargetError {
         /// What is wrong with it.
         source: NameError,
     },
+    /// A kind that only lives in manifests.
+    #[error(
+        "{0} objects are not shown or waited for: vks get pods shows what runs, vks delete removes them"
+    )]
+    NotShown(&'static str),
+    /// `pod/web deployment/db`.
+    #[error("name objects of one kind at a time: this asks for {0} and {1}")]
+    Kinds(&'static str, &'static str),
     /// No name where one is needed.
     #[error("name the pods, choose them with -l, or take all of them with --all")]
     Unnamed,
 }
 
 impl Target {
-    /// From the arguments of `get`, `describe`, `wait` and the like.
+    /// From the arguments of verbs for manifests, such as `delete`.
     pub fn parse(arguments: &[String]) -> Result<Self, TargetError> {
         let first = arguments.first().ok_or(TargetError::Nothing)?;
         let slashed = first.contains('/');
         let mut target = Self {
-            kind: Kind::Pod,
+            kind: kinds(first.split_once('/').map_or(first, |(word, _)| word))?,
             names: Vec::new(),
         };
-        if !slashed {
-            target.kind = kinds(first)?;
-        }
         for argument in &arguments[usize::from(!slashed)..] {
             let text = match (slashed, argument.split_once('/')) {
                 (true, Some((word, rest))) => {
-                    target.kind = kind(word)?;
+                    same(target.kind, kind(word)?)?;
                     rest
                 }
                 (false, None) => argument,
@@ -101,6 +106,15 @@ impl Target {
             }
         }
         Ok(target)
+    }
+
+    /// From the arguments of verbs for what runs: only pods do.
+    pub fn parse_pods(arguments: &[String]) -> Result<Self, TargetError> {
+        let target = Self::parse(arguments)?;
+        match target.kind {
+            Kind::Pod => Ok(target),
+            other => Err(TargetError::NotShown(other.singular())),
+        }
     }
 
     /// One pod, as `logs` and `exec` take it: `web` or `pod/web`.
@@ -115,13 +129,21 @@ impl Target {
     }
 }
 
-/// `pods`, or several kinds with commas between them, which are all the same one so far.
+/// `pods`, or several words for it with commas between them.
 fn kinds(words: &str) -> Result<Kind, TargetError> {
-    let mut found = Kind::Pod;
-    for word in words.split(',') {
-        found = kind(word)?;
+    let mut words = words.split(',').map(kind);
+    let first = words.next().unwrap_or(Err(TargetError::Nothing))?;
+    for other in words {
+        same(first, other?)?;
     }
-    Ok(found)
+    Ok(first)
+}
+
+fn same(one: Kind, other: Kind) -> Result<(), TargetError> {
+    match one == other {
+        true => Ok(()),
+        false => Err(TargetError::Kinds(one.singular(), other.singular())),
+    }
 }
 
 fn kind(word: &str) -> Result<Kind, TargetError> {
@@ -165,6 +187,12 @@ mod tests {
     fn what_does_not_fit_is_named() {
         assert_eq!(parse(&[]), Err(TargetError::Nothing));
         assert_eq!(parse(&["foo"]), Err(TargetError::Kind("foo".into())));
+        let two = Err(TargetError::Kinds("pod", "deployment"));
+        assert_eq!(parse(&["pod/a", "deploy/b"]), two);
+        assert_eq!(parse(&["pods,deploy"]), two);
+        let secret = ["secret/x".to_owned()];
+        let refused = Err(TargetError::NotShown("secret"));
+        assert_eq!(Target::parse_pods(&secret), refused);
         assert_eq!(parse(&["svc/a"]), Err(TargetError::Kind("svc".into())));
         assert_eq!(parse(&["pod/a", "b"]), Err(TargetError::Mixed("b".into())));
         assert_eq!(

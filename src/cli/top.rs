@@ -89,7 +89,7 @@ struct Running {
 
 /// Measures for a second and prints.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = super::target::Target::parse(&args.objects)?;
+    let target = super::target::Target::parse_pods(&args.objects)?;
     if !Path::new(HIERARCHY).join("cgroup.controllers").exists() {
         return Err(TopError::Hierarchy(HIERARCHY).into());
     }

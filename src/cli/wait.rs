@@ -174,7 +174,7 @@ impl Waiting<'_> {
 
 /// Waits, and says of each pod when it is through.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse(&args.objects)?;
+    let target = Target::parse_pods(&args.objects)?;
     if target.names.is_empty() && args.selector.is_none() && !args.all {
         return Err(TargetError::Unnamed.into());
     }

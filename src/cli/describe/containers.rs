@@ -20,7 +20,7 @@ pub fn sections(text: &mut Text, pod: &PodView, scene: &Scene) {
             text.line(1, &format!("{name}:"));
             one(text, container, pod.container_status(name), scene);
             environment::sections(text, container);
-            mounts(text, container);
+            mounts(text, container, &pod.manifest["spec"]["volumes"]);
         }
     }
 }
@@ -191,7 +191,7 @@ fn check(probe: &Value) -> String {
     }
 }
 
-fn mounts(text: &mut Text, container: &Value) {
+fn mounts(text: &mut Text, container: &Value, volumes: &Value) {
     let mounts = container["volumeMounts"]
         .as_array()
         .filter(|mounts| !mounts.is_empty());
@@ -202,14 +202,16 @@ fn mounts(text: &mut Text, container: &Value) {
     text.line(2, "Mounts:");
     for mount in mounts {
         let word = |field: &str| mount[field].as_str().unwrap_or_default();
-        let access = if mount["readOnly"] == true {
-            "ro"
-        } else {
-            "rw"
-        };
-        text.line(
-            3,
-            &format!("{} from {} ({access})", word("mountPath"), word("name")),
-        );
+        let read_only = mount["readOnly"] == true || is_data(volumes, &mount["name"]);
+        let access = if read_only { "ro" } else { "rw" };
+        let line = format!("{} from {} ({access})", word("mountPath"), word("name"));
+        text.line(3, &line);
     }
+}
+
+/// Config maps and secrets are read-only however they are mounted.
+fn is_data(volumes: &Value, name: &Value) -> bool {
+    let mut volumes = volumes.as_array().into_iter().flatten();
+    let volume = volumes.find(|volume| volume["name"] == *name);
+    volume.is_some_and(|volume| volume["configMap"].is_object() || volume["secret"].is_object())
 }

@@ -39,7 +39,7 @@ pub struct Args {
 
 /// Prints the descriptions, two blank lines between them.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse(&args.objects)?;
+    let target = Target::parse_pods(&args.objects)?;
     if !target.names.is_empty() && (args.selector.is_some() || args.all_namespaces) {
         return Err(CliError::Usage(
             "choose by name, or by -l and -A".to_owned(),

@@ -4,6 +4,7 @@ use super::{Scene, Text};
 use crate::cli::object::text_map;
 use crate::cli::view::PodView;
 use crate::model::identity::UnitRole;
+use crate::model::name::UnitName;
 use crate::model::observed::{ActiveState, ObservedUnit};
 use crate::model::pod::{ContainerRole, QosClass};
 use crate::model::status::Condition;
@@ -130,14 +131,16 @@ pub fn units(text: &mut Text, pod: &PodView) {
         };
         text.line(
             1,
-            &format!("{name}\t{}\t{}\t{pid}", role(unit), state(unit)),
+            &format!("{name}\t{}\t{}\t{pid}", role(name, unit), state(unit)),
         );
     }
 }
 
-fn role(unit: &ObservedUnit) -> String {
+fn role(name: &UnitName, unit: &ObservedUnit) -> String {
     let Some(identity) = &unit.identity else {
-        return "(no file)".to_owned();
+        // systemd makes a slice by itself when it has nothing to say.
+        let slice = name.as_str().ends_with(".slice");
+        return if slice { "slice" } else { "(no file)" }.to_owned();
     };
     match &identity.role {
         UnitRole::Pod => "pod".to_owned(),

@@ -62,10 +62,21 @@ impl Host {
         ))
     }
 
-    /// What the host has now; manifests are not read, so pods that have no units yet are not seen.
+    /// What the host has now. Manifests are read only when it has not all that is asked for by name, to tell
+    /// pods that wait from those that do not exist.
     pub async fn running(&self, filter: &Filter) -> Result<View, ViewError> {
         let observed = self.observe(filter).await?;
-        Ok(assemble(filter, &observed, None, &self.settings))
+        let view = assemble(filter, &observed, None, &self.settings);
+        if view.pods.len() >= filter.names.len() {
+            return Ok(view);
+        }
+        let sources = self.sources().await?;
+        Ok(assemble(
+            filter,
+            &observed,
+            Some(sources.desired()),
+            &self.settings,
+        ))
     }
 
     /// Kills all processes of a unit.
