@@ -118,6 +118,33 @@ fn a_hook_that_hangs_is_given_up() {
     );
 }
 
+#[test]
+fn delete_can_shorten_the_grace_period() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "shorten");
+    let pod = space.ready(
+        "long",
+        &json!({ "terminationGracePeriodSeconds": 3600, "containers": [stubborn()] }),
+    );
+    wait_ignoring(&pod, "c");
+    let pid = pod.pid("c");
+    host.vks_ok(&[
+        "delete",
+        "pod",
+        "long",
+        "-n",
+        "shorten",
+        "--grace-period",
+        "2",
+    ]);
+    assert_ne!(
+        host.machine
+            .exec(&["test", "-e", &format!("/proc/{pid}")])
+            .code,
+        0
+    );
+}
+
 /// A fresh start of the agent must not bring the pod back.
 fn restart_agent(host: &Host, space: &Space) {
     host.ok("systemctl reload vks.service");

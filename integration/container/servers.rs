@@ -3,6 +3,7 @@
 use super::host::Host;
 use super::space::{Space, with};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The next free port of the machine; pods on the host's network share them.
@@ -20,6 +21,10 @@ pub struct Server<'a> {
 const PROGRAM: &str = "/t/serve.py";
 
 fn install(host: &Host) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|broken| broken.into_inner());
     if host.machine.exec(&["test", "-e", PROGRAM]).code != 0 {
         // Nobody verifies the certificate: it has a name that is not asked for, and no one has signed it.
         host.ok(
