@@ -118,16 +118,17 @@ pub fn delete(file: &str, names: &[String]) {
     });
 }
 
-/// Waits until the agent and PID 1 have nothing to do.
+/// Waits until the agent and PID 1 have nothing to do. Does not ask systemd, which would keep it busy.
 pub fn settle() {
-    let mut before = (cpu_ticks(1), cpu_ticks(agent()));
-    let mut quiet = 0;
+    let agent = agent();
+    let used = || (cpu_ticks(1), cpu_ticks(agent));
+    let (mut before, mut quiet) = (used(), 0);
     until("the machine comes to rest", || {
-        pause(Duration::from_millis(300));
-        let now = (cpu_ticks(1), cpu_ticks(agent()));
+        pause(Duration::from_millis(200));
+        let now = used();
         quiet = if now == before { quiet + 1 } else { 0 };
         before = now;
-        quiet >= 6
+        quiet >= 5
     });
 }
 

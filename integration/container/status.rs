@@ -304,7 +304,7 @@ fn watch_shows_changes_as_they_come() {
     let seen = space.lines("out");
     let seen: Vec<String> = seen
         .into_iter()
-        .filter(|line| !line.starts_with("No resources"))
+        .filter(|line| !line.starts_with("No resources") && !line.starts_with("warning: "))
         .collect();
     let states: Vec<&str> = seen
         .iter()

@@ -247,6 +247,8 @@ async fn follow(
     raw: Option<&RawMode>,
 ) -> Result<ExitStatus, ExecError> {
     let mut resized = signal(SignalKind::window_change()).map_err(ExecError::Wait)?;
+    // What changed before this was heard of is taken along now.
+    let _ = raw.map(|raw| raw.copy_size(ours));
     let ended = wait(child);
     tokio::pin!(ended);
     loop {

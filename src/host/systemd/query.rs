@@ -99,11 +99,13 @@ impl Systemd {
         };
         let path = path::of_unit(unit);
         let get = |name| self.property(unit, &path, UNIT, name);
-        let (load, active, sub, job) = tokio::try_join!(
+        // In this order, which systemd keeps: a unit that starts between two answers is then seen with its job or
+        // active, never as one that stands still with nothing to come.
+        let (job, load, active, sub) = tokio::try_join!(
+            get("Job"),
             get("LoadState"),
             get("ActiveState"),
-            get("SubState"),
-            get("Job")
+            get("SubState")
         )?;
         let job = job.number() != 0;
         Ok(state(&load.text(), &active.text(), &sub.text(), job))
