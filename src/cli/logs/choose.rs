@@ -130,25 +130,41 @@ pub fn run(pod: &PodView, container: &str, previous: bool) -> Result<Run, Choose
     let status = pod.container_status(container);
     let last = status.and_then(|status| life(status, &status.last_state));
     let current = status.and_then(|status| life(status, &status.state));
-    let next = current.as_ref().and_then(|life| life.started);
-    let (life, next) = match (current, last) {
-        (_, last) if previous => (last, next),
-        (Some(current), _) => (Some(current), None),
-        (None, last) => (last, None),
-    };
+    let life = if previous { last } else { current.or(last) };
     let unit = container.parse().ok().and_then(|name| pod.handle(&name));
     match (life, unit) {
         (Some(life), Some(handle)) => Ok(Run {
             pod: pod.report.key.clone(),
             container: container.to_owned(),
             unit: handle.unit,
+            next: next_start(pod, container, life.started),
             invocation: life.invocation,
             started: life.started,
-            next,
             running: life.running,
         }),
         _ => Err(refusal(pod, container, previous)),
     }
+}
+
+/// When the run began that came after the one that began at `started`, as far as the last few are known.
+pub fn next_start(pod: &PodView, container: &str, started: Option<Timestamp>) -> Option<Timestamp> {
+    let status = pod.container_status(container);
+    let lives = status.map(|status| [&status.state, &status.last_state].map(|s| life(status, s)));
+    let shown = lives
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|life| life.started);
+    let observed = pod.observed.iter().flat_map(|observed| &observed.runs);
+    let records = observed
+        .filter(|(name, _)| name.as_str() == container)
+        .flat_map(|(_, runs)| runs.last.iter().map(|run| run.started));
+    let started = started?;
+    shown
+        .chain(records)
+        .flatten()
+        .filter(|start| *start > started)
+        .min()
 }
 
 /// What a state says of a run: which one, since when, and whether it goes on.

@@ -3,9 +3,14 @@
 use super::choose::{self, Run};
 use super::{Args, LogsError};
 use crate::cli::journal::{self, Entry, JournalError, Query, Reader};
+use crate::cli::pods::now;
 use crate::cli::view::{Filter, Host, ViewError};
-use crate::model::time::Timestamp;
+use std::time::Duration;
 use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+/// How long journald may take to write down what it has, which includes a flush to the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Some entries of the run at a place in the list.
 pub type Portion = (usize, Vec<Entry>);
@@ -43,13 +48,19 @@ pub async fn read(
         let mut reader = Reader::start(query.clone()).map_err(failed)?;
         tokio::select! {
             read = pump.run(&mut reader) => return read.map_err(failed),
-            next = end_of(host, run) => query.until = next?,
+            over = end_of(host, run) => over?,
         }
         // What the run wrote last may still be on its way: it is fetched from where the pump stopped.
         drop(reader);
-        journal::sync().await;
+        let _ = timeout(PATIENCE, journal::sync()).await;
         query.follow = false;
         query.after = pump.last.clone();
+        // Meanwhile the next run may have begun, and if not it may while the rest is read.
+        let moment = now();
+        let view = host.running(&filter(run)).await?;
+        let pod = view.pods.first();
+        let next = pod.and_then(|pod| choose::next_start(pod, &run.container, run.started));
+        query.until = next.or(Some(moment));
     }
     let mut reader = Reader::start(query).map_err(failed)?;
     pump.run(&mut reader).await.map_err(failed)
@@ -99,25 +110,24 @@ impl Pump<'_> {
     }
 }
 
-/// Returns when a run is over: its container has ended, runs anew or is gone. With it comes the start of the
-/// run that follows, if it has one already.
-async fn end_of(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> {
-    let filter = Filter {
+/// Returns when a run is over: its container has ended, runs anew or is gone.
+async fn end_of(host: &Host, run: &Run) -> Result<(), ViewError> {
+    let mut watch = host.watch(filter(run)).await?;
+    loop {
+        let view = watch.next().await?;
+        let pod = view.pods.first();
+        let now = pod.map(|pod| choose::run(pod, &run.container, false));
+        if !matches!(now, Some(Ok(now)) if now.invocation == run.invocation && now.running) {
+            return Ok(());
+        }
+    }
+}
+
+/// The pod of a run.
+fn filter(run: &Run) -> Filter {
+    Filter {
         namespace: Some(run.pod.namespace.clone()),
         names: vec![run.pod.name.clone()],
         ..Filter::default()
-    };
-    let mut watch = host.watch(filter).await?;
-    loop {
-        let view = watch.next().await?;
-        let now = view
-            .pods
-            .first()
-            .map(|pod| choose::run(pod, &run.container, false));
-        match now {
-            Some(Ok(now)) if now.invocation == run.invocation && now.running => {}
-            Some(Ok(now)) if now.invocation != run.invocation => return Ok(now.started),
-            _ => return Ok(None),
-        }
     }
 }

@@ -129,3 +129,35 @@ fn the_container_shown_is_kubectls_choice() {
     pod.manifest["metadata"]["annotations"][DEFAULT_CONTAINER] = "log".into();
     assert_eq!(one(&pod, None), Ok(("log".to_owned(), None)));
 }
+
+#[test]
+fn a_run_ends_where_the_next_begins() {
+    use crate::model::observed::{RunRecord, Runs};
+    let at = Timestamp::from_micros;
+    let mut pod = with(
+        ContainerState::Running(Running { started_at: at(40) }),
+        terminated("b"),
+        Some("a"),
+    );
+    let record = |start| RunRecord {
+        invocation: "x".into(),
+        started: at(start),
+        finished: at(start + 5).unwrap(),
+        exit_code: Some(1),
+        signal: None,
+        result: "exit-code".into(),
+        message: "".into(),
+        spec: "".into(),
+        stopped: false,
+    };
+    let runs = Runs {
+        count: 3,
+        last: [10, 20, 30].map(record).into(),
+    };
+    let observed = pod.observed.as_mut().unwrap();
+    observed.runs.insert("web".parse().unwrap(), runs);
+    let next = |start| next_start(&pod, "web", at(start));
+    assert_eq!([10, 20, 30, 40].map(next), [at(20), at(30), at(40), None]);
+    assert_eq!(next_start(&pod, "other", at(10)), None);
+    assert_eq!(next_start(&pod, "web", None), None);
+}
