@@ -89,7 +89,8 @@ install_here() {
   say "Installing vks on this host until the end of the demo"
   trap clean_here EXIT
   install -m 0755 target/debug/vks /usr/bin/vks
-  install -D -m 0644 -t /etc/systemd/system units/usr/lib/systemd/system/*
+  install -D -m 0644 -t /etc/systemd/system units/usr/lib/systemd/system/*.{service,slice,target}
+  install -D -m 0644 -t /etc/systemd/system/vks-.slice.d units/usr/lib/systemd/system/vks-.slice.d/*
   install -D -m 0644 -t /etc/tmpfiles.d units/usr/lib/tmpfiles.d/vks.conf
   systemd-tmpfiles --create vks.conf
   systemctl daemon-reload
@@ -105,7 +106,7 @@ clean_here() {
   systemctl --quiet disable --now vks.service vks-pods.target || true
   systemctl stop vks.slice || true
   rm -f /usr/bin/vks /etc/tmpfiles.d/vks.conf /etc/systemd/system/{vks.service,vks-pods.target,vks.slice}
-  rm -rf /etc/vks /var/lib/vks /run/vks /etc/systemd/system.attached/vks*
+  rm -rf /etc/vks /var/lib/vks /run/vks /etc/systemd/system.attached/vks* /etc/systemd/system/vks-.slice.d
   rmdir /etc/systemd/system.attached 2>/dev/null || true
   systemctl daemon-reload
 }

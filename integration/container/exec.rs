@@ -83,54 +83,6 @@ fn standard_input_byte_for_byte() {
     );
 }
 
-/// A terminal of the container's own, as large as ours, which follows ours.
-#[test]
-fn a_terminal_with_our_size() {
-    let Some(host) = shared() else { return };
-    let space = Space::new(&host, "exectty");
-    space.ready("e", &json!({ "containers": [sleeper("c")] }));
-    let driver = r#"
-import fcntl, os, pty, signal, struct, sys, termios
-def size(fd, rows, cols): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
-child, fd = pty.fork()
-if child == 0:
-    size(0, 31, 77)
-    os.execvp("vks", ["vks", "exec", "-it", "e", "-n", "exectty", "--", "/bin/sh"])
-text = b""
-def until(part):
-    global text
-    while part not in text:
-        text += os.read(fd, 4096)
-    before, text = text.split(part, 1)
-    return before.decode()
-os.write(fd, b"stty -echo; echo rea''dy\n")
-until(b"ready\r\n")
-os.write(fd, b"stty size; tty; echo do''ne\n")
-print(until(b"done\r\n"))
-size(fd, 45, 123)
-os.write(fd, b"until stty size | grep 45; do sleep 0.05; done; echo do''ne\n")
-print(until(b"done\r\n"))
-os.write(fd, b"sleep 1000; echo status $?; echo do''ne\n")
-os.write(fd, b"\x03")
-print('interrupted')
-os.write(fd, b"exit 7\n")
-while True:
-    try:
-        if not os.read(fd, 4096): break
-    except OSError: break
-print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"#;
-    host.machine.write("/t/exectty/driver.py", driver, "0644");
-    let out = host
-        .machine
-        .exec(&["timeout", "60", "python3", "/t/exectty/driver.py"]);
-    assert_eq!(out.code, 0, "{}{}", out.stdout, out.stderr);
-    assert!(out.stdout.contains("31 77"), "{}", out.stdout);
-    assert!(out.stdout.contains("/dev/pts/"), "{}", out.stdout);
-    assert!(out.stdout.contains("45 123"), "{}", out.stdout);
-    assert!(out.stdout.contains("exit 7"), "{}", out.stdout);
-}
-
 /// What is run in a container ends with it.
 #[test]
 fn ends_with_the_container() {

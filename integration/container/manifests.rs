@@ -222,7 +222,7 @@ fn two_files_for_one_pod() {
             .replace("name: y", "name: p")
             .replace("1d", seconds)
     };
-    put(&host, "twice-a.yaml", &text("1000001"));
+    put(&host, "twice-a.yaml", &text("1000001s"));
     host.vks_ok(&[
         "wait",
         "pod/p",
@@ -234,7 +234,7 @@ fn two_files_for_one_pod() {
     let pod = space.known("p");
     pod.wait_for("condition=Ready");
     let life = pod.life("c");
-    put(&host, "twice-b.yaml", &text("1000002"));
+    put(&host, "twice-b.yaml", &text("1000002s"));
     host.wait("vks get pods -n twice 2>&1 | grep -q twice-b.yaml");
     assert_eq!(host.vks(&["verify"]).code, 1);
     space.ready("after", &json!({ "containers": [sleeper("c")] }));

@@ -167,7 +167,7 @@ impl<'a> Space<'a> {
         let script = format!(
             "left() {{ systemctl list-units --all --no-legend --plain 'vks.{ns}.*' 'vks-{ns}-*' | grep -v 'not-found *inactive'; \
              ls -d /etc/systemd/system.attached/*vks[.-]{ns}[.-]* /etc/systemd/system.attached/*/vks-{ns}-* \
-             /var/lib/vks/manifests/*.{ns}.* 2>/dev/null; }}; \
+             /var/lib/vks/manifests/*.{ns}.*.json 2>/dev/null; }}; \
              i=0; while left | grep -q . && [ $i -lt 300 ]; do i=$((i+1)); sleep 0.1; done; left; true"
         );
         left + &self.host.ok(&script)

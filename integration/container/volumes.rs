@@ -294,7 +294,7 @@ fn secrets_are_on_tmpfs_and_for_root_only_on_the_host() {
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s", "namespace": "secretfs" },
         "data": { "bin": base64(&binary) },
     });
-    space.apply_ok("secret", &[secret]);
+    space.apply_ok("object", &[secret]);
     let user = json!({ "securityContext": { "runAsUser": 4711 } });
     let spec = json!({
         "volumes": [{ "name": "v", "secret": { "secretName": "s" } }],
