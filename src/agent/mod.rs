@@ -15,6 +15,7 @@ pub mod notify;
 pub mod pass;
 mod run;
 pub mod state;
+mod told;
 
 pub use run::run;
 

@@ -1,6 +1,7 @@
 //! The loop of `vks run`.
 
 use super::pass::{Parts, look};
+use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
 use crate::config::Settings;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 /// How long signals about units are gathered before the host is looked at.
@@ -37,18 +38,21 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         parts,
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
-        told: String::new(),
+        told: Told::default(),
         ready: false,
     };
     agent.turn(watch, signals, root).await
 }
 
+/// A pod whose steps have been run.
+type Ran = (PodKey, Result<(), ApplyError>);
+
 struct Agent {
     parts: Parts,
-    tasks: JoinSet<(PodKey, Result<(), ApplyError>)>,
+    tasks: JoinSet<Ran>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
-    told: String,
+    told: Told,
     ready: bool,
 }
 
@@ -88,16 +92,14 @@ impl Agent {
                     }
                     self.units(changed).await?;
                 }
-                Some(done) = self.tasks.join_next() => {
-                    let (key, result) = done.map_err(|_| AgentError::Task)?;
-                    self.done(key, result).await?;
-                }
+                Some(done) = self.tasks.join_next() => self.done(done).await?,
                 Some(tidied) = self.tidying.join_next() => {
                     if let Err(error) = tidied.map_err(|_| AgentError::Task)? {
                         log::warn!("units of pods that are gone stay loaded: {error}");
                     }
                 }
                 () = wait_until(self.parts.state.next_try()) => {}
+                () = wait_until(self.told.due) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
@@ -144,11 +146,11 @@ impl Agent {
         let desired = self.parts.sources.desired();
         self.parts.state.tell_problems(desired);
         let summary = self.parts.state.summary(desired);
-        if summary != self.told {
+        let rests = self.parts.state.at_rest();
+        if self.told.is_due(&summary, rests, Instant::now()) {
             notify::status(&summary);
-            self.told = summary;
         }
-        if !self.ready && self.parts.state.at_rest() {
+        if !self.ready && rests {
             self.ready = true;
             notify::ready();
         }
@@ -227,19 +229,23 @@ impl Agent {
         Ok(())
     }
 
-    async fn done(
-        &mut self,
-        key: PodKey,
-        result: Result<(), ApplyError>,
-    ) -> Result<(), AgentError> {
-        if let Err(error) = result {
-            log::error!(
-                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
-                "{}, will retry", crate::chain::line(&error)
-            );
+    /// Looks at a pod whose steps have been run, and at all others that are done by now: together they cost less.
+    async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
+        let mut keys = BTreeSet::new();
+        let mut next = Some(first);
+        while let Some(done) = next {
+            let (key, result) = done.map_err(|_| AgentError::Task)?;
+            if let Err(error) = result {
+                log::error!(
+                    KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
+                    "{}, will retry", crate::chain::line(&error)
+                );
+            }
+            self.parts.state.done(key.clone());
+            keys.insert(key);
+            next = self.tasks.try_join_next();
         }
-        self.parts.state.done(key.clone());
-        self.look_at([key].into()).await
+        self.look_at(keys).await
     }
 
     /// SIGHUP: settings and manifests are read again; settings that cannot be read leave the old ones in force.

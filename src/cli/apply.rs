@@ -7,8 +7,8 @@ use super::store;
 use super::view::{Filter, Host};
 use crate::model::name::PodKey;
 use crate::model::status::{Condition, ConditionKind, Phase};
-use crate::source::{Object, split};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::source::{Directories, Object, parse, split};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         return Ok(Outcome::Code(1));
     }
     refuse_foreign(&objects, context)?;
-    store::check_host().await?;
+    let host = Host::open(&context.settings).await?;
+    host.check().await?;
     for object in &objects {
         if let Some((kind, key)) = store::parts(&object.what) {
             let change = store::put(context, &store::file_name(kind, key), &object.json)?;
@@ -54,7 +55,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     }
     let well = store::converge("apply", context).await?;
     if args.wait {
-        return wait_for(wanted(&objects, context), args.timeout, context).await;
+        return wait_for(wanted(&objects, context), args.timeout, &host, context).await;
     }
     Ok(if well {
         Outcome::Done
@@ -63,14 +64,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     })
 }
 
-/// What a file in a configured directory defines is changed there.
+/// What a file in a configured directory defines is changed there. What is kept already is none of these: it is
+/// not read, and an apply costs what it applies.
 fn refuse_foreign(objects: &[Object], context: &Context) -> Result<(), CliError> {
-    let sources = manifests::configured(context);
     let own = context.settings.layout.manifests();
+    let mut dirs = context.settings.manifest_dirs();
+    dirs.retain(|dir| *dir != own);
+    let mut sources = Directories::new(dirs);
+    sources.load();
     for object in objects {
-        if let Some(file) = sources.defined_in(&object.what)
-            && !file.starts_with(&own)
-        {
+        if let Some(file) = sources.defined_in(&object.what) {
             return Err(CliError::Foreign {
                 what: object.what.to_string(),
                 file: file.display().to_string(),
@@ -83,36 +86,22 @@ fn refuse_foreign(objects: &[Object], context: &Context) -> Result<(), CliError>
 /// The pods that the objects stand for, with their manifests.
 fn wanted(objects: &[Object], context: &Context) -> BTreeMap<PodKey, Box<str>> {
     let own = context.settings.layout.manifests();
-    let names: BTreeSet<PathBuf> = objects
-        .iter()
-        .filter_map(|object| store::parts(&object.what))
-        .map(|(kind, key)| own.join(store::file_name(kind, key)))
-        .collect();
-    let sources = manifests::configured(context);
-    let found = sources
-        .desired()
-        .pods
-        .iter()
-        .filter(|(_, pod)| names.contains(&pod.source.0));
-    found
-        .map(|(key, pod)| (key.clone(), pod.manifest.clone()))
-        .collect()
+    let kept = objects.iter().filter_map(|object| {
+        let (kind, key) = store::parts(&object.what)?;
+        let file = own.join(store::file_name(kind, key));
+        Some(parse(&file, object.json.as_bytes()).pods)
+    });
+    kept.flatten().map(|pod| (pod.key, pod.manifest)).collect()
 }
 
 /// Waits until every pod runs as its manifest says, and is ready or has ended well.
 async fn wait_for(
     mut pods: BTreeMap<PodKey, Box<str>>,
     timeout: Duration,
+    host: &Host,
     context: &Context,
 ) -> Result<Outcome, CliError> {
-    let host = Host::open(&context.settings).await?;
-    let names = pods.keys().map(|key| key.name.clone()).collect();
-    let mut watch = host
-        .watch(Filter {
-            names,
-            ..Filter::default()
-        })
-        .await?;
+    let mut watch = host.watch_running(Filter::of(pods.keys())).await?;
     let end = tokio::time::Instant::now() + timeout;
     while let Ok(view) = tokio::time::timeout_at(end, watch.next()).await {
         let view = view?;

@@ -55,7 +55,8 @@ pub struct Args {
 
 /// Removes the manifests that `vks apply` kept; the pods stop with their grace period.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    store::check_host().await?;
+    let host = Host::open(&context.settings).await?;
+    host.check().await?;
     let sources = manifests::configured(context);
     let (objects, mut wrong) = wanted(args, &sources, context)?;
     let own = context.settings.layout.manifests();
@@ -91,7 +92,6 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             }
         }
     }
-    let host = Host::open(&context.settings).await?;
     let ended = async {
         let well = store::converge("delete", context).await?;
         if args.wait || args.grace_period.is_some() {
@@ -187,13 +187,7 @@ async fn shortened(
     if let Ok(well) = tokio::time::timeout(limit, &mut ended).await {
         return well;
     }
-    let names = pods.iter().map(|key| key.name.clone()).collect();
-    let view = host
-        .running(&Filter {
-            names,
-            ..Filter::default()
-        })
-        .await?;
+    let view = host.running(&Filter::of(pods.iter())).await?;
     let left = view
         .pods
         .iter()
@@ -215,13 +209,7 @@ async fn gone(host: &Host, pods: &BTreeSet<PodKey>) -> Result<(), CliError> {
     if pods.is_empty() {
         return Ok(());
     }
-    let names = pods.iter().map(|key| key.name.clone()).collect();
-    let mut watch = host
-        .watch(Filter {
-            names,
-            ..Filter::default()
-        })
-        .await?;
+    let mut watch = host.watch_running(Filter::of(pods.iter())).await?;
     while watch
         .next()
         .await?

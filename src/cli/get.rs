@@ -13,6 +13,7 @@ use crate::model::desired::Problem;
 use crate::model::name::PodKey;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// List pods, or show them whole
 #[derive(Debug, clap::Args)]
@@ -209,7 +210,7 @@ impl<'a> Printer<'a> {
     }
 
     /// The pods there are; when more will follow, whole objects come one by one.
-    fn all(&mut self, pods: &[PodView], watching: bool) -> String {
+    fn all(&mut self, pods: &[Arc<PodView>], watching: bool) -> String {
         let objects = || pods.iter().map(|pod| object(&pod.report));
         match self.format {
             Some(Format::Yaml | Format::Json) if watching => {
@@ -219,7 +220,7 @@ impl<'a> Printer<'a> {
                 objects().map(|object| self.value(&object)).collect()
             }
             Some(Format::Yaml | Format::Json) => self.value(&list(objects().collect())),
-            Some(Format::Name) => pods.iter().map(name_line).collect(),
+            Some(Format::Name) => pods.iter().map(|pod| name_line(pod)).collect(),
             None | Some(Format::Wide) => {
                 let rows = pods.iter().map(|pod| self.row(pod)).collect();
                 self.table.text(rows)
@@ -228,16 +229,17 @@ impl<'a> Printer<'a> {
     }
 
     /// What is new: changed and new pods, then those that are gone.
-    fn changes(&mut self, before: &[PodView], after: &[PodView]) -> String {
-        let by_key = |pods: &'_ [PodView]| -> BTreeMap<PodKey, PodView> {
-            pods.iter()
-                .map(|pod| (pod.report.key.clone(), pod.clone()))
+    fn changes(&mut self, before: &[Arc<PodView>], after: &[Arc<PodView>]) -> String {
+        let by_key = |pods: &'_ [Arc<PodView>]| -> BTreeMap<PodKey, Arc<PodView>> {
+            let pods = pods.iter();
+            pods.map(|pod| (pod.report.key.clone(), Arc::clone(pod)))
                 .collect()
         };
         let (old, new) = (by_key(before), by_key(after));
         let mut text = String::new();
         for (key, pod) in &new {
-            if old.get(key).is_none_or(|old| self.differs(old, pod)) {
+            let differs = |old: &Arc<_>| !Arc::ptr_eq(old, pod) && self.differs(old, pod);
+            if old.get(key).is_none_or(differs) {
                 text.push_str(&self.one(pod, false));
             }
         }

@@ -177,10 +177,15 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
     }
 }
 
+/// Threads for what blocks: one may read standard input for good, one may wait for the lock.
+const BLOCKING: usize = 4;
+
 /// Runs a verb on an event loop of one thread.
 fn block_on(verb: impl Future<Output = Result<Outcome, CliError>>) -> Result<Outcome, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Files are read and written by these: a hundred at once would not make it faster, only larger.
+        .max_blocking_threads(BLOCKING)
         .build()
         .map_err(CliError::Runtime)?;
     let outcome = runtime.block_on(verb);

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::error::CliError;
 use crate::agent::AgentError;
-use crate::agent::pass::{check_version, look, once};
+use crate::agent::pass::{look, once};
 use crate::host::files::Dir;
 use crate::host::lock::{Lock, try_lock, wait_lock};
 use crate::host::systemd::Systemd;
@@ -79,12 +79,6 @@ pub fn remove(context: &Context, name: &str) -> Result<bool, CliError> {
         Some(dir) => dir.remove(name).map_err(CliError::File),
         None => Ok(false),
     }
-}
-
-/// Refuses a host that pods cannot run on, before anything is written.
-pub async fn check_host() -> Result<(), CliError> {
-    let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
-    Ok(check_version(&systemd).await?)
 }
 
 /// Brings the host to what the manifests say, unless an agent runs, which does it by itself. Whether all went well.

@@ -8,6 +8,7 @@ use super::view::{Filter, Host, PodView};
 use crate::model::name::{ObjectName, PodKey, UnitName};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -131,7 +132,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn running(pods: &[PodView]) -> Vec<Running> {
+fn running(pods: &[Arc<PodView>]) -> Vec<Running> {
     let mut found = Vec::new();
     for pod in pods {
         for (_, container) in pod.containers() {

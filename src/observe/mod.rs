@@ -18,13 +18,19 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
-use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit};
+use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
 use crate::unit::names::PodUnits;
+use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Names that all of vks' units have.
 const PATTERNS: [&str; 2] = ["vks.*", "vks-*"];
+
+/// To ask for the state of one unit costs about as much as so many rows of the list of all units.
+const ROWS_FOR_ONE: usize = 16;
+/// So few units are asked for one by one, however many there are.
+const MANY: usize = 32;
 
 /// Why the host could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +71,8 @@ impl Observer {
     }
 
     /// Looks again at some pods and puts what it finds in place of what `observed` has of them. The cost
-    /// depends on these pods alone. With each pod go the names of units that may be new to `observed`;
-    /// those at pod level, and those that the pod's target names, are looked for in any case.
+    /// depends on these pods alone. With each pod go the names of units that may be new to `observed`; its target,
+    /// its slice and those that have a file are looked for in any case.
     pub async fn refresh(
         &self,
         observed: &mut Observed,
@@ -81,8 +87,8 @@ impl Observer {
         });
         let names: BTreeSet<UnitName> = names.flatten().collect();
         let disk = self.read(move |layout| disk::some(layout, names)).await?;
-        let looked_at = disk.looked_at.clone();
-        let states = self.systemd.states(&looked_at).await?;
+        let looked_at = asked(&disk, observed, pods);
+        let states = self.states(&looked_at, observed).await?;
         let mut fresh = assemble::assemble(disk, states);
         fresh.pods.retain(|key, _| pods.contains_key(key));
         self.add_runs(fresh.pods.values_mut()).await?;
@@ -91,6 +97,21 @@ impl Observer {
         observed.orphans.retain(|unit| !looked_at.contains(unit));
         observed.orphans.append(&mut fresh.orphans);
         Ok(())
+    }
+
+    /// The states of some units. Many are cheaper as one list of all that there are.
+    async fn states(
+        &self,
+        units: &BTreeSet<UnitName>,
+        observed: &Observed,
+    ) -> Result<BTreeMap<UnitName, UnitState>, ObserveError> {
+        let known: usize = observed.pods.values().map(|pod| pod.units.len()).sum();
+        if units.len() < MANY || units.len() * ROWS_FOR_ONE < known {
+            return Ok(self.systemd.states(units).await?);
+        }
+        let mut states = self.systemd.list(&PATTERNS).await?;
+        states.retain(|unit, _| units.contains(unit));
+        Ok(states)
     }
 
     /// The pods that some units belong to: by `observed`, or by the file of a unit that is new.
@@ -160,6 +181,33 @@ impl Observer {
         }
         Ok(())
     }
+}
+
+/// The units of these pods that systemd may have: those with a file, those it was known to have, and the target and
+/// slice, which it may have without a file. Most pods have no prober and no deadline: nothing is asked of theirs.
+fn asked(
+    disk: &Disk,
+    observed: &Observed,
+    pods: &BTreeMap<PodKey, BTreeSet<UnitName>>,
+) -> BTreeSet<UnitName> {
+    let mut asked: BTreeSet<UnitName> = disk
+        .listing
+        .units
+        .iter()
+        .flat_map(|unit| unit.wants.iter().chain([&unit.name]))
+        .filter(|unit| disk.looked_at.contains(*unit))
+        .cloned()
+        .collect();
+    for (key, extra) in pods {
+        let names = PodUnits::new(key);
+        asked.extend([names.target(), names.slice()]);
+        asked.extend(extra.iter().cloned());
+        let known = observed.pods.get(key);
+        asked.extend(known.into_iter().flat_map(|pod| pod.units.keys().cloned()));
+    }
+    let orphans = observed.orphans.intersection(&disk.looked_at);
+    asked.extend(orphans.cloned());
+    asked
 }
 
 /// The pod that a unit belongs to.

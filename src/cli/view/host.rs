@@ -3,6 +3,8 @@
 use super::report::assemble;
 use super::watch::Watch;
 use super::{Filter, View};
+use crate::agent::AgentError;
+use crate::agent::pass::check_version;
 use crate::config::Settings;
 use crate::host::systemd::{Systemd, SystemdError, Whom};
 use crate::model::name::UnitName;
@@ -51,6 +53,11 @@ impl Host {
         })
     }
 
+    /// Refuses a host that pods cannot run on, before anything is written.
+    pub async fn check(&self) -> Result<(), AgentError> {
+        check_version(&self.systemd).await
+    }
+
     /// What the host has now, and what manifests want of it.
     pub async fn view(&self, filter: &Filter) -> Result<View, ViewError> {
         let (observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
@@ -86,7 +93,12 @@ impl Host {
 
     /// Views of these pods from now on.
     pub async fn watch(&self, filter: Filter) -> Result<Watch, ViewError> {
-        Watch::start(self.clone(), filter).await
+        Watch::start(self.clone(), filter, true).await
+    }
+
+    /// The same without reading manifests: pods are seen from when the host has something of them.
+    pub async fn watch_running(&self, filter: Filter) -> Result<Watch, ViewError> {
+        Watch::start(self.clone(), filter, false).await
     }
 
     /// Everything, or only the pods that are named: their cost does not depend on how many others there are.

@@ -20,6 +20,7 @@ use crate::model::pod::ContainerRole;
 use crate::model::status::{ContainerStatus, PodReport};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which pods are meant. The default: all of them.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +36,8 @@ pub struct Filter {
 /// Pods and problems at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// The pods, by namespace and name.
-    pub pods: Vec<PodView>,
+    /// The pods, by namespace and name. One that has not changed is the same as in the view before.
+    pub pods: Vec<Arc<PodView>>,
     /// What is wrong with manifests: what runs from them is kept.
     pub problems: Vec<Problem>,
 }
@@ -64,6 +65,20 @@ pub struct ContainerHandle {
 }
 
 impl Filter {
+    /// At least these pods, and no others where they are all of one namespace: then looking at them does not depend
+    /// on how many others there are.
+    pub fn of<'a>(keys: impl Iterator<Item = &'a PodKey> + Clone) -> Self {
+        let namespace = keys.clone().map(|key| &key.namespace).next();
+        if !keys.clone().all(|key| Some(&key.namespace) == namespace) {
+            return Self::default();
+        }
+        Self {
+            namespace: namespace.cloned(),
+            names: keys.map(|key| key.name.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Whether a pod of this name is meant, its labels aside.
     pub fn admits(&self, key: &PodKey) -> bool {
         self.namespace.as_ref().is_none_or(|n| *n == key.namespace)

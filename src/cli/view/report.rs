@@ -2,7 +2,7 @@
 
 use super::{Filter, PodView, View};
 use crate::config::Settings;
-use crate::model::desired::Desired;
+use crate::model::desired::{Desired, Problem};
 use crate::model::name::PodKey;
 use crate::model::observed::{Observed, ObservedPod};
 use crate::model::pod::Pod;
@@ -11,6 +11,7 @@ use crate::plan::units::render;
 use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The pods that are meant, as they stand: those the host has, and those that are wanted and not there yet.
 /// Without `desired` nothing is said of what is wanted.
@@ -20,23 +21,44 @@ pub fn assemble(
     desired: Option<&Desired>,
     settings: &Settings,
 ) -> View {
-    let wanted = desired.into_iter().flat_map(|desired| desired.pods.keys());
-    let keys: BTreeSet<&PodKey> = observed.pods.keys().chain(wanted).collect();
-    let keys = keys.into_iter().filter(|key| filter.admits(key));
-    let pods = keys.filter_map(|key| {
-        let is = observed.pods.get(key);
-        let wanted = desired.and_then(|desired| desired.pods.get(key));
-        let pod = pod(is, wanted)?;
-        filter
-            .selects(&pod.labels)
-            .then(|| view(&pod, is, desired, settings))
-    });
+    let pods = keys(observed, desired)
+        .into_iter()
+        .filter_map(|key| one(key, filter, observed, desired, settings));
     View {
-        pods: pods.collect(),
-        problems: desired
-            .map(|desired| desired.problems.clone())
-            .unwrap_or_default(),
+        pods: pods.map(Arc::new).collect(),
+        problems: problems(desired),
     }
+}
+
+/// All pods that the host has or that are wanted.
+pub fn keys<'a>(observed: &'a Observed, desired: Option<&'a Desired>) -> BTreeSet<&'a PodKey> {
+    let wanted = desired.into_iter().flat_map(|desired| desired.pods.keys());
+    observed.pods.keys().chain(wanted).collect()
+}
+
+/// What is wrong with manifests.
+pub fn problems(desired: Option<&Desired>) -> Vec<Problem> {
+    desired
+        .map(|desired| desired.problems.clone())
+        .unwrap_or_default()
+}
+
+/// One pod as it stands; `None` when it is not meant, or neither there nor wanted.
+pub fn one(
+    key: &PodKey,
+    filter: &Filter,
+    observed: &Observed,
+    desired: Option<&Desired>,
+    settings: &Settings,
+) -> Option<PodView> {
+    if !filter.admits(key) {
+        return None;
+    }
+    let is = observed.pods.get(key);
+    let wanted = desired.and_then(|desired| desired.pods.get(key));
+    let pod = pod(is, wanted)?;
+    let selected = filter.selects(&pod.labels);
+    selected.then(|| view(&pod, is, desired, settings))
 }
 
 /// What runs, if anything does; else what ought to.

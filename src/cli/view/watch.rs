@@ -1,14 +1,16 @@
 //! Views of a host that changes: each change costs what it touches, not what there is.
 
 use super::host::{Host, ViewError};
-use super::report::assemble;
-use super::{Filter, View};
+use super::report::{keys, one, problems};
+use super::{Filter, PodView, View};
 use crate::host::signals::Changes;
 use crate::host::unit_dir::UnitDir;
+use crate::model::desired::Desired;
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::Observed;
-use crate::source::{self, Directories, Watcher};
+use crate::source::{self, Directories, WatchError, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Views of some pods: the first at once, then one each time something may have changed.
 #[derive(Debug)]
@@ -17,10 +19,17 @@ pub struct Watch {
     filter: Filter,
     units: Changes,
     unit_files: UnitDir,
-    files: Watcher,
     observed: Observed,
-    sources: Directories,
+    manifests: Option<Manifests>,
+    pods: BTreeMap<PodKey, Arc<PodView>>,
     begun: bool,
+}
+
+/// What is wanted of the host.
+#[derive(Debug)]
+struct Manifests {
+    watcher: Watcher,
+    sources: Directories,
 }
 
 /// What to look at again.
@@ -31,23 +40,37 @@ enum News {
 }
 
 impl Watch {
-    pub(super) async fn start(host: Host, filter: Filter) -> Result<Self, ViewError> {
+    /// With `manifests`, pods that are wanted and not there yet are seen too.
+    pub(super) async fn start(
+        host: Host,
+        filter: Filter,
+        manifests: bool,
+    ) -> Result<Self, ViewError> {
         // Listening begins before the first look, so that nothing falls between them.
         let units = Changes::subscribe(&host.systemd).await?;
         let unit_files =
             UnitDir::watch(&host.settings.layout.units).map_err(ViewError::UnitFiles)?;
-        let files = Watcher::new(host.settings.manifest_dirs())?;
-        let (observed, sources) = tokio::try_join!(host.observe(&filter), host.sources())?;
-        Ok(Self {
+        let manifests = async {
+            if !manifests {
+                return Ok(None);
+            }
+            let watcher = Watcher::new(host.settings.manifest_dirs())?;
+            let sources = host.sources().await?;
+            Ok(Some(Manifests { watcher, sources }))
+        };
+        let (observed, manifests) = tokio::try_join!(host.observe(&filter), manifests)?;
+        let mut watch = Self {
             host,
             filter,
             units,
             unit_files,
-            files,
             observed,
-            sources,
+            manifests,
+            pods: BTreeMap::new(),
             begun: false,
-        })
+        };
+        watch.view_all();
+        Ok(watch)
     }
 
     /// The next view. Not to be called again after it was dropped midway: a change may be lost with it.
@@ -60,22 +83,22 @@ impl Watch {
                     changed => News::Units(changed.units),
                 },
                 units = self.unit_files.next() => News::Units(units.map_err(ViewError::UnitFiles)?),
-                files = self.files.next() => News::Files(files?),
+                files = changed(&mut self.manifests) => News::Files(files?),
             };
             match news {
-                News::Everything => self.observed = self.host.observe(&self.filter).await?,
+                News::Everything => {
+                    self.observed = self.host.observe(&self.filter).await?;
+                    self.view_all();
+                }
                 News::Units(units) => self.look_again(units).await?,
                 News::Files(changed) => self.read_again(changed),
             }
         }
         self.begun = true;
-        let settings = &self.host.settings;
-        Ok(assemble(
-            &self.filter,
-            &self.observed,
-            Some(self.sources.desired()),
-            settings,
-        ))
+        Ok(View {
+            pods: self.pods.values().cloned().collect(),
+            problems: problems(self.desired()),
+        })
     }
 
     async fn look_again(&mut self, units: BTreeSet<UnitName>) -> Result<(), ViewError> {
@@ -86,16 +109,56 @@ impl Watch {
             .filter(|key| self.filter.admits(key))
             .map(|key| (key, units.clone()))
             .collect();
-        Ok(observer.refresh(&mut self.observed, &pods).await?)
+        observer.refresh(&mut self.observed, &pods).await?;
+        self.view(pods.into_keys());
+        Ok(())
+    }
+
+    fn view_all(&mut self) {
+        let all = keys(&self.observed, self.desired());
+        let all: BTreeSet<PodKey> = all.into_iter().cloned().collect();
+        self.pods.retain(|key, _| all.contains(key));
+        self.view(all);
+    }
+
+    /// Views some pods anew: to do that for all of them at each change would cost more than to see the change.
+    fn view(&mut self, keys: impl IntoIterator<Item = PodKey>) {
+        for key in keys {
+            let (desired, settings) = (self.desired(), &self.host.settings);
+            match one(&key, &self.filter, &self.observed, desired, settings) {
+                Some(pod) => drop(self.pods.insert(key, Arc::new(pod))),
+                None => drop(self.pods.remove(&key)),
+            }
+        }
+    }
+
+    fn desired(&self) -> Option<&Desired> {
+        let manifests = self.manifests.as_ref();
+        manifests.map(|manifests| manifests.sources.desired())
     }
 
     /// Files that may have changed are few and small: reading them does not hold anything up.
     fn read_again(&mut self, changed: source::Changed) {
-        if changed.everything {
-            self.sources.load();
+        let Some(Manifests { sources, .. }) = &mut self.manifests else {
+            return;
+        };
+        let changes = if changed.everything {
+            sources.load()
         } else {
             let paths: Vec<_> = changed.paths.into_iter().collect();
-            self.sources.refresh(&paths);
+            sources.refresh(&paths)
+        };
+        match changes.everything {
+            true => self.view_all(),
+            false => self.view(changes.pods),
         }
+    }
+}
+
+/// Waits for a change of manifests; for ever where they do not matter.
+async fn changed(manifests: &mut Option<Manifests>) -> Result<source::Changed, WatchError> {
+    match manifests {
+        Some(manifests) => manifests.watcher.next().await,
+        None => std::future::pending().await,
     }
 }

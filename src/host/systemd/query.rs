@@ -99,16 +99,14 @@ impl Systemd {
         };
         let path = path::of_unit(unit);
         let get = |name| self.property(unit, &path, UNIT, name);
-        // In this order, which systemd keeps: a unit that starts between two answers is then seen with its job or
-        // active, never as one that stands still with nothing to come.
-        let (job, load, active, sub) = tokio::try_join!(
-            get("Job"),
-            get("LoadState"),
-            get("ActiveState"),
-            get("SubState")
-        )?;
-        let job = job.number() != 0;
-        Ok(state(&load.text(), &active.text(), &sub.text(), job))
+        let (active, sub, job) = tokio::try_join!(get("ActiveState"), get("SubState"), get("Job"))?;
+        let (active, sub, job) = (active.text(), sub.text(), job.number() != 0);
+        // Of one that does anything it does not matter whether its file is there.
+        let load = match &*active {
+            "inactive" if !job => get("LoadState").await?.text(),
+            _ => Box::default(),
+        };
+        Ok(state(&load, &active, &sub, job))
     }
 
     /// The current or last run of each of some loaded services. One that is unloaded meanwhile gives
