@@ -13,6 +13,8 @@
 
 mod lab;
 
+#[path = "container/addresses.rs"]
+mod addresses;
 #[path = "container/agent.rs"]
 mod agent;
 #[path = "container/boot.rs"]
@@ -39,6 +41,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/network.rs"]
+mod network;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]
@@ -51,10 +55,14 @@ mod restarts;
 mod secrecy;
 #[path = "container/servers.rs"]
 mod servers;
+#[path = "container/services.rs"]
+mod services;
 #[path = "container/space.rs"]
 mod space;
 #[path = "container/status.rs"]
 mod status;
+#[path = "container/traffic.rs"]
+mod traffic;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]

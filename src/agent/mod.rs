@@ -13,6 +13,8 @@
 pub mod backoff;
 pub mod notify;
 pub mod pass;
+pub mod publish;
+mod publisher;
 mod run;
 pub mod state;
 mod told;
@@ -61,6 +63,9 @@ pub enum AgentError {
         /// The oldest that is supported.
         needed: u32,
     },
+    /// Services and ports of the host.
+    #[error(transparent)]
+    Publish(publish::PublishError),
     /// Another task of the agent has ended in a way it never should.
     #[error("a task of the agent ended unexpectedly")]
     Task,

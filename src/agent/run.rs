@@ -1,10 +1,11 @@
 //! The loop of `vks run`.
 
 use super::pass::{Parts, look};
+use super::publisher::{Publisher, news};
 use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
@@ -35,6 +36,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         .map_err(AgentError::Systemd)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
+        publisher: Publisher::new(&parts),
         parts,
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
@@ -49,6 +51,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 
 struct Agent {
     parts: Parts,
+    publisher: Publisher,
     tasks: JoinSet<Ran>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
@@ -72,8 +75,10 @@ impl Agent {
         if let Some(ticks) = &mut watchdog {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
+        let mut gone = news();
         loop {
             self.start_work();
+            self.publisher.start(&self.parts);
             self.tidy();
             self.tell();
             let [terminate, interrupt] = &mut end;
@@ -100,6 +105,9 @@ impl Agent {
                 }
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
+                Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
+                Some(()) = gone.recv() => self.publisher.doubt(),
+                () = wait_until(self.publisher.due) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
@@ -164,6 +172,7 @@ impl Agent {
             })
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
+        self.publisher.mark();
         if changes.everything {
             state.mark_all(sources.desired());
         }
@@ -214,6 +223,7 @@ impl Agent {
             .await
             .map_err(AgentError::Observe)?;
         state.mark(keys);
+        self.publisher.mark();
         Ok(())
     }
 
@@ -226,6 +236,7 @@ impl Agent {
         } = &mut self.parts;
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         state.mark_all(sources.desired());
+        self.publisher.mark();
         Ok(())
     }
 
@@ -258,7 +269,11 @@ impl Agent {
             {
                 log::warn!("directories in vks.toml have changed: restart vks.service to use them");
             }
-            Ok(settings) => self.parts.state.settings = settings,
+            Ok(mut settings) => {
+                settings.network.problem = config::network::problem(&settings.network);
+                self.parts.state.settings = settings;
+                self.publisher.forget();
+            }
             Err(error) => {
                 log::error!(
                     "{}; the settings in force are kept",

@@ -4,6 +4,7 @@ use super::context::{Context, Outcome};
 use super::error::CliError;
 use super::object::{list, object, to_json};
 use super::pods::{Columns, now};
+use super::published;
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
 use super::target::Target;
@@ -15,7 +16,7 @@ use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// List pods, or show them whole
+/// List pods, services, endpoints or networks, or show them whole
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +36,7 @@ Examples:
 
 What is wrong with manifests is said on standard error; what runs from them is kept, and the exit status is 0.")]
 pub struct Args {
-    /// A kind (pods), a kind and names (pod web db), or kind/name (pod/web)
+    /// A kind (pods, services, endpoints, networks), a kind and names (pod web db), or kind/name (pod/web)
     #[arg(value_name = "KIND[/NAME]", required = true)]
     objects: Vec<String>,
     /// Instead of the usual table
@@ -66,7 +67,7 @@ pub struct Args {
 
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     /// The table with addresses and node
     Wide,
     /// Whole objects as YAML
@@ -79,6 +80,15 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    if let Some((kind, names)) = published::parse(&args.objects)? {
+        let ask = published::Ask {
+            names,
+            everywhere: args.all_namespaces,
+            headers: !args.no_headers,
+            format: args.output,
+        };
+        return published::run(kind, &ask, context);
+    }
     let target = Target::parse_pods(&args.objects)?;
     let filter = filter(args, &target, context)?;
     let host = Host::open(&context.settings).await?;

@@ -41,6 +41,7 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::Deployment(key) => Some(("deployment", key)),
         What::ConfigMap(key) => Some(("configmap", key)),
         What::Secret(key) => Some(("secret", key)),
+        What::Service(key) => Some(("service", key)),
         What::Uid(_) => None,
     }
 }

@@ -14,6 +14,8 @@ pub enum Kind {
     ConfigMap,
     /// core/v1 Secret: only for what acts on manifests.
     Secret,
+    /// core/v1 Service: only for what acts on manifests; `get` has a table of its own for them.
+    Service,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
+            Self::Service => "service",
         }
     }
 
@@ -34,6 +37,7 @@ impl Kind {
             Self::Deployment => What::Deployment(key),
             Self::ConfigMap => What::ConfigMap(key),
             Self::Secret => What::Secret(key),
+            Self::Service => What::Service(key),
         }
     }
 }
@@ -152,6 +156,7 @@ fn kind(word: &str) -> Result<Kind, TargetError> {
         "deployment" | "deployments" | "deploy" => Ok(Kind::Deployment),
         "configmap" | "configmaps" | "cm" => Ok(Kind::ConfigMap),
         "secret" | "secrets" => Ok(Kind::Secret),
+        "service" | "services" | "svc" => Ok(Kind::Service),
         _ => Err(TargetError::Kind(word.to_owned())),
     }
 }
@@ -193,7 +198,7 @@ mod tests {
         let secret = ["secret/x".to_owned()];
         let refused = Err(TargetError::NotShown("secret"));
         assert_eq!(Target::parse_pods(&secret), refused);
-        assert_eq!(parse(&["svc/a"]), Err(TargetError::Kind("svc".into())));
+        assert_eq!(parse(&["svcs/a"]), Err(TargetError::Kind("svcs".into())));
         assert_eq!(parse(&["pod/a", "b"]), Err(TargetError::Mixed("b".into())));
         assert_eq!(
             parse(&["pod", "pod/b"]),

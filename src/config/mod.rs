@@ -9,11 +9,13 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod network;
 #[cfg(test)]
 pub mod scratch;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
+use crate::model::network::NetworkSettings;
 use fragment::{Fragment, Paths};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub pod_dirs: Vec<PathBuf>,
     /// `paths.*`.
     pub layout: Layout,
+    /// `network.*`.
+    pub network: NetworkSettings,
 }
 
 impl Default for Settings {
@@ -43,6 +47,7 @@ impl Default for Settings {
             program: "/usr/bin/vks".to_owned(),
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
+            network: NetworkSettings::default(),
         }
     }
 }
@@ -93,7 +98,12 @@ impl Settings {
     }
 
     fn from_fragment(merged: Fragment) -> Self {
-        let Fragment { node, pods, paths } = merged;
+        let Fragment {
+            node,
+            pods,
+            paths,
+            network,
+        } = merged;
         let default = Self::default();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
@@ -101,6 +111,7 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
+            network: network::settings(network),
         }
     }
 
@@ -128,7 +139,13 @@ type Wrong = (&'static str, String);
 
 /// Checks the values one file gives.
 fn check(fragment: &Fragment) -> Result<(), Wrong> {
-    let Fragment { node, pods, paths } = fragment;
+    let Fragment {
+        node,
+        pods,
+        paths,
+        network,
+    } = fragment;
+    network::check(network)?;
     if let Some(name) = &node.name {
         let name = name.parse::<ObjectName>();
         name.map_err(|error| ("node.name", error.to_string()))?;

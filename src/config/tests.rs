@@ -49,6 +49,7 @@ fn every_setting_arrives() {
             units: "/u".into(),
             netns: "/n".into(),
         },
+        network: load(&scratch).network,
     };
     assert_eq!(load(&scratch), wanted);
 }

@@ -2,9 +2,11 @@
 
 pub mod files;
 pub mod last_run;
+pub mod link;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;
+pub mod nft;
 pub mod payload;
 pub mod process;
 pub mod signals;

@@ -1,6 +1,7 @@
 //! What ought to be: the sum of all sources.
 
 use super::name::{ObjectKey, PodKey};
+use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct Desired {
     pub config_maps: BTreeMap<ObjectKey, DataObject>,
     /// Secrets.
     pub secrets: BTreeMap<ObjectKey, DataObject>,
+    /// Services.
+    pub services: BTreeMap<ObjectKey, Service>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.

@@ -14,8 +14,10 @@
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
+//!   network.json                services and ports of the host as they were published last
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
+//!   network.json                what of the host was changed for the pods' network, and how it was before
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -122,6 +124,16 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// What was published last: services and ports of the host, for the next boot.
+    pub fn published(&self) -> PathBuf {
+        self.state.join("network.json")
+    }
+
+    /// What was changed of the host for pods to have a network, and how it was before.
+    pub fn host_before(&self) -> PathBuf {
+        self.run.join("network.json")
     }
 
     /// The lock of whoever changes things.

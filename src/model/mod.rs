@@ -9,6 +9,7 @@ pub mod identity;
 pub mod image;
 pub mod layout;
 pub mod name;
+pub mod network;
 pub mod observed;
 pub mod payload;
 pub mod pod;

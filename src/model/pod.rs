@@ -7,6 +7,7 @@ use super::quantity::{Bytes, CpuMillis};
 use super::volume::{Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -183,8 +184,12 @@ pub enum FieldRef {
     ServiceAccount,
     /// `status.hostIP`
     HostIp,
-    /// `status.podIP`: the host's address for a pod on the host's network; other pods have none yet.
+    /// `status.hostIPs`
+    HostIps,
+    /// `status.podIP`: the pod's first address; the host's for a pod on the host's network.
     PodIp,
+    /// `status.podIPs`: all addresses of the pod, joined by commas.
+    PodIps,
 }
 
 /// All keys of a config map or secret as variables.
@@ -211,6 +216,12 @@ pub struct Port {
     pub port: u16,
     /// `TCP`, `UDP` or `SCTP` (default `TCP`).
     pub protocol: String,
+    /// The port of the host that leads here; none for pods on the host's network, which have it anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_port: Option<u16>,
+    /// The host's address that this holds for (default all).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
 }
 
 /// Requests and limits of a container (core/v1 ResourceRequirements); a limit without a request is the request too.

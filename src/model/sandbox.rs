@@ -5,6 +5,7 @@
 //! without an agent.
 
 use super::name::VolumeName;
+use super::network::Wiring;
 use super::volume::HostPathKind;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct Setup {
     /// A network namespace of its own at `Layout::network_namespace` (default false: the host's network).
     #[serde(default)]
     pub network: bool,
+    /// Addresses and what leads there; without it the namespace has loopback only (default none).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wiring: Option<Wiring>,
     /// The pod must run in one boot only (restart policy Never): `up` marks it, and refuses when the mark
     /// is from another boot (default false).
     #[serde(default)]

@@ -9,15 +9,19 @@
 //! 5. What should run and does not is started; what is finished stays finished.
 
 use super::life::{create, nothing, remove};
+use super::network::addresses::{Others, Promised, choose};
+use super::network::publish::rival;
 use super::step::{PodPlan, Reason};
-use super::units::render;
+use super::units::render_at;
 use super::update::Update;
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::name::PodKey;
 use crate::model::observed::{ActiveState, Observed, ObservedUnit};
+use crate::model::pod::Pod;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
+use std::net::IpAddr;
 
 /// The plan for one pod; no steps when all is as it should be.
 pub fn plan_pod(
@@ -26,14 +30,24 @@ pub fn plan_pod(
     observed: &Observed,
     settings: &Settings,
     seed: &[u8],
+    promised: &Promised,
 ) -> Result<PodPlan, Blocked> {
+    let addresses = |pod, kept: &[IpAddr]| {
+        let others = Others {
+            observed: Some(observed),
+            promised: Some(promised),
+        };
+        choose(pod, kept, others, &settings.network)
+    };
     match (desired.pods.get(key), observed.pods.get(key)) {
         (None, None) => Ok(nothing(super::new_uid(key, seed))),
         (None, Some(is)) if desired.holds(&is.source) => Ok(nothing(is.uid.clone())),
         (None, Some(is)) => Ok(remove(key, is, Reason::Remove)),
         (Some(pod), None) => {
+            free_ports(pod, desired, observed)?;
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
-            let want = render(pod, &uid, desired, settings)?;
+            let addresses = addresses(pod, &[])?;
+            let want = render_at(pod, &uid, &addresses, desired, settings)?;
             Ok(create(pod, want, observed))
         }
         // Another file defines it now, but the one it runs from cannot be read: that may define it still.
@@ -44,7 +58,8 @@ pub fn plan_pod(
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
                 return Ok(remove(key, is, Reason::Replace));
             }
-            let want = render(pod, &is.uid, desired, settings)?;
+            let addresses = addresses(pod, &is.addresses)?;
+            let want = render_at(pod, &is.uid, &addresses, desired, settings)?;
             Ok(Update {
                 pod,
                 is,
@@ -53,6 +68,21 @@ pub fn plan_pod(
             }
             .plan())
         }
+    }
+}
+
+/// No other pod has a port of the host that this one wants.
+fn free_ports(pod: &Pod, desired: &Desired, observed: &Observed) -> Result<(), Blocked> {
+    let is_there = |key: &PodKey| observed.pods.contains_key(key);
+    match rival(pod, desired.pods.values(), is_there) {
+        None => Ok(()),
+        Some((other, port)) => Err(Blocked {
+            container: None,
+            reason: "ContainerCreating",
+            message: format!(
+                "hostPort {port} is taken by pod {other}: choose another port, another hostIP, or delete that pod"
+            ),
+        }),
     }
 }
 

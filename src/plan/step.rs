@@ -3,6 +3,7 @@
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::payload::Payload;
 use std::fmt;
+use std::net::IpAddr;
 
 /// The steps for one pod, to be run one after the other; the first failure ends them.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,8 @@ pub struct PodPlan {
     pub reason: Reason,
     /// The identity the steps act for.
     pub uid: PodUid,
+    /// The addresses the pod has when they are done; none on the host's network, and when it is removed.
+    pub addresses: Vec<IpAddr>,
     /// What to do, in order.
     pub steps: Vec<Step>,
 }

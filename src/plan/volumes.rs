@@ -3,6 +3,7 @@
 use super::env::{Context, Environment, Origin};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, ObjectName, PodUid};
+use crate::model::network::Wiring;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
 use crate::model::sandbox::{HostPath, MountPoint, Setup};
@@ -76,9 +77,10 @@ pub fn container_payloads(container: &Container, env: &Environment) -> Vec<Paylo
 }
 
 /// What the sandbox of a pod sets up.
-pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid) -> Setup {
+pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid, wiring: Option<Wiring>) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
+        wiring,
         once: pod.spec.restart_policy == RestartPolicy::Never,
         ..Setup::default()
     };

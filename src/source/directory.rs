@@ -53,7 +53,7 @@ impl Changes {
 enum Seen {
     Gone,
     Same,
-    New(ParsedFile, Option<[u8; 32]>),
+    New(Box<ParsedFile>, Option<[u8; 32]>),
 }
 
 impl Directories {
@@ -119,7 +119,7 @@ impl Directories {
             return false;
         };
         let path = Arc::from(path);
-        self.put(Place { rank, path }, file, digest);
+        self.put(Place { rank, path }, *file, digest);
         true
     }
 
@@ -190,7 +190,7 @@ impl Directories {
             None => ParsedFile::default(),
         };
         if let Some((file, digest)) = new {
-            self.put(place.clone(), file, digest);
+            self.put(place.clone(), *file, digest);
         }
         self.compare(old, &place, changes);
     }
@@ -245,11 +245,14 @@ fn look(path: &Path, known: Option<[u8; 32]>) -> Seen {
             if known == Some(digest) {
                 Seen::Same
             } else {
-                Seen::New(parse(path, &bytes), Some(digest))
+                Seen::New(Box::new(parse(path, &bytes)), Some(digest))
             }
         }
         Err(ReadError::Gone) => Seen::Gone,
-        Err(error) => Seen::New(ParsedFile::unreadable(path, error.to_string()), None),
+        Err(error) => Seen::New(
+            Box::new(ParsedFile::unreadable(path, error.to_string())),
+            None,
+        ),
     }
 }
 

@@ -101,6 +101,10 @@ impl Merged {
         let desired = &mut self.desired;
         desired.config_maps.extend(file.config_maps);
         desired.secrets.extend(file.secrets);
+        let services = file.services.into_iter();
+        desired
+            .services
+            .extend(services.map(|service| (service.key.clone(), service)));
         let pods = file.pods.into_iter().map(|pod| (pod.key.clone(), pod));
         desired.pods.extend(pods);
     }
@@ -136,6 +140,7 @@ impl Merged {
                 .config_maps
                 .extend(desired.config_maps.remove_entry(key)),
             What::Secret(key) => gone.secrets.extend(desired.secrets.remove_entry(key)),
+            What::Service(key) => gone.services.extend(desired.services.remove(key)),
             What::Deployment(_) | What::Uid(_) => {}
         }
     }

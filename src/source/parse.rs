@@ -4,6 +4,7 @@ use super::decode::{self, Claim, Found, Report};
 use super::tree::{self, Format};
 use crate::model::desired::{DataObject, Problem};
 use crate::model::name::ObjectKey;
+use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,6 +21,8 @@ pub struct ParsedFile {
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
     pub secrets: Vec<(ObjectKey, DataObject)>,
+    /// Services.
+    pub services: Vec<Service>,
     /// Everything only one file may define, also when the file has problems.
     pub claims: Vec<Claim>,
     /// What is wrong, in the order of the file. With any problem nothing of the file is to be used.
@@ -77,6 +80,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         pods: found.pods,
         config_maps: found.config_maps,
         secrets: found.secrets,
+        services: found.services,
         claims: found.claims,
         problems: report.finish(),
     }

@@ -4,10 +4,13 @@ use super::{Filter, PodView, View};
 use crate::config::Settings;
 use crate::model::desired::{Desired, Problem};
 use crate::model::name::PodKey;
+use crate::model::network::Mode;
 use crate::model::observed::{Observed, ObservedPod};
 use crate::model::pod::Pod;
+use crate::model::status::Blocked;
 use crate::observe::status::{Facts, report};
-use crate::plan::units::render;
+use crate::plan::network::addresses::{Others, choose};
+use crate::plan::units::render_at;
 use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;
 use std::collections::BTreeSet;
@@ -58,7 +61,7 @@ pub fn one(
     let wanted = desired.and_then(|desired| desired.pods.get(key));
     let pod = pod(is, wanted)?;
     let selected = filter.selects(&pod.labels);
-    selected.then(|| view(&pod, is, desired, settings))
+    selected.then(|| view(&pod, observed, is, desired, settings))
 }
 
 /// What runs, if anything does; else what ought to.
@@ -70,17 +73,33 @@ fn pod(is: Option<&ObservedPod>, wanted: Option<&Pod>) -> Option<Pod> {
     runs.or_else(|| wanted.cloned())
 }
 
+/// Why a pod cannot be started now.
+fn blocked(
+    pod: &Pod,
+    observed: &Observed,
+    desired: &Desired,
+    settings: &Settings,
+) -> Option<Blocked> {
+    let others = Others {
+        observed: Some(observed),
+        promised: None,
+    };
+    let uid = new_uid(&pod.key, RENDER_SEED);
+    choose(pod, &[], others, &settings.network)
+        .and_then(|addresses| render_at(pod, &uid, &addresses, desired, settings))
+        .err()
+}
+
 fn view(
     pod: &Pod,
+    observed: &Observed,
     is: Option<&ObservedPod>,
     desired: Option<&Desired>,
     settings: &Settings,
 ) -> PodView {
     // What runs is never blocked: it goes on as it is.
     let blocked = match (is, desired) {
-        (None, Some(desired)) => {
-            render(pod, &new_uid(&pod.key, RENDER_SEED), desired, settings).err()
-        }
+        (None, Some(desired)) => blocked(pod, observed, desired, settings),
         _ => None,
     };
     let unwanted = |desired: &Desired, is: &ObservedPod| {
@@ -91,6 +110,7 @@ fn view(
         .is_some_and(|(desired, is)| unwanted(desired, is));
     let facts = Facts {
         host_ip: settings.host_ip.clone(),
+        host_mode: settings.network.mode == Mode::Host,
     };
     PodView::new(
         report(pod, is, blocked.as_ref(), &facts, terminating),

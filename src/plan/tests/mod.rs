@@ -43,7 +43,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-fn pod(name: &str) -> Pod {
+pub(super) fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),

@@ -10,7 +10,7 @@ mod pod;
 mod sandbox;
 
 use super::env::{self, Context, Environment};
-use super::volumes;
+use super::{network, volumes};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
@@ -21,12 +21,15 @@ use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Everything a pod becomes on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     /// The identity its units carry.
     pub uid: PodUid,
+    /// Its addresses, one for each family; none on the host's network.
+    pub addresses: Vec<IpAddr>,
     /// The unit files.
     pub units: BTreeMap<UnitName, WantedUnit>,
     /// What its directory holds.
@@ -53,21 +56,38 @@ struct Room<'a> {
     containers: BTreeMap<ContainerName, UnitName>,
     /// The pod has a sandbox unit.
     sandboxed: bool,
+    addresses: &'a [IpAddr],
 }
 
 /// Renders a pod, or says why it cannot be started: a config map, secret or key that is missing, or a
 /// value that cannot be given to a process safely.
+///
+/// Addresses are those that the pod would get if it were alone: for what is only shown.
 pub fn render(
     pod: &Pod,
     uid: &PodUid,
     desired: &Desired,
     settings: &Settings,
 ) -> Result<Rendered, Blocked> {
+    let addresses = network::addresses::choose(pod, &[], Default::default(), &settings.network)?;
+    render_at(pod, uid, &addresses, desired, settings)
+}
+
+/// Renders a pod with these addresses; none for one on the host's network.
+pub fn render_at(
+    pod: &Pod,
+    uid: &PodUid,
+    addresses: &[IpAddr],
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<Rendered, Blocked> {
+    let pod = &*network::in_mode(pod, settings.network.mode)?;
     let context = Context {
         pod,
         uid,
         desired,
         settings,
+        addresses,
     };
     let mut payloads = volumes::payloads(&context)?;
     let mut environments = BTreeMap::new();
@@ -86,10 +106,12 @@ pub fn render(
         names,
         containers,
         sandboxed,
+        addresses,
     };
     let units = room.units(&environments)?;
     Ok(Rendered {
         uid: uid.clone(),
+        addresses: addresses.to_vec(),
         units,
         payloads,
     })
@@ -159,6 +181,7 @@ impl Room<'_> {
             role: role.clone(),
             source: self.pod.source.clone(),
             spec_hash: spec_hash.clone(),
+            addresses: self.addresses.to_vec(),
             manifest,
         };
         identity::write(&mut file, &id);

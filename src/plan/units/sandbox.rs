@@ -1,6 +1,6 @@
 //! The sandbox: what has to be there before any container starts, made by a unit so that it needs no agent.
 
-use super::super::volumes;
+use super::super::{network, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
@@ -28,11 +28,18 @@ impl Room<'_> {
         if !self.sandboxed {
             return None;
         }
-        let setup = volumes::setup(self.pod, &self.settings.layout, self.uid);
+        let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        let wired = wiring.is_some();
+        let setup = volumes::setup(self.pod, &self.settings.layout, self.uid, wiring);
         let hash = spec_hash(&setup);
         let mut file = self.file("Sandbox");
         self.join_pod(&mut file);
         self.deadline_condition(&mut file);
+        if wired {
+            // Not Requires=: to set the host's part up anew is no reason to stop a pod.
+            file.push("Unit", "Wants", network::HOST_UNIT);
+            file.push("Unit", "After", network::HOST_UNIT);
+        }
         let program = &self.settings.program;
         let command = |verb| {
             crate::unit::escape::command_line(":", [program.as_str(), "sandbox", verb, "%n"])

@@ -156,7 +156,7 @@ pub const SECURITY: &Rules = &[
 pub const RESOURCES: &Rules = &[("claims", NO)];
 
 /// `ContainerPort`.
-pub const PORT: &Rules = &[("hostIP", NO)];
+pub const PORT: &Rules = &[];
 
 /// `EnvVarSource`.
 pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("")), ("resourceFieldRef", Later(""))];
@@ -221,5 +221,17 @@ pub const DEPLOYMENT: &Rules = &[
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
+/// `ServiceSpec`.
+pub const SERVICE: &Rules = &[
+    ("healthCheckNodePort", NO),
+    ("loadBalancerClass", NO),
+    ("loadBalancerIP", NO),
+    ("loadBalancerSourceRanges", NO),
+    ("trafficDistribution", Noted(Text)),
+];
+
+/// `ServicePort`.
+pub const SERVICE_PORT: &Rules = &[];
+
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, ConfigMap, Secret and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, Service, ConfigMap, Secret and List";

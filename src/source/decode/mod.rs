@@ -16,12 +16,14 @@ mod meta;
 mod pod;
 mod probe;
 mod report;
+mod service;
 mod volume;
 
 pub use report::Report;
 
 use crate::model::desired::DataObject;
 use crate::model::name::{ObjectKey, PodUid};
+use crate::model::network::service::Service;
 use crate::model::pod::Pod;
 use crate::source::tree::Node;
 use field::{Field, Fields};
@@ -40,6 +42,8 @@ pub struct Found {
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
     pub secrets: Vec<(ObjectKey, DataObject)>,
+    /// Services.
+    pub services: Vec<Service>,
 }
 
 /// Something only one file may define, and the line it is on.
@@ -62,6 +66,8 @@ pub enum What {
     ConfigMap(ObjectKey),
     /// A secret.
     Secret(ObjectKey),
+    /// A service.
+    Service(ObjectKey),
     /// A pod's identity.
     Uid(PodUid),
 }
@@ -73,6 +79,7 @@ impl std::fmt::Display for What {
             Self::Deployment(key) => write!(f, "Deployment {key}"),
             Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
             Self::Secret(key) => write!(f, "Secret {key}"),
+            Self::Service(key) => write!(f, "Service {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
     }
@@ -130,6 +137,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
         Some((_, "Deployment")) => deployment_object(&mut f, found),
+        Some((_, "Service")) => service_object(&mut f, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
             claim(found, f.line(), key.clone().map(What::ConfigMap));
@@ -204,6 +212,18 @@ fn deployment_object(f: &mut Fields<'_>, found: &mut Found) {
         }
         found.pods.extend(pods);
     }
+}
+
+fn service_object(f: &mut Fields<'_>, found: &mut Found) {
+    let version = version(f, "v1", true);
+    let meta = meta::object(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    let service = f
+        .require("spec")
+        .and_then(|spec| service::service(&spec, key.clone()));
+    claim(found, f.line(), key.map(What::Service));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    found.services.extend(whole.and(service));
 }
 
 fn data_object(

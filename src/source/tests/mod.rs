@@ -1,4 +1,5 @@
 mod right;
+mod service;
 mod wrong;
 mod wrong_containers;
 

@@ -6,6 +6,7 @@
 
 mod host_path;
 mod mount_points;
+mod network;
 mod once;
 mod ownership;
 
@@ -17,7 +18,7 @@ use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
 use crate::model::layout::Layout;
-use crate::model::name::{PodUid, UnitName, VolumeName};
+use crate::model::name::{PodKey, PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,7 +45,9 @@ enum SandboxError {
     #[error("cannot tell this boot from others")]
     BootId(#[source] std::io::Error),
     #[error(transparent)]
-    Network(#[from] NamespaceError),
+    Network(#[from] network::NetworkError),
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     #[error("cannot find out what {path} lies on", path = path.display())]
     FileSystem { path: PathBuf, source: MountError },
     #[error(
@@ -112,16 +115,16 @@ fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError>
 
 fn bring_up(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
-    up(layout, &own.identity.uid, &setup)
+    up(layout, &own.identity.uid, &own.identity.pod, &setup)
 }
 
 /// Makes everything. After an error, what was made stays for `down`.
-fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> {
+fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), SandboxError> {
     if setup.once && once::ran_before(layout, uid)? {
         return Err(SandboxError::RanBefore);
     }
     if setup.network {
-        namespace::create_network(&layout.network_namespace(uid))?;
+        network::up(layout, uid, pod, setup.wiring.as_ref())?;
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
