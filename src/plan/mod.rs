@@ -6,6 +6,7 @@
 
 pub mod diff;
 pub mod env;
+pub mod grace;
 mod life;
 pub mod resources;
 mod starts;
