@@ -229,7 +229,10 @@ impl Target {
             pid: self.process.pid(),
             source,
         };
-        std::fs::write("/proc/self/oom_score_adj", &self.oom)
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/proc/self/oom_score_adj")
+            .and_then(|mut file| file.write_all(&self.oom))
             .map_err(|source| failed("weight for the out-of-memory killer", source))?;
         for (resource, limit) in &self.limits {
             rustix::process::setrlimit(*resource, *limit)
