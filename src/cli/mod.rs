@@ -17,6 +17,7 @@ pub mod duration;
 pub mod error;
 pub mod exec;
 pub mod get;
+pub mod grace;
 pub mod journal;
 pub mod jsonpath;
 pub mod logging;

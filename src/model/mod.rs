@@ -5,6 +5,7 @@
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
 pub mod desired;
+pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;

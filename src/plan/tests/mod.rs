@@ -12,6 +12,7 @@ use crate::model::time::Timestamp;
 use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
+mod blocked;
 mod properties;
 mod secrets;
 
@@ -237,7 +238,7 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
     }];
     let mut want = desired([web]);
     let plan = plan_now(&want, &Host::default());
-    let blocked = plan.blocked.values().next().unwrap();
+    let blocked = &plan.blocked.values().next().unwrap()[0];
     assert!(plan.is_empty() && blocked.message.contains("configmap \"conf\" not found"));
 
     let key = ObjectKey {

@@ -202,10 +202,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_ip: Some("10.0.0.1".into()),
         };
