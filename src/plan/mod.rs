@@ -8,6 +8,7 @@ pub mod diff;
 pub mod env;
 mod life;
 pub mod resources;
+pub mod security;
 mod starts;
 pub mod step;
 pub mod units;

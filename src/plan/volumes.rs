@@ -5,7 +5,7 @@ use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, ObjectName, PodUid};
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
-use crate::model::sandbox::{HostPath, MountPoint, Setup};
+use crate::model::sandbox::{FsGroup, HostPath, MountPoint, Setup};
 use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Mount, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
@@ -106,7 +106,28 @@ pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid) -> Setup {
                 .extend(volume.map(|volume| mount_point(volume, mount, layout, uid)));
         }
     }
+    setup.sysctls.clone_from(&pod.spec.security.sysctls);
+    setup.fs_group = fs_group(pod, layout, uid);
     setup
+}
+
+/// The volumes that `fsGroup` is about: those that are the pod's own.
+fn fs_group(pod: &Pod, layout: &Layout, uid: &PodUid) -> Option<FsGroup> {
+    let mut of = FsGroup {
+        group: pod.spec.security.fs_group?,
+        only_on_mismatch: pod.spec.security.only_on_mismatch,
+        writable: Vec::new(),
+        read_only: Vec::new(),
+    };
+    for volume in &pod.spec.volumes {
+        let path = host_path(volume, layout, uid);
+        match &volume.source {
+            VolumeSource::EmptyDir => of.writable.push(path),
+            VolumeSource::ConfigMap { .. } | VolumeSource::Secret { .. } => of.read_only.push(path),
+            VolumeSource::HostPath { .. } => {}
+        }
+    }
+    (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.

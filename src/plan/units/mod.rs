@@ -8,6 +8,7 @@ mod container;
 mod helpers;
 mod pod;
 mod sandbox;
+mod security;
 
 use super::env::{self, Context, Environment};
 use super::volumes;
