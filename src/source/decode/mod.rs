@@ -16,6 +16,7 @@ mod meta;
 mod pod;
 mod probe;
 mod report;
+mod security;
 mod volume;
 
 pub use report::Report;
