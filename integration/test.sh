@@ -131,7 +131,7 @@ quick_tier() {
   fi
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
-  tests "golden and layers" --test golden --test layers
+  tests "golden, layers, fields" --test golden --test layers --test fields
   # Ten minutes of it: VKS_FUZZ_SECONDS=600 cargo test --test fuzz
   VKS_FUZZ_SECONDS=${VKS_FUZZ_SECONDS:-20} tests "fuzz" --test fuzz
 }
