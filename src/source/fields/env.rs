@@ -12,7 +12,7 @@ pub static ENV_VAR: Table = Table {
             "name",
             Shape::Text,
             "Its name: letters, digits and `_`.",
-            &["Environment=", "EnvironmentFile="],
+            &["Environment="],
         ),
         given(
             "value",
@@ -81,7 +81,7 @@ static CONFIG_MAP_KEY: Table = Table {
     about: "A key of a config map of the pod's namespace.",
     rest: known::NONE,
     given: &[
-        given("key", Shape::Text, "The key.", &["EnvironmentFile="]),
+        given("key", Shape::Text, "The key.", &[]).note("a line of the environment file"),
         given(
             "name",
             Shape::Text,
@@ -103,7 +103,7 @@ static SECRET_KEY: Table = Table {
     about: "A key of a secret of the pod's namespace.",
     rest: known::NONE,
     given: &[
-        given("key", Shape::Text, "The key.", &["EnvironmentFile="]),
+        given("key", Shape::Text, "The key.", &[]).note("a line of the environment file"),
         given("name", Shape::Text, "The secret.", &["EnvironmentFile="]),
         given(
             "optional",
@@ -126,12 +126,8 @@ pub static ENV_FROM: Table = Table {
             "The config map.",
             &["EnvironmentFile="],
         ),
-        given(
-            "prefix",
-            Shape::Text,
-            "Put before each key.",
-            &["EnvironmentFile="],
-        ),
+        given("prefix", Shape::Text, "Put before each key.", &[])
+            .note("a line of the environment file"),
         given(
             "secretRef",
             Shape::One(&SECRET),

@@ -12,6 +12,8 @@ pub struct Found {
     pub version: &'static str,
     /// The last name of the path, and what becomes of the field; `None` for the kind itself.
     pub field: Option<(&'static str, Standing)>,
+    /// The type the field is of; `None` for the kind itself.
+    pub holder: Option<&'static Table>,
     /// What lies within; `None` for plain values, and for what is refused.
     pub table: Option<&'static Table>,
 }
@@ -69,6 +71,7 @@ pub fn find(path: &str) -> Result<Found, Unknown> {
         kind,
         version,
         field: None,
+        holder: None,
         table: Some(top),
     };
     let mut within = first.to_owned();
@@ -83,6 +86,7 @@ pub fn find(path: &str) -> Result<Found, Unknown> {
             });
         };
         found.field = Some((known, *standing));
+        found.holder = found.table;
         found.table = match standing {
             Standing::Given(given) => given.shape.table(),
             _ => None,

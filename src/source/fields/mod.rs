@@ -169,6 +169,14 @@ impl Shape {
         }
     }
 
+    /// The words that can be written, where they are few.
+    pub fn words(&self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The fields within, for tables and lists of tables.
     pub fn table(&self) -> Option<&'static Table> {
         match self {

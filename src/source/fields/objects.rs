@@ -48,20 +48,18 @@ static OBJECT_META: Table = Table {
     about: "What an object is called, and what is said about it.",
     rest: known::META,
     given: &[
-        given(
+        told(
             "annotations",
             Shape::Map,
             "Free notes by name; those that begin with `vks.io/` are settings.",
-            &["Manifest="],
-        )
-        .note("a variable can have one (`fieldRef`)"),
-        given(
+            "a variable can have one (`fieldRef`)",
+        ),
+        told(
             "labels",
             Shape::Map,
             "Names and values by which objects are selected.",
-            &["Manifest="],
-        )
-        .note("chosen by with `-l`; a variable can have one (`fieldRef`)"),
+            "`-l` chooses by them; a variable can have one (`fieldRef`)",
+        ),
         given(
             "name",
             Shape::Text,
@@ -92,18 +90,13 @@ static TEMPLATE_META: Table = Table {
     about: "What is said about the pods made of the template.",
     rest: known::TEMPLATE_META,
     given: &[
-        given(
+        told(
             "annotations",
             Shape::Map,
             "The annotations of the pods.",
-            &["Manifest="],
+            "",
         ),
-        given(
-            "labels",
-            Shape::Map,
-            "The labels of the pods.",
-            &["Manifest="],
-        ),
+        told("labels", Shape::Map, "The labels of the pods.", ""),
     ],
 };
 
