@@ -290,13 +290,11 @@ impl Room<'_> {
             };
             file.push("Service", key, pair(&from, &mount.path));
         }
-        let message = layout.termination(self.uid, &spec.name);
-        let message = message.display().to_string();
-        file.push(
-            "Service",
-            "BindPaths",
-            pair(&message, &spec.termination_message_path),
-        );
+        if let Some(path) = volumes::termination_path(self.pod, spec) {
+            let message = layout.termination(self.uid, &spec.name);
+            let message = message.display().to_string();
+            file.push("Service", "BindPaths", pair(&message, path));
+        }
     }
 
     /// Where its output goes, and how it is found there.
