@@ -132,6 +132,8 @@ quick_tier() {
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
   tests "golden, layers, fields" --test golden --test layers --test fields
+  # Many more: VKS_PODS=10000 cargo test --test pods
+  tests "random pods" --test pods -- --skip systemd_says
   # Ten minutes of it: VKS_FUZZ_SECONDS=600 cargo test --test fuzz
   VKS_FUZZ_SECONDS=${VKS_FUZZ_SECONDS:-20} tests "fuzz" --test fuzz
 }
@@ -184,6 +186,7 @@ container_tier() {
   for suite in trixie sid; do
     step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
   done
+  VKS_LAB=1 tests "random pods in trixie" --test pods -- systemd_says
   VKS_LAB=1 tests "container tests" --test container
 }
 

@@ -127,7 +127,6 @@ impl Became {
         }
         let facts_of_host = Facts {
             host_ip: self.settings.host_ip.clone(),
-            ..Facts::default()
         };
         let told = format!("{:?}", status(&self.pod, None, None, &facts_of_host));
         facts.insert((String::new(), "(status)".to_owned(), told));

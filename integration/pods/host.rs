@@ -4,6 +4,7 @@ use super::Became;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vks::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
+use vks::model::time::Timestamp;
 use vks::plan::plan;
 use vks::plan::step::Step;
 use vks::unit::read::read;
@@ -25,7 +26,7 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         .unwrap_or_else(|| panic!("nothing to do for {manifest}"));
     let mut pod = ObservedPod {
         uid: steps.uid.clone(),
-        created: None,
+        created: Some(Timestamp::parse("2026-01-01T00:00:00Z").unwrap()),
         source: became.pod.source.clone(),
         manifest: None,
         enabled: false,
@@ -36,31 +37,7 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         reload_needed: false,
     };
     for step in &steps.steps {
-        match step {
-            Step::WriteUnit { unit, text, .. } => {
-                let file = read(text).unwrap();
-                let id = identity::read(&file).unwrap().unwrap();
-                pod.manifest = id.manifest.clone().or(pod.manifest);
-                let observed = ObservedUnit {
-                    digest: Some(digest(text.as_bytes())),
-                    loaded_digest: Some(file.loaded_digest()),
-                    identity: Some(id),
-                    state: UnitState {
-                        loaded: true,
-                        active: ActiveState::Active,
-                        ..UnitState::default()
-                    },
-                };
-                pod.units.insert(unit.clone(), observed);
-            }
-            Step::WritePayload(payload) => {
-                pod.payloads
-                    .insert(payload.path.clone(), payload.content.digest());
-            }
-            Step::Enable(_) => pod.enabled = true,
-            Step::Start(_) => {}
-            other => panic!("{other:?} in the first plan of {manifest}"),
-        }
+        run(&mut pod, step, manifest);
     }
     let observed = Observed {
         pods: BTreeMap::from([(became.pod.key.clone(), pod)]),
@@ -71,4 +48,39 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         second.is_empty() && second.blocked.is_empty(),
         "planned again: {second:?}\n{manifest}"
     );
+}
+
+/// Does a step.
+fn run(pod: &mut ObservedPod, step: &Step, manifest: &Value) {
+    match step {
+        Step::WriteUnit { unit, text, .. } => {
+            let file = read(text).unwrap();
+            let id = identity::read(&file).unwrap().unwrap();
+            pod.manifest = id.manifest.clone().or(pod.manifest.take());
+            let observed = ObservedUnit {
+                digest: Some(digest(text.as_bytes())),
+                loaded_digest: Some(file.loaded_digest()),
+                identity: Some(id),
+                state: UnitState {
+                    loaded: true,
+                    active: ActiveState::Active,
+                    ..UnitState::default()
+                },
+            };
+            pod.units.insert(unit.clone(), observed);
+        }
+        Step::WritePayload(payload) => {
+            pod.payloads
+                .insert(payload.path.clone(), payload.content.digest());
+        }
+        Step::Enable(_) => pod.enabled = true,
+        Step::Stop(_)
+        | Step::RemoveUnit(_)
+        | Step::RemovePayload(_)
+        | Step::RemovePodDirectory
+        | Step::Reload => {
+            panic!("{step:?} in the first plan of {manifest}")
+        }
+        _ => {}
+    }
 }

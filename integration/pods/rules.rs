@@ -179,6 +179,19 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
             };
         }
     }
+    checks(container, grace);
+    resources(&mut container["resources"]);
+    // A variable of a secret may not stand on a command line.
+    if container["env"][0]["valueFrom"]["secretKeyRef"].is_object() {
+        let words = container["command"].as_array_mut().into_iter().flatten();
+        words
+            .filter(|word| *word == "$(V0)")
+            .for_each(|word| *word = json!("1"));
+    }
+}
+
+/// Probes and hooks.
+fn checks(container: &mut Value, grace: u64) {
     for (field, readiness) in [
         ("livenessProbe", false),
         ("startupProbe", false),
@@ -198,14 +211,6 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
         if let Some(long) = seconds.as_u64() {
             *seconds = long.min(grace).into();
         }
-    }
-    resources(&mut container["resources"]);
-    // A variable of a secret may not stand on a command line.
-    if container["env"][0]["valueFrom"]["secretKeyRef"].is_object() {
-        let words = container["command"].as_array_mut().into_iter().flatten();
-        words
-            .filter(|word| *word == "$(V0)")
-            .for_each(|word| *word = json!("1"));
     }
 }
 
@@ -259,26 +264,29 @@ fn all_mounted(spec: &mut Value, names: &[String]) {
     }
 }
 
+/// Tables that may not be empty, and are left so by looking into them.
+const LEFT: &[&str] = &[
+    "lifecycle",
+    "resources",
+    "valueFrom",
+    "sleep",
+    "postStart",
+    "preStop",
+    "limits",
+    "requests",
+    "secretKeyRef",
+    "hostPath",
+];
+
 /// Takes away what looking at absent fields has left, and makes what is missing optional.
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.values_mut().for_each(tidy);
             map.retain(|key, value| {
-                !value.is_null()
-                    && !(matches!(
-                        key.as_str(),
-                        "lifecycle"
-                            | "resources"
-                            | "valueFrom"
-                            | "sleep"
-                            | "postStart"
-                            | "preStop"
-                            | "limits"
-                            | "requests"
-                            | "secretKeyRef"
-                            | "hostPath"
-                    ) && value.as_object().is_some_and(|map| map.is_empty()))
+                let left = LEFT.contains(&key.as_str())
+                    && value.as_object().is_some_and(|map| map.is_empty());
+                !value.is_null() && !left
             });
             if map.get("name").or(map.get("secretName")) == Some(&json!("missing")) {
                 map.insert("optional".to_owned(), json!(true));
