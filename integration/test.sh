@@ -112,9 +112,21 @@ manual_pages() {
 
 scripts() {
   local script
-  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh; do
+  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
     bash -n "$script" || return
   done
+}
+
+# Flake and module, where there is an evaluator for them.
+nix_files() {
+  local code=0
+  header "nix"
+  integration/nix/run.sh || code=$?
+  case $code in
+    0) passed=$((passed + 1)) ;;
+    77) skip "nix: no evaluator" ;;
+    *) fail "nix" ;;
+  esac
 }
 
 quick_tier() {
@@ -129,6 +141,7 @@ quick_tier() {
     header "manual pages"
     skip "manual pages: groff is not installed"
   fi
+  nix_files
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
   tests "golden, layers, fields" --test golden --test layers --test fields

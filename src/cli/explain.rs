@@ -59,11 +59,6 @@ fn explain(found: &Found, recursive: bool) -> String {
         None => paragraph(&mut out, 4, found.table.map_or("", |table| table.about)),
     }
     if let Some(table) = found.table {
-        let inner =
-            matches!(&found.field, Some((_, Standing::Given(given))) if given.about != table.about);
-        if inner {
-            paragraph(&mut out, 4, table.about);
-        }
         let fields = table.fields();
         if !fields.is_empty() {
             out.push_str("\nFIELDS:\n");
@@ -93,6 +88,9 @@ fn about(out: &mut String, standing: &Standing) {
     match standing {
         Standing::Given(given) => {
             paragraph(out, 4, given.about);
+            if let Some(table) = given.shape.table() {
+                paragraph(out, 4, table.about);
+            }
             if let Some(words) = given.shape.words() {
                 paragraph(out, 4, &format!("One of: {}.", words.join(", ")));
             }
