@@ -11,11 +11,13 @@ mod files;
 pub mod fragment;
 #[cfg(test)]
 pub mod scratch;
+mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
+use crate::model::security::Profile;
 use fragment::{Fragment, Paths};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -33,6 +35,14 @@ pub struct Settings {
     pub pod_dirs: Vec<PathBuf>,
     /// `paths.*`.
     pub layout: Layout,
+    /// `pods.profile`: for pods that name none (default strict).
+    pub profile: Profile,
+    /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
+    pub seccomp: BTreeMap<String, String>,
+    /// AppArmor is enabled in the kernel (default false).
+    pub app_armor: bool,
+    /// SELinux is enabled in the kernel (default false).
+    pub se_linux: bool,
 }
 
 impl Default for Settings {
@@ -43,6 +53,10 @@ impl Default for Settings {
             program: "/usr/bin/vks".to_owned(),
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
+            profile: Profile::default(),
+            seccomp: BTreeMap::new(),
+            app_armor: false,
+            se_linux: false,
         }
     }
 }
@@ -89,7 +103,10 @@ impl Settings {
         for path in files::list(root)? {
             merged.overlay(files::read(&path)?);
         }
-        Ok(Self::from_fragment(merged))
+        let mut settings = Self::from_fragment(merged);
+        settings.seccomp = seccomp::read(root)?;
+        (settings.app_armor, settings.se_linux) = detect::security_modules(root);
+        Ok(settings)
     }
 
     fn from_fragment(merged: Fragment) -> Self {
@@ -101,6 +118,8 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
+            profile: pods.profile.unwrap_or_default(),
+            ..default
         }
     }
 

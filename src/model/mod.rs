@@ -4,6 +4,7 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod capability;
 pub mod desired;
 pub mod event;
 pub mod identity;
@@ -17,6 +18,7 @@ pub mod probe;
 pub mod prober;
 pub mod quantity;
 pub mod sandbox;
+pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;

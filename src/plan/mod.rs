@@ -9,6 +9,7 @@ pub mod env;
 pub mod grace;
 mod life;
 pub mod resources;
+pub mod security;
 mod starts;
 pub mod step;
 pub mod units;

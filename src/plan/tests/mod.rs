@@ -34,6 +34,7 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: Some("/dev/termination-log".into()),
         run_as: RunAs::default(),
+        security: Default::default(),
     }
 }
 
@@ -44,7 +45,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-fn pod(name: &str) -> Pod {
+pub(super) fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),
@@ -62,6 +63,7 @@ fn pod(name: &str) -> Pod {
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),

@@ -8,6 +8,7 @@ mod container;
 mod helpers;
 mod pod;
 mod sandbox;
+mod security;
 
 use super::env::{self, Context};
 use super::volumes;
@@ -106,11 +107,11 @@ pub fn render(
         };
         match made {
             Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env));
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
                 rendered.left_out.insert(spec.name.clone(), name);
             }
             Ok((env, unit)) => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env));
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
                 rendered.units.extend(unit);
             }
             Err(blocked) => {

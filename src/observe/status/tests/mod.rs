@@ -38,6 +38,7 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: None,
         run_as: RunAs::default(),
+        security: Default::default(),
     }
 }
 
@@ -90,6 +91,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
