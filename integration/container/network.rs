@@ -49,7 +49,7 @@ pub enum From<'a> {
 pub fn ask(host: &Host, from: From, protocol: &str, address: &str, port: u16) -> (String, String) {
     let to = socket(address, port);
     let command = match protocol {
-        "UDP" => format!("echo | timeout 5 socat -t 2 - UDP:{to}"),
+        "UDP" => format!("echo | timeout 5 socat -t 0.3 - UDP:{to}"),
         _ => format!("timeout 5 socat -t 2 TCP:{to},connect-timeout=3 - </dev/null"),
     };
     let command = match from {
@@ -58,7 +58,7 @@ pub fn ask(host: &Host, from: From, protocol: &str, address: &str, port: u16) ->
         From::Pod(namespace, pod) => format!("vks exec {pod} -n {namespace} -- sh -c '{command}'"),
     };
     // A datagram may be lost: socat, which starts a process for each, loses some.
-    let tries = if protocol == "UDP" { 4 } else { 1 };
+    let tries = if protocol == "UDP" { 9 } else { 1 };
     let said = (0..tries)
         .map(|_| host.machine.sh(&command).stdout)
         .find(|said| !said.trim().is_empty())

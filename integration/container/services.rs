@@ -77,24 +77,24 @@ fn services_lead_to_the_pods_that_are_ready() {
         for protocol in ["TCP", "UDP"] {
             // By chance one of two: both within so many with a probability that nobody will see fail.
             assert_eq!(
-                who(client, protocol, ip, 80, 20),
+                who(client, protocol, ip, 80, 12),
                 all,
                 "{protocol} {ip} from a pod"
             );
             assert_eq!(
-                who(From::Host, protocol, ip, 80, 20),
+                who(From::Host, protocol, ip, 80, 12),
                 all,
                 "{protocol} {ip} from the host"
             );
             assert_eq!(
-                who(From::World, protocol, HOST[family], 30080, 20),
+                who(From::World, protocol, HOST[family], 30080, 12),
                 all,
                 "node port from outside"
             );
         }
         // Who is behind the service may ask it too, and gets itself.
         assert_eq!(
-            who(From::Pod("svc", "one -c tcp"), "TCP", ip, 80, 20),
+            who(From::Pod("svc", "one -c tcp"), "TCP", ip, 80, 12),
             all,
             "hairpin {ip}"
         );
@@ -103,12 +103,12 @@ fn services_lead_to_the_pods_that_are_ready() {
     }
     host.ok("ip -n world route add 203.0.113.9 via 192.0.2.1");
     assert_eq!(
-        who(From::World, "TCP", "203.0.113.9", 80, 20),
+        who(From::World, "TCP", "203.0.113.9", 80, 12),
         all,
         "an address from elsewhere"
     );
     assert_eq!(
-        who(client, "TCP", "10.96.7.7", 7000, 20),
+        who(client, "TCP", "10.96.7.7", 7000, 12),
         all,
         "the address asked for"
     );

@@ -132,7 +132,7 @@ fn find<'a>(pod: Cow<'a, Pod>, is: &ObservedPod, settings: &Settings) -> Found<'
         host_ip: settings.host_ip.clone(),
         host_mode: false,
     };
-    let status = status(&pod, Some(is), None, &facts);
+    let status = status(&pod, Some(is), &[], &facts);
     let ready = |condition: &Condition| condition.kind == ConditionKind::Ready && condition.status;
     let addresses = status.pod_ips.iter().filter_map(|ip| ip.ip.parse().ok());
     Found {

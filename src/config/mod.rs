@@ -12,12 +12,14 @@ pub mod fragment;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
+mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::NetworkSettings;
+use crate::model::security::Profile;
 use fragment::{Fragment, Paths};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -37,6 +39,14 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `pods.profile`: for pods that name none (default strict).
+    pub profile: Profile,
+    /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
+    pub seccomp: BTreeMap<String, String>,
+    /// AppArmor is enabled in the kernel (default false).
+    pub app_armor: bool,
+    /// SELinux is enabled in the kernel (default false).
+    pub se_linux: bool,
 }
 
 impl Default for Settings {
@@ -48,6 +58,10 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            profile: Profile::default(),
+            seccomp: BTreeMap::new(),
+            app_armor: false,
+            se_linux: false,
         }
     }
 }
@@ -94,7 +108,10 @@ impl Settings {
         for path in files::list(root)? {
             merged.overlay(files::read(&path)?);
         }
-        Ok(Self::from_fragment(merged))
+        let mut settings = Self::from_fragment(merged);
+        settings.seccomp = seccomp::read(root)?;
+        (settings.app_armor, settings.se_linux) = detect::security_modules(root);
+        Ok(settings)
     }
 
     fn from_fragment(merged: Fragment) -> Self {
@@ -112,6 +129,8 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
             network: network::settings(network),
+            profile: pods.profile.unwrap_or_default(),
+            ..default
         }
     }
 

@@ -3,14 +3,15 @@
 //! The rules, in their order:
 //! 1. A pod whose source cannot be read is left as it is: absence is no reason to stop it, and another file
 //!    that defines it now is no reason to change it.
-//! 2. A pod that cannot be rendered (a config map is missing) keeps what runs.
+//! 2. A pod that cannot be rendered (the config map of a volume is missing) keeps what runs; so does a container that
+//!    cannot, and the others go on without it.
 //! 3. A pod of another uid, or with another sandbox or other init containers, is stopped as a whole first.
 //! 4. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
 //! 5. What should run and does not is started; what is finished stays finished.
 
 use super::life::{create, nothing, remove};
 use super::network::addresses::{Others, Promised, choose};
-use super::network::publish::rival;
+use super::network::publish::free_ports;
 use super::step::{PodPlan, Reason};
 use super::units::render_at;
 use super::update::Update;
@@ -18,12 +19,12 @@ use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::name::PodKey;
 use crate::model::observed::{ActiveState, Observed, ObservedUnit};
-use crate::model::pod::Pod;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use std::net::IpAddr;
 
-/// The plan for one pod; no steps when all is as it should be.
+/// The plan for one pod, with no steps when all is as it should be, and why some of its containers have to wait. An
+/// error when all of it has to.
 pub fn plan_pod(
     key: &PodKey,
     desired: &Desired,
@@ -31,7 +32,8 @@ pub fn plan_pod(
     settings: &Settings,
     seed: &[u8],
     promised: &Promised,
-) -> Result<PodPlan, Blocked> {
+) -> Result<(PodPlan, Vec<Blocked>), Blocked> {
+    let all = |plan| Ok((plan, Vec::new()));
     let addresses = |pod, kept: &[IpAddr]| {
         let others = Others {
             observed: Some(observed),
@@ -40,49 +42,36 @@ pub fn plan_pod(
         choose(pod, kept, others, &settings.network)
     };
     match (desired.pods.get(key), observed.pods.get(key)) {
-        (None, None) => Ok(nothing(super::new_uid(key, seed))),
-        (None, Some(is)) if desired.holds(&is.source) => Ok(nothing(is.uid.clone())),
-        (None, Some(is)) => Ok(remove(key, is, Reason::Remove)),
+        (None, None) => all(nothing(super::new_uid(key, seed))),
+        (None, Some(is)) if desired.holds(&is.source) => all(nothing(is.uid.clone())),
+        (None, Some(is)) => all(remove(key, is, Reason::Remove)),
         (Some(pod), None) => {
             free_ports(pod, desired, observed)?;
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
             let addresses = addresses(pod, &[])?;
-            let want = render_at(pod, &uid, &addresses, desired, settings)?;
-            Ok(create(pod, want, observed))
+            let mut want = render_at(pod, &uid, &addresses, desired, settings)?;
+            let blocked = std::mem::take(&mut want.blocked);
+            Ok((create(pod, want, observed), blocked))
         }
         // Another file defines it now, but the one it runs from cannot be read: that may define it still.
         (Some(pod), Some(is)) if pod.source != is.source && desired.holds(&is.source) => {
-            Ok(nothing(is.uid.clone()))
+            all(nothing(is.uid.clone()))
         }
         (Some(pod), Some(is)) => {
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
-                return Ok(remove(key, is, Reason::Replace));
+                return all(remove(key, is, Reason::Replace));
             }
             let addresses = addresses(pod, &is.addresses)?;
             let want = render_at(pod, &is.uid, &addresses, desired, settings)?;
-            Ok(Update {
+            let plan = Update {
                 pod,
                 is,
                 want: &want,
                 names: PodUnits::new(key),
             }
-            .plan())
+            .plan();
+            Ok((plan, want.blocked))
         }
-    }
-}
-
-/// No other pod has a port of the host that this one wants.
-fn free_ports(pod: &Pod, desired: &Desired, observed: &Observed) -> Result<(), Blocked> {
-    let is_there = |key: &PodKey| observed.pods.contains_key(key);
-    match rival(pod, desired.pods.values(), is_there) {
-        None => Ok(()),
-        Some((other, port)) => Err(Blocked {
-            container: None,
-            reason: "ContainerCreating",
-            message: format!(
-                "hostPort {port} is taken by pod {other}: choose another port, another hostIP, or delete that pod"
-            ),
-        }),
     }
 }
 

@@ -6,8 +6,8 @@ use super::{Filter, View};
 use crate::agent::AgentError;
 use crate::agent::pass::check_version;
 use crate::config::Settings;
-use crate::host::systemd::{Systemd, SystemdError, Whom};
-use crate::model::name::UnitName;
+use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::name::PodKey;
 use crate::model::observed::Observed;
 use crate::observe::{ObserveError, Observer};
 use crate::source::{Directories, WatchError};
@@ -60,7 +60,15 @@ impl Host {
 
     /// What the host has now, and what manifests want of it.
     pub async fn view(&self, filter: &Filter) -> Result<View, ViewError> {
-        let (observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
+        let (mut observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
+        // Whether such a pod can have an address or a port of the host, the others tell.
+        let waits = |key: &PodKey| {
+            let pod = sources.desired().pods.get(key);
+            pod.is_some_and(|pod| !pod.spec.host_network) && !observed.pods.contains_key(key)
+        };
+        if filter.keys().is_some_and(|keys| keys.iter().any(waits)) {
+            observed = self.observer.all().await?;
+        }
         Ok(assemble(
             filter,
             &observed,
@@ -86,9 +94,9 @@ impl Host {
         ))
     }
 
-    /// Kills all processes of a unit.
-    pub async fn kill(&self, unit: &UnitName) -> Result<(), ViewError> {
-        Ok(self.systemd.kill(unit, Whom::All, 9).await?)
+    /// Has systemd read its unit files again.
+    pub async fn reload(&self) -> Result<(), ViewError> {
+        Ok(self.systemd.reload().await?)
     }
 
     /// Views of these pods from now on.

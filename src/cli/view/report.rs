@@ -3,6 +3,7 @@
 use super::{Filter, PodView, View};
 use crate::config::Settings;
 use crate::model::desired::{Desired, Problem};
+use crate::model::identity::UnitRole;
 use crate::model::name::PodKey;
 use crate::model::network::Mode;
 use crate::model::observed::{Observed, ObservedPod};
@@ -10,6 +11,7 @@ use crate::model::pod::Pod;
 use crate::model::status::Blocked;
 use crate::observe::status::{Facts, report};
 use crate::plan::network::addresses::{Others, choose};
+use crate::plan::network::publish::free_ports;
 use crate::plan::units::render_at;
 use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;
@@ -73,21 +75,22 @@ fn pod(is: Option<&ObservedPod>, wanted: Option<&Pod>) -> Option<Pod> {
     runs.or_else(|| wanted.cloned())
 }
 
-/// Why a pod cannot be started now.
-fn blocked(
-    pod: &Pod,
-    observed: &Observed,
-    desired: &Desired,
-    settings: &Settings,
-) -> Option<Blocked> {
+/// Why a pod, or some of its containers, cannot be started now.
+fn blocked(pod: &Pod, observed: &Observed, desired: &Desired, settings: &Settings) -> Vec<Blocked> {
     let others = Others {
         observed: Some(observed),
         promised: None,
     };
     let uid = new_uid(&pod.key, RENDER_SEED);
-    choose(pod, &[], others, &settings.network)
-        .and_then(|addresses| render_at(pod, &uid, &addresses, desired, settings))
-        .err()
+    let kept = observed.pods.get(&pod.key).map(|is| is.addresses.clone());
+    let free = match kept {
+        None => free_ports(pod, desired, observed),
+        Some(_) => Ok(()),
+    };
+    let rendered = free
+        .and_then(|()| choose(pod, &kept.unwrap_or_default(), others, &settings.network))
+        .and_then(|addresses| render_at(pod, &uid, &addresses, desired, settings));
+    rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked)
 }
 
 fn view(
@@ -98,9 +101,9 @@ fn view(
     settings: &Settings,
 ) -> PodView {
     // What runs is never blocked: it goes on as it is.
-    let blocked = match (is, desired) {
-        (None, Some(desired)) => blocked(pod, observed, desired, settings),
-        _ => None,
+    let blocked = match desired.filter(|_| lacks_units(pod, is)) {
+        Some(desired) => blocked(pod, observed, desired, settings),
+        None => Vec::new(),
     };
     let unwanted = |desired: &Desired, is: &ObservedPod| {
         !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source)
@@ -112,8 +115,15 @@ fn view(
         host_ip: settings.host_ip.clone(),
         host_mode: settings.network.mode == Mode::Host,
     };
-    PodView::new(
-        report(pod, is, blocked.as_ref(), &facts, terminating),
-        is.cloned(),
-    )
+    PodView::new(report(pod, is, &blocked, &facts, terminating), is.cloned())
+}
+
+/// Whether a container has no unit.
+fn lacks_units(pod: &Pod, is: Option<&ObservedPod>) -> bool {
+    let units = is.into_iter().flat_map(|is| is.units.values());
+    let containers = units.filter(|unit| {
+        let role = unit.identity.as_ref().map(|identity| &identity.role);
+        matches!(role, Some(UnitRole::Container { .. }))
+    });
+    containers.count() < pod.spec.all_containers().count()
 }

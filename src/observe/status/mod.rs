@@ -28,7 +28,7 @@ pub struct Facts {
 pub fn report(
     pod: &Pod,
     observed: Option<&ObservedPod>,
-    blocked: Option<&Blocked>,
+    blocked: &[Blocked],
     facts: &Facts,
     terminating: bool,
 ) -> PodReport {
@@ -48,7 +48,7 @@ pub fn report(
 pub fn status(
     pod: &Pod,
     observed: Option<&ObservedPod>,
-    blocked: Option<&Blocked>,
+    blocked: &[Blocked],
     facts: &Facts,
 ) -> PodStatus {
     let containers: Vec<Seen> = container::seen(&pod.spec, observed);

@@ -1,12 +1,15 @@
 //! Services and pods become what is published. Pure: readiness and addresses are told.
 
+use crate::model::desired::Desired;
 use crate::model::name::{ObjectKey, PodKey};
 use crate::model::network::published::{
     HostPort, Protocol, Published, PublishedService, ServicePort,
 };
 use crate::model::network::service::{Port, Service, ServiceKind, Target};
 use crate::model::network::{NetworkSettings, Prefix};
+use crate::model::observed::Observed;
 use crate::model::pod::{Pod, PodSpec};
+use crate::model::status::Blocked;
 use crate::unit::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -331,7 +334,7 @@ fn own_ports(pod: &Pod) -> impl Iterator<Item = Wanted> {
 
 /// The first pod, in a fixed order, that has a port of the host which `pod` wants: it keeps it. Pods that are
 /// there go before those that are not, then names decide.
-pub fn rival<'a>(
+fn rival<'a>(
     pod: &Pod,
     pods: impl Iterator<Item = &'a Pod>,
     is_there: impl Fn(&PodKey) -> bool,
@@ -355,4 +358,22 @@ pub fn rival<'a>(
                 })
                 .map(|(_, port, _, _)| (&other.key, port))
         })
+}
+
+/// Whether no other pod has a port of the host that this one wants.
+///
+/// # Errors
+/// The pod that has it.
+pub fn free_ports(pod: &Pod, desired: &Desired, observed: &Observed) -> Result<(), Blocked> {
+    let is_there = |key: &PodKey| observed.pods.contains_key(key);
+    match rival(pod, desired.pods.values(), is_there) {
+        None => Ok(()),
+        Some((other, port)) => Err(Blocked {
+            container: None,
+            reason: "ContainerCreating",
+            message: format!(
+                "hostPort {port} is taken by pod {other}: choose another port, another hostIP, or delete that pod"
+            ),
+        }),
+    }
 }

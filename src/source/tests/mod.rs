@@ -1,4 +1,5 @@
 mod right;
+mod security;
 mod service;
 mod wrong;
 mod wrong_containers;

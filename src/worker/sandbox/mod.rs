@@ -9,6 +9,7 @@ mod mount_points;
 mod network;
 mod once;
 mod ownership;
+mod settings;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -63,6 +64,8 @@ enum SandboxError {
     NoSecret(VolumeName),
     #[error(transparent)]
     HostPath(#[from] host_path::HostPathError),
+    #[error(transparent)]
+    Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
 }
@@ -125,9 +128,15 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     }
     if setup.network {
         network::up(layout, uid, pod, setup.wiring.as_ref())?;
+        if !setup.sysctls.is_empty() {
+            settings::sysctls(&layout.network_namespace(uid), &setup.sysctls)?;
+        }
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
+    }
+    if let Some(group) = &setup.fs_group {
+        settings::give_volumes(group)?;
     }
     for path in &setup.host_paths {
         host_path::prepare(path)?;

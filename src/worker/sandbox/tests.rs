@@ -47,6 +47,7 @@ fn up_makes_everything_and_down_takes_it_away() {
                 path: text("target/file"),
                 like: Some(text("made/file")),
             }],
+            ..Setup::default()
         };
         put(&root.join("made/x"), "");
         for _ in 0..2 {

@@ -36,8 +36,9 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: None,
         run_as: RunAs::default(),
+        security: Default::default(),
     }
 }
 
@@ -90,6 +91,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
@@ -204,10 +206,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_mode: false,
             host_ip: Some("10.0.0.1".into()),
