@@ -94,6 +94,8 @@ pub fn world(host: &Host) {
          ip -n world addr add 192.0.2.2/24 dev w1 && ip -n world addr add 2001:db8::2/64 dev w1 nodad && \
          ip -n world link set w1 up && ip -n world link set lo up",
     );
+    // Their link-local addresses are asked around for first.
+    host.wait("test -z \"$(ip -6 addr show tentative; ip -n world -6 addr show tentative)\"");
 }
 
 /// The names of the host's ends of pods' networks.
