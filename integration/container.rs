@@ -25,6 +25,8 @@ mod commands;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/escape.rs"]
+mod escape;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]
@@ -43,12 +45,16 @@ mod manifests;
 mod order;
 #[path = "container/process.rs"]
 mod process;
+#[path = "container/profiles.rs"]
+mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
 #[path = "container/restarts.rs"]
 mod restarts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
+#[path = "container/security.rs"]
+mod security;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]
