@@ -1,7 +1,9 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
 pub mod files;
+pub mod journald;
 pub mod last_run;
+pub mod limits;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;

@@ -6,6 +6,7 @@
 
 pub mod capability;
 pub mod desired;
+pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;

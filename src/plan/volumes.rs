@@ -1,6 +1,8 @@
 //! Volumes as directories, files and binds: what the pod's directory holds, what the sandbox sets up, what containers see.
 
 use super::env::{Context, Environment, Origin};
+use super::security;
+use crate::config::Settings;
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, ObjectName, PodUid};
 use crate::model::payload::Payload;
@@ -10,6 +12,9 @@ use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Mount, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
 use std::collections::BTreeMap;
+
+/// Where the kubelet has the termination message file.
+const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// The payloads of a pod's volumes, or which object is missing.
 pub fn payloads(context: &Context) -> Result<Vec<Payload>, Blocked> {
@@ -60,9 +65,31 @@ fn data(
     }
 }
 
+/// Where a container finds its termination message file, if it has one: where the manifest says, else at
+/// Kubernetes' default path in every container that does not share the host's file tree as it is. One that does has no
+/// other use for a mount namespace of its own, which costs more than all the rest of its start.
+pub fn termination_path<'a>(
+    pod: &Pod,
+    container: &'a Container,
+    settings: &Settings,
+) -> Option<&'a str> {
+    let shares_the_tree = pod.spec.host_network
+        && container.mounts.is_empty()
+        && security::is_trusted(pod, container, settings);
+    let default = (!shares_the_tree).then_some(TERMINATION_LOG);
+    container.termination_message_path.as_deref().or(default)
+}
+
 /// The payloads of one container: its termination message file, and the environment that must not stand in the unit.
-pub fn container_payloads(container: &Container, env: &Environment) -> Vec<Payload> {
-    let mut out = vec![Payload::termination(&container.name)];
+pub fn container_payloads(
+    pod: &Pod,
+    container: &Container,
+    env: &Environment,
+    settings: &Settings,
+) -> Vec<Payload> {
+    let message =
+        termination_path(pod, container, settings).map(|_| Payload::termination(&container.name));
+    let mut out: Vec<Payload> = message.into_iter().collect();
     let mut text = String::new();
     for (name, (value, origin)) in env {
         if *origin != Origin::Manifest {

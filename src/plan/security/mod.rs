@@ -101,6 +101,11 @@ pub fn confine(
     decide(pod, container, settings).map_err(blocked)
 }
 
+/// Whether a container runs with the host's files as they are, but for its mounts.
+pub fn is_trusted(pod: &Pod, container: &Container, settings: &Settings) -> bool {
+    decide(pod, container, settings).is_ok_and(|found| found.profile == Profile::Trusted)
+}
+
 fn decide(pod: &Pod, container: &Container, settings: &Settings) -> Result<Confinement, String> {
     let said = pod.spec.security_of(container);
     let run_as = pod.spec.run_as_of(container);

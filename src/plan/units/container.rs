@@ -161,21 +161,30 @@ impl Room<'_> {
             let line = self.own_command(args).replace("%%n", "%n");
             file.push("Service", key, line);
         };
+        let grace = self.pod.spec.termination_grace.as_secs().to_string();
+        let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
+        // Both end the container themselves when they fail: with its hook, and in the time that is its due.
+        let mut end = vec!["--grace", grace.as_str()];
+        if let Some(hook) = &pre_stop {
+            end.extend(["--pre-stop", hook]);
+        }
         if let Some(hook) = &spec.post_start {
-            push("ExecStartPost", &["hook", "post-start", &json(hook)]);
+            let hook = json(hook);
+            push(
+                "ExecStartPost",
+                &[&["hook", "post-start"], &end[..], &[&hook]].concat(),
+            );
         }
         if let Some(probe) = &spec.probes.startup {
-            push("ExecStartPost", &["probe", "startup", &json(probe)]);
+            let (name, probe) = (spec.name.as_str(), json(probe));
+            let who = ["probe", "startup", "--container", name];
+            push("ExecStartPost", &[&who, &end[..], &[&probe]].concat());
         }
         if role == ContainerRole::Init {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
-        if let Some(hook) = &spec.pre_stop {
-            let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
-            push(
-                "ExecStop",
-                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
-            );
+        if let Some(hook) = &pre_stop {
+            push("ExecStop", &["hook", "pre-stop", "--grace", &grace, hook]);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
@@ -256,13 +265,11 @@ impl Room<'_> {
             };
             file.push("Service", key, pair(&from, &mount.path));
         }
-        let message = layout.termination(self.uid, &spec.name);
-        let message = message.display().to_string();
-        file.push(
-            "Service",
-            "BindPaths",
-            pair(&message, &spec.termination_message_path),
-        );
+        if let Some(path) = volumes::termination_path(self.pod, spec, self.settings) {
+            let message = layout.termination(self.uid, &spec.name);
+            let message = message.display().to_string();
+            file.push("Service", "BindPaths", pair(&message, path));
+        }
     }
 
     /// Where its output goes, and how it is found there.

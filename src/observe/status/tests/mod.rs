@@ -36,7 +36,7 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: None,
         run_as: RunAs::default(),
         security: Default::default(),
     }
@@ -204,10 +204,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_ip: Some("10.0.0.1".into()),
         };
