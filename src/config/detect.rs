@@ -1,5 +1,6 @@
 //! What the host says about itself, for settings that nobody wrote.
 
+use super::HostMemory;
 use crate::model::name::ObjectName;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -22,4 +23,17 @@ pub fn host_ip() -> Option<String> {
         .ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_unspecified() && !address.is_loopback()).then(|| address.to_string())
+}
+
+/// Memory and swap space, as the kernel counts them.
+pub fn memory() -> Option<HostMemory> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(HostMemory {
+        total: kib("MemTotal:")? << 10,
+        swap: kib("SwapTotal:").unwrap_or(0) << 10,
+    })
 }

@@ -6,6 +6,7 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod payload;
+pub mod pinned;
 pub mod process;
 pub mod signals;
 pub mod systemd;

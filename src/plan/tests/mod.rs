@@ -33,6 +33,9 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: "/dev/termination-log".into(),
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
     }
 }
 
@@ -62,6 +65,10 @@ fn pod(name: &str) -> Pod {
             active_deadline: None,
             run_as: RunAs::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),

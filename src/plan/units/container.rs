@@ -50,6 +50,7 @@ impl Room<'_> {
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
         self.mounts(&mut file, spec);
+        self.join_names(&mut file, spec)?;
         for (key, value) in resources::settings(&spec.resources) {
             file.push("Service", key, value);
         }
@@ -166,7 +167,8 @@ impl Room<'_> {
         } else {
             &spec.command
         };
-        let mut argv = self.identity_change(spec);
+        let mut argv = self.launch(spec);
+        argv.extend(self.identity_change(spec));
         for (field, text) in first
             .iter()
             .map(|t| ("command", t))
@@ -259,6 +261,7 @@ impl Room<'_> {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
                 file.push("Service", "Environment", quoted(&format!("{name}={value}")));

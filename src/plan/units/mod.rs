@@ -2,12 +2,14 @@
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
 //! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`helpers`]
-//! (probes and deadline).
+//! (probes and deadline). What several need: [`names`], [`version`].
 
 mod container;
 mod helpers;
+mod names;
 mod pod;
 mod sandbox;
+mod version;
 
 use super::env::{self, Context, Environment};
 use super::volumes;
@@ -17,6 +19,7 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
 use crate::model::pod::Pod;
+use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
@@ -53,6 +56,8 @@ struct Room<'a> {
     containers: BTreeMap<ContainerName, UnitName>,
     /// The pod has a sandbox unit.
     sandboxed: bool,
+    /// What the pod is called and does not share.
+    pod_names: PodNames,
 }
 
 /// Renders a pod, or says why it cannot be started: a config map, secret or key that is missing, or a
@@ -76,16 +81,19 @@ pub fn render(
         payloads.extend(volumes::container_payloads(spec, &env));
         environments.insert(spec.name.clone(), env);
     }
-    let names = PodUnits::new(&pod.key);
-    let containers = names.containers(&pod.spec);
-    let sandboxed = !pod.spec.host_network || !pod.spec.volumes.is_empty();
+    let units = PodUnits::new(&pod.key);
+    let containers = units.containers(&pod.spec);
+    let pod_names = names::of_pod(pod, settings)?;
+    let sandboxed =
+        !pod.spec.host_network || !pod.spec.volumes.is_empty() || !pod_names.is_default();
     let room = Room {
         pod,
         uid,
         settings,
-        names,
+        names: units,
         containers,
         sandboxed,
+        pod_names,
     };
     let units = room.units(&environments)?;
     Ok(Rendered {

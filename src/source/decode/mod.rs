@@ -13,9 +13,12 @@ mod env;
 mod field;
 mod known;
 mod meta;
+mod naming;
 mod pod;
 mod probe;
+mod process;
 mod report;
+mod resources;
 mod volume;
 
 pub use report::Report;

@@ -1,6 +1,7 @@
 mod right;
 mod wrong;
 mod wrong_containers;
+mod wrong_identity;
 
 use super::*;
 use std::path::Path;

@@ -15,10 +15,6 @@ const CONTAINERS: &[(&str, &str)] = &[
         "imagee: unknown field: did you mean `image`? If not, remove it",
     ),
     ("zzz: x", "zzz: unknown field: remove it"),
-    (
-        "tty: true",
-        "tty: vks does not implement this field yet: remove it",
-    ),
     ("args: x", "args: expected a list, found a string"),
     (
         "args: [1]",
@@ -95,7 +91,7 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "resources: {limits: {gpu: 1}}",
-        "resources.limits[\"gpu\"]: vks knows only cpu and memory: remove this resource",
+        "resources.limits[\"gpu\"]: vks knows only cpu, memory and requests of ephemeral-storage: remove this resource",
     ),
     (
         "resources: {requests: {cpu: 2}, limits: {cpu: 1}}",

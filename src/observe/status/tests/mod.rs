@@ -38,6 +38,9 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: "/dev/termination-log".into(),
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
     }
 }
 
@@ -91,6 +94,10 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             active_deadline: None,
             run_as: RunAs::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
         manifest: "{}".into(),
