@@ -37,3 +37,15 @@ pub fn memory() -> Option<HostMemory> {
         swap: kib("SwapTotal:").unwrap_or(0) << 10,
     })
 }
+
+/// CPUs that run.
+pub fn cpus() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let cpu = |line: &&str| {
+        let number = line.strip_prefix("cpu");
+        number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    u64::try_from(text.lines().filter(cpu).count())
+        .ok()
+        .filter(|count| *count > 0)
+}

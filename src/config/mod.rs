@@ -42,6 +42,8 @@ pub struct Settings {
     pub pids_limit: Option<u64>,
     /// `node.swap` (default: no swap for pods).
     pub swap: Swap,
+    /// CPUs of this host; `None` where nobody looked.
+    pub cpus: Option<u64>,
     /// Memory and swap space of this host in bytes; `None` where nobody looked (as for `vks render`).
     pub memory: Option<HostMemory>,
     /// The major version of systemd here. Where nobody asked, the oldest one that gives everything: 257.
@@ -69,6 +71,7 @@ impl Default for Settings {
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
             swap: Swap::default(),
+            cpus: None,
             memory: None,
             systemd: 257,
         }
@@ -138,6 +141,7 @@ impl Settings {
             dns_domain: dns.domain.unwrap_or(default.dns_domain),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),
+            cpus: detect::cpus(),
             memory: detect::memory(),
             systemd: default.systemd,
         }

@@ -54,6 +54,7 @@ fn every_setting_arrives() {
         dns_domain: "c.example".to_owned(),
         pids_limit: Some(99),
         swap: Swap::LimitedSwap,
+        cpus: load(&scratch).cpus,
         memory: load(&scratch).memory,
         systemd: 257,
     };

@@ -17,6 +17,7 @@ pub mod probe;
 pub mod prober;
 pub mod process;
 pub mod quantity;
+pub mod resource_ref;
 pub mod sandbox;
 pub mod status;
 pub mod time;

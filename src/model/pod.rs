@@ -6,6 +6,7 @@ use super::naming::{Naming, Sharing};
 use super::probe::{Hook, Probes};
 use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
+use super::resource_ref::ResourceRef;
 use super::volume::{Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -167,6 +168,8 @@ pub enum EnvValue {
     Text(String),
     /// A field of the pod.
     Field(FieldRef),
+    /// A request or limit of a container of the pod.
+    Resource(ResourceRef),
     /// A key of a config map in the pod's namespace.
     ConfigMapKey {
         /// The config map.

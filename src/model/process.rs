@@ -73,6 +73,16 @@ impl StopSignal {
     pub fn number(self) -> i32 {
         self.0
     }
+
+    /// Whether it is SIGTERM.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it is of the real-time kind.
+    pub fn is_real_time(self) -> bool {
+        self.0 >= REAL_TIME.0
+    }
 }
 
 impl Default for StopSignal {

@@ -6,7 +6,9 @@
 
 pub mod diff;
 pub mod env;
+pub mod in_place;
 mod life;
+pub mod resource_ref;
 pub mod resources;
 mod starts;
 pub mod step;

@@ -5,6 +5,7 @@ use super::check::{CheckError, Target, request, run_command};
 use super::ending::{self, EndError};
 use super::journal;
 use crate::model::probe::Hook;
+use crate::model::process::StopSignal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,10 +43,14 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<(), HookError> {
-    let mut args = Arguments::parse(args, &[Allowed::Value("--grace")])?;
+    let mut args = Arguments::parse(
+        args,
+        &[Allowed::Value("--grace"), Allowed::Value("--signal")],
+    )?;
     let verb: String = args.next("post-start or pre-stop")?;
     let json: String = args.next("HOOK")?;
     let grace: Option<u64> = args.option("--grace")?;
+    let signal: Option<StopSignal> = args.option("--signal")?;
     args.end()?;
     let hook: Hook = serde_json::from_str(&json)?;
     let pid = super::main_pid();
@@ -60,7 +65,12 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
         ("pre-stop", None) => Ok(()),
         ("pre-stop", Some(pid)) => {
             let grace = Duration::from_secs(grace.ok_or(ArgumentError::Missing("--grace"))?);
-            Ok(runtime.block_on(ending::end(pid, Some(&hook), grace))?)
+            Ok(runtime.block_on(ending::end(
+                pid,
+                Some(&hook),
+                signal.unwrap_or_default(),
+                grace,
+            ))?)
         }
         (other, _) => Err(ArgumentError::TooMany(other.to_owned()).into()),
     }

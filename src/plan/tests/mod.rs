@@ -13,9 +13,10 @@ use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
 mod properties;
+mod resize;
 mod secrets;
 
-fn container(name: &str) -> Container {
+pub fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
@@ -46,7 +47,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-fn pod(name: &str) -> Pod {
+pub fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),

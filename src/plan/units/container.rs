@@ -5,7 +5,7 @@ use super::super::{resources, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
-use crate::model::pod::{Container, ContainerRole, RestartPolicy};
+use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
@@ -51,7 +51,8 @@ impl Room<'_> {
         self.process(&mut file, spec, env);
         self.mounts(&mut file, spec);
         self.join_names(&mut file, spec)?;
-        for (key, value) in resources::settings(&spec.resources) {
+        self.devices(&mut file, spec);
+        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
             file.push("Service", key, value);
         }
         self.journal(&mut file, spec);
@@ -84,6 +85,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            resources: restarting(spec),
             ..spec.clone()
         };
         let pod = &self.pod.spec;
@@ -99,7 +101,12 @@ impl Room<'_> {
             pod.host_network,
             pod.termination_grace,
         );
-        spec_hash(&(alone, around, volumes))
+        // Left out where there are none, so that pods without them keep their hash.
+        let devices = Some(self.own_devices(spec)).filter(|devices| !devices.is_empty());
+        match devices {
+            Some(devices) => spec_hash(&(alone, around, volumes, devices)),
+            None => spec_hash(&(alone, around, volumes)),
+        }
     }
 
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
@@ -208,10 +215,11 @@ impl Room<'_> {
         }
         if let Some(hook) = &spec.pre_stop {
             let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
-            push(
-                "ExecStop",
-                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
-            );
+            let (signal, hook) = (spec.stop_signal.map(|s| s.to_string()), json(hook));
+            let mut args = vec!["hook", "pre-stop", "--grace", &grace];
+            args.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
+            args.push(&hook);
+            push("ExecStop", &args);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
@@ -251,6 +259,9 @@ impl Room<'_> {
             grace
         };
         file.push("Service", "KillMode", "mixed");
+        if let Some(signal) = spec.stop_signal {
+            file.push("Service", "KillSignal", signal.to_string());
+        }
         file.push("Service", "OOMPolicy", "kill");
         file.push("Service", "TimeoutStartSec", "infinity");
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
@@ -333,6 +344,22 @@ fn pair(from: &str, to: &str) -> String {
             let bare = |side: &str| side.trim_matches('"').to_owned();
             format!("\"{}:{}\"", bare(&from), bare(&to))
         }
+    }
+}
+
+/// The requests and limits that a container is started anew for.
+fn restarting(spec: &Container) -> Resources {
+    let none = Resources::default();
+    let (own, resize) = (&spec.resources, spec.resize);
+    let (cpu, memory) = (
+        if resize.cpu { own } else { &none },
+        if resize.memory { own } else { &none },
+    );
+    Resources {
+        cpu_request: cpu.cpu_request,
+        cpu_limit: cpu.cpu_limit,
+        memory_request: memory.memory_request,
+        memory_limit: memory.memory_limit,
     }
 }
 

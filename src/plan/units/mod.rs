@@ -2,9 +2,10 @@
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
 //! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`helpers`]
-//! (probes and deadline). What several need: [`names`], [`version`].
+//! (probes and deadline). What several need: [`names`], [`devices`], [`version`].
 
 mod container;
+mod devices;
 mod helpers;
 mod names;
 mod pod;

@@ -6,6 +6,7 @@ use super::known;
 use super::{env, probe, process, resources, volume};
 use crate::model::pod::{Container, Port, RestartPolicy, RunAs};
 use crate::model::probe::Probes;
+use crate::model::process::StopSignal;
 use crate::model::volume::Volume;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -72,7 +73,20 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         stop_signal,
         resize: resize?,
     };
-    (!init || plain_init(field, &container)).then_some(container)
+    let plain = !init || plain_init(field, &container);
+    (sendable(field, &container) && plain).then_some(container)
+}
+
+/// Hooks and the prober end a container themselves, and can send named signals only.
+fn sendable(field: &Field<'_>, container: &Container) -> bool {
+    let real_time = container.stop_signal.is_some_and(StopSignal::is_real_time);
+    let bad = real_time && (container.pre_stop.is_some() || container.probes.liveness.is_some());
+    if bad {
+        field.problem(
+            "a real-time stopSignal cannot be together with a preStop hook or a liveness probe: use a named signal",
+        );
+    }
+    !bad
 }
 
 /// An init container that runs to its end has neither probes nor hooks.

@@ -145,7 +145,7 @@ pub const RESOURCES: &Rules = &[("claims", NO)];
 pub const PORT: &Rules = &[("hostIP", NO)];
 
 /// `EnvVarSource`.
-pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("")), ("resourceFieldRef", Later(""))];
+pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
 
 /// `Lifecycle`.
 pub const LIFECYCLE: &Rules = NONE;

@@ -18,6 +18,7 @@ mod pod;
 mod probe;
 mod process;
 mod report;
+mod resource_ref;
 mod resources;
 mod volume;
 

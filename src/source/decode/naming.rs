@@ -87,7 +87,8 @@ pub fn sharing(spec: &mut Fields<'_>) -> Option<Sharing> {
         }
         host.then_some(())
     });
-    (share?, users?);
+    share?;
+    users?;
     Some(Sharing {
         host_ipc: host_ipc?,
         host_pid: host_pid?,

@@ -51,11 +51,15 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "env: [{name: A, valueFrom: {}}]",
-        "env[0].valueFrom: write exactly one of fieldRef, configMapKeyRef and secretKeyRef",
+        "env[0].valueFrom: write exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef",
     ),
     (
-        "env: [{name: A, valueFrom: {resourceFieldRef: {}}}]",
-        "env[0].valueFrom.resourceFieldRef: vks does not implement this field yet: remove it",
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.disk}}}]",
+        "env[0].valueFrom.resourceFieldRef.resource: unknown value: write limits.cpu, limits.memory, requests.cpu or requests.memory",
+    ),
+    (
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1Mi}}}]",
+        "env[0].valueFrom.resourceFieldRef.divisor: is no divisor here: write one of 1, 1m",
     ),
     (
         "env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]",

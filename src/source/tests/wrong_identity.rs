@@ -87,9 +87,7 @@ fn specs() {
             .strip_prefix('{')
             .and_then(|line| line.strip_suffix('}'));
         let line = match block {
-            Some(both) => both
-                .replace(", ", "\n  ")
-                .replace("\n  hostname", "\n  hostname"),
+            Some(both) => both.replace(", ", "\n  "),
             None => (*line).to_owned(),
         };
         let manifest = text(&line, "tty: false").replace(

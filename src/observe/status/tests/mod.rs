@@ -140,6 +140,7 @@ impl Host {
         let unit = ObservedUnit {
             digest: None,
             loaded_digest: None,
+            fixed_digest: None,
             identity: Some(Identity {
                 pod: self.pod.key.clone(),
                 uid: self.observed.uid.clone(),
