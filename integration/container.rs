@@ -37,6 +37,8 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/lifecycle_ends.rs"]
+mod lifecycle_ends;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]

@@ -7,7 +7,9 @@ good=/var/lib/good # outlives a reboot
 set_up() {
   install -m 755 /payload/vks /usr/bin/vks
   cp -r /payload/units/. /
-  mkdir -p /t
+  mkdir -p /t /etc/vks
+  # The pods are programs of the host that look around on it.
+  printf "[pods]\nprofile = 'trusted'\n" >/etc/vks/vks.toml
   systemd-tmpfiles --create >/dev/null 2>&1
   systemctl daemon-reload
   systemctl enable --now vks-pods.target vks.service 2>/dev/null

@@ -3,6 +3,7 @@
 use super::HostMemory;
 use crate::model::name::ObjectName;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 /// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
 pub fn node_name() -> String {
@@ -48,4 +49,11 @@ pub fn cpus() -> Option<u64> {
     u64::try_from(text.lines().filter(cpu).count())
         .ok()
         .filter(|count| *count > 0)
+}
+
+/// Whether AppArmor and SELinux are enabled in the kernel.
+pub fn security_modules(root: &Path) -> (bool, bool) {
+    let enabled = root.join("sys/module/apparmor/parameters/enabled");
+    let app_armor = std::fs::read_to_string(enabled).is_ok_and(|text| text.starts_with('Y'));
+    (app_armor, root.join("sys/fs/selinux/enforce").exists())
 }

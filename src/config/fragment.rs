@@ -1,5 +1,6 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use crate::model::security::Profile;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -63,6 +64,8 @@ pub struct Node {
 pub struct Pods {
     /// Directories of manifests, absolute paths, the first winning (default `["/etc/vks/pods.d"]`).
     pub directories: Option<Vec<PathBuf>>,
+    /// The profile of pods that name none: `strict`, `default` or `trusted` (default `strict`).
+    pub profile: Option<Profile>,
 }
 
 /// `[paths]`: where vks keeps things; absolute paths.
@@ -96,6 +99,7 @@ impl Fragment {
         put(&mut self.dns.servers, dns.servers);
         put(&mut self.dns.domain, dns.domain);
         put(&mut self.pods.directories, pods.directories);
+        put(&mut self.pods.profile, pods.profile);
         put(&mut self.paths.state, paths.state);
         put(&mut self.paths.run, paths.run);
         put(&mut self.paths.units, paths.units);

@@ -11,12 +11,14 @@ mod files;
 pub mod fragment;
 #[cfg(test)]
 pub mod scratch;
+mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
+use crate::model::security::Profile;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -48,6 +50,14 @@ pub struct Settings {
     pub memory: Option<HostMemory>,
     /// The major version of systemd here. Where nobody asked, the oldest one that gives everything: 257.
     pub systemd: u32,
+    /// `pods.profile`: for pods that name none (default strict).
+    pub profile: Profile,
+    /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
+    pub seccomp: BTreeMap<String, String>,
+    /// AppArmor is enabled in the kernel (default false).
+    pub app_armor: bool,
+    /// SELinux is enabled in the kernel (default false).
+    pub se_linux: bool,
 }
 
 /// What the host has.
@@ -74,6 +84,10 @@ impl Default for Settings {
             cpus: None,
             memory: None,
             systemd: 257,
+            profile: Profile::default(),
+            seccomp: BTreeMap::new(),
+            app_armor: false,
+            se_linux: false,
         }
     }
 }
@@ -120,7 +134,10 @@ impl Settings {
         for path in files::list(root)? {
             merged.overlay(files::read(&path)?);
         }
-        Ok(Self::from_fragment(merged))
+        let mut settings = Self::from_fragment(merged);
+        settings.seccomp = seccomp::read(root)?;
+        (settings.app_armor, settings.se_linux) = detect::security_modules(root);
+        Ok(settings)
     }
 
     fn from_fragment(merged: Fragment) -> Self {
@@ -138,12 +155,13 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
             dns_servers: dns.servers.unwrap_or_default(),
-            dns_domain: dns.domain.unwrap_or(default.dns_domain),
+            dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),
             cpus: detect::cpus(),
             memory: detect::memory(),
-            systemd: default.systemd,
+            profile: pods.profile.unwrap_or_default(),
+            ..default
         }
     }
 

@@ -36,7 +36,8 @@ fn every_setting_arrives() {
     scratch.put(
         "etc/vks/vks.toml",
         "[node]\nname = 'n1'\nip = '192.0.2.7'\nprogram = '/opt/vks'\npids_limit = 99\n\
-         swap = 'LimitedSwap'\n[dns]\nservers = ['10.43.0.10']\ndomain = 'c.example'\n[pods]\ndirectories = ['/a', '/b']\n\
+         swap = 'LimitedSwap'\n[dns]\nservers = ['10.43.0.10']\ndomain = 'c.example'\n\
+         [pods]\ndirectories = ['/a', '/b']\nprofile = 'trusted'\n\
          [paths]\nstate = '/s'\nrun = '/r'\nunits = '/u'\nnetns = '/n'\n",
     );
     let wanted = Settings {
@@ -56,7 +57,8 @@ fn every_setting_arrives() {
         swap: Swap::LimitedSwap,
         cpus: load(&scratch).cpus,
         memory: load(&scratch).memory,
-        systemd: 257,
+        profile: Profile::Trusted,
+        ..Settings::default()
     };
     assert_eq!(load(&scratch), wanted);
 }

@@ -4,7 +4,9 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod capability;
 pub mod desired;
+pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;
@@ -19,6 +21,7 @@ pub mod process;
 pub mod quantity;
 pub mod resource_ref;
 pub mod sandbox;
+pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;

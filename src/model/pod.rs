@@ -7,6 +7,7 @@ use super::probe::{Hook, Probes};
 use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
 use super::resource_ref::ResourceRef;
+use super::security::{PodSecurity, Security};
 use super::volume::{Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +56,9 @@ pub struct PodSpec {
     pub active_deadline: Option<Duration>,
     /// User and group for containers that name none.
     pub run_as: RunAs,
+    /// The rest of its security context.
+    #[serde(default, skip_serializing_if = "PodSecurity::is_silent")]
+    pub security: PodSecurity,
     /// The name of the service account, only for `fieldRef` (default `default`).
     pub service_account: String,
     /// Host name, `/etc/hosts` and `/etc/resolv.conf`.
@@ -136,8 +140,9 @@ pub struct Container {
     /// Runs before the stop, within the grace period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_stop: Option<Hook>,
-    /// The file whose content becomes the termination message (default `/dev/termination-log`).
-    pub termination_message_path: String,
+    /// The file whose content becomes the termination message, if the manifest names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_message_path: Option<String>,
     /// User and group of this container.
     #[serde(default)]
     pub run_as: RunAs,
@@ -150,6 +155,9 @@ pub struct Container {
     /// Which changes of its resources need a restart.
     #[serde(default, skip_serializing_if = "Resize::is_default")]
     pub resize: Resize,
+    /// The rest of its security context.
+    #[serde(default, skip_serializing_if = "Security::is_silent")]
+    pub security: Security,
 }
 
 /// One environment variable.
@@ -341,6 +349,11 @@ impl PodSpec {
             user: container.run_as.user.or(self.run_as.user),
             group: container.run_as.group.or(self.run_as.group),
         }
+    }
+
+    /// The security context in force for a container: each field its own, else the pod's.
+    pub fn security_of(&self, container: &Container) -> Security {
+        container.security.over(&self.security.containers)
     }
 
     /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos). What the pod as a whole asks

@@ -4,7 +4,7 @@
 //! [`crate::unit::escape::one_line`]); `vks sandbox up` reads it there, so that a pod comes up at boot
 //! without an agent.
 
-use super::name::VolumeName;
+use super::name::{ContainerName, VolumeName};
 use super::naming::HostAlias;
 use super::volume::HostPathKind;
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,35 @@ pub struct Setup {
     /// therefore be there on the host. Order does not matter, a path may come more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<MountPoint>,
+    /// Containers whose standard input is a named pipe (`Layout::stdin`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ContainerName>,
     /// Its names, and what it does not share with the host beside the network.
     #[serde(default, skip_serializing_if = "PodNames::is_default")]
     pub names: PodNames,
+    /// Sysctls of its network namespace, name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sysctls: Vec<(String, String)>,
+    /// The group that volumes are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fs_group: Option<FsGroup>,
+}
+
+/// `fsGroup` of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FsGroup {
+    /// The group.
+    pub group: u32,
+    /// Leave a volume as it is whose top directory has group and mode already (default false).
+    #[serde(default)]
+    pub only_on_mismatch: bool,
+    /// Volumes that containers write: given to the group to read and write. By their paths on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<String>,
+    /// Volumes that they only read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<String>,
 }
 
 /// What a pod is called and whom it can call. Everything by default as on the host.

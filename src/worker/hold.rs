@@ -2,18 +2,16 @@
 //! which it gets as its own standard input.
 //!
 //! What the container writes to its terminal goes to standard output, the journal. What somebody writes into the named
-//! pipe at PATH, which is made here, goes to the container. It starts itself again with `--detached` and ends, so that
+//! pipe at PATH goes to the container. It starts itself again with `--detached` and ends, so that
 //! nobody is its parent but systemd, and it ends when nobody has the container's end open any more.
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, FileType, Mode};
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::mpsc::{Sender, channel};
@@ -103,13 +101,6 @@ fn wait_for_readers_to_go(pipe: &File) {
 
 /// Copies what is written into the named pipe, by one writer or by all that come.
 fn feed(path: &Path, mut to: File, once: bool, done: Option<Sender<()>>) {
-    if let Err(error) = make_pipe(path) {
-        log::warn!(
-            "nothing can be written to standard input: cannot make {}: {error}",
-            path.display()
-        );
-        return;
-    }
     loop {
         // Waits for a writer.
         let copied = File::open(path).and_then(|mut from| io::copy(&mut from, &mut to));
@@ -120,18 +111,5 @@ fn feed(path: &Path, mut to: File, once: bool, done: Option<Sender<()>>) {
     if let Some(done) = done {
         // Nobody listens any more when the container has ended already.
         let _ = done.send(());
-    }
-}
-
-fn make_pipe(path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)?;
-    }
-    match rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno.into()),
     }
 }

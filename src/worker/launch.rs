@@ -1,9 +1,9 @@
-//! `vks launch [--uts PATH] [--tty] [--stdin PATH [--once]] -- PROGRAM...`: gives a container what systemd has no setting
+//! `vks launch [--uts] [--tty] [--stdin PATH [--once]] -- PROGRAM...`: gives a container what systemd has no setting
 //! for, then becomes the program.
 //!
 //! | option | what the program gets |
 //! |---|---|
-//! | `--uts PATH` | the UTS namespace that is bound to the path: the pod's host name (systemd 257 joins none) |
+//! | `--uts` | the UTS namespace that systemd opened (`OpenFile=`): the pod's host name (systemd 257 joins none) |
 //! | `--tty` | a pseudo terminal of its own as standard input, output, error and controlling terminal |
 //! | `--owner UID:GID` | that user's terminal |
 //! | `--stdin PATH` | as standard input, what is written into the named pipe at the path |
@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// What systemd exits with when it cannot execute a program: status then says `StartError`.
@@ -29,6 +29,9 @@ const EXIT_EXEC: u8 = 203;
 const EXIT_STDIN: u8 = 208;
 /// What systemd exits with when it cannot set up namespaces.
 const EXIT_NAMESPACE: u8 = 226;
+/// The first descriptor that systemd passes, and its name in a process' own view.
+const OPENED_FD: i32 = 3;
+const OPENED: &str = "/proc/self/fd/3";
 /// The terminal that programs are told they have (as container runtimes do).
 const TERM: &str = "xterm";
 
@@ -39,6 +42,8 @@ enum LaunchError {
     Arguments(#[from] ArgumentError),
     #[error("cannot give the container the pod's host name")]
     Uts(#[from] NamespaceError),
+    #[error("cannot close the descriptor of a namespace")]
+    Close(#[source] io::Error),
     #[error("cannot make a terminal")]
     Terminal(#[source] io::Error),
     #[error("cannot make standard input")]
@@ -58,7 +63,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     journal::install(None);
     let code = match &error {
         LaunchError::Arguments(_) => return super::fail(&error, true),
-        LaunchError::Uts(_) => EXIT_NAMESPACE,
+        LaunchError::Uts(_) | LaunchError::Close(_) => EXIT_NAMESPACE,
         LaunchError::Terminal(_) | LaunchError::Input(_) | LaunchError::Holder(_) => EXIT_STDIN,
         LaunchError::Execute { .. } => EXIT_EXEC,
     };
@@ -80,7 +85,7 @@ fn run(args: &[OsString]) -> LaunchError {
 
 fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
     let allowed = [
-        Allowed::Value("--uts"),
+        Allowed::Flag("--uts"),
         Allowed::Flag("--tty"),
         Allowed::Value("--owner"),
         Allowed::Value("--stdin"),
@@ -94,8 +99,18 @@ fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
         .ok_or(ArgumentError::Missing("a program after --"))?;
     let mut command = Command::new(program);
     command.args(arguments);
-    if let Some(path) = args.option::<String>("--uts")? {
-        namespace::join_uts(path.as_ref())?;
+    if args.flag("--uts") {
+        namespace::join_uts(Path::new(OPENED))?;
+        // The program gets neither the descriptor nor word of it.
+        nix::unistd::close(OPENED_FD).map_err(|errno| LaunchError::Close(errno.into()))?;
+        for name in [
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "LISTEN_PIDFDID",
+            "LISTEN_FDNAMES",
+        ] {
+            command.env_remove(name);
+        }
     }
     let input = args.option::<String>("--stdin")?.map(|path| Input {
         path: path.into(),
@@ -144,7 +159,8 @@ fn terminal(input: Option<&Input>, owner: Option<Owner>) -> Result<(), LaunchErr
             rustix::fs::Uid::from_raw(user),
             rustix::fs::Gid::from_raw(group),
         );
-        rustix::fs::fchown(&slave, Some(user), Some(group)).map_err(failed)?;
+        // Without the capability for it, the terminal stays root's: the program has it open all the same.
+        let _ = rustix::fs::fchown(&slave, Some(user), Some(group));
     }
     hold("--tty", master, input)?;
     // Fails when it leads a session already, as what systemd starts does.

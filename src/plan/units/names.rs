@@ -4,14 +4,17 @@
 //! |---|---|
 //! | network of its own | host name and IPC of its own too, `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` by `BindPaths=` |
 //! | the host's network | those of the host, unless `hostAliases`, `dnsConfig`, `dnsPolicy` or `hostIPC: false` ask for others |
+//! | `stdin` | a named pipe made by the sandbox |
 //! | `hostPID: false` | `PrivatePIDs=` (systemd 257) |
 
+use super::super::security::Confinement;
 use super::{Room, version};
 use crate::config::Settings;
 use crate::model::name::PodUid;
 use crate::model::naming::DnsPolicy;
 use crate::model::pod::{Container, Pod};
 use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
+use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{quoted, specifiers};
@@ -94,6 +97,9 @@ fn resolver(pod: &Pod, settings: &Settings) -> Option<Resolver> {
     Some(resolver)
 }
 
+/// Where a container that does not see the host's `/run` finds the named pipe to its standard input.
+const INPUT: &str = "/run/stdin";
+
 impl Room<'_> {
     /// The files of `/etc` that the pod has of its own.
     fn files(&self) -> impl Iterator<Item = &'static str> {
@@ -124,7 +130,12 @@ impl Room<'_> {
     }
 
     /// A container's view of names and namespaces. What one of its volumes is mounted on is left to that.
-    pub(super) fn join_names(&self, file: &mut UnitFile, spec: &Container) -> Result<(), Blocked> {
+    pub(super) fn join_names(
+        &self,
+        file: &mut UnitFile,
+        spec: &Container,
+        confinement: &Confinement,
+    ) -> Result<(), Blocked> {
         let free = |path: &str| spec.mounts.iter().all(|mount| mount.path != path);
         for name in self.files() {
             let path = format!("/etc/{name}");
@@ -135,6 +146,24 @@ impl Room<'_> {
         }
         if self.pod_names.resolver.is_some() {
             file.push("Service", "InaccessiblePaths", RESOLVERS);
+        }
+        match &self.pod_names.hostname {
+            Some(_) if confinement.joins_host_name => {
+                // By descriptor: the container sees nothing of the place where it lies.
+                let path = self.settings.layout.pod_namespace(self.uid, "uts");
+                let open = format!("{}:uts:read-only", path.display());
+                file.push("Service", "OpenFile", specifiers(&open));
+            }
+            Some(name) => {
+                let private = format!("private:{name}");
+                file.push("Service", "ProtectHostname", private);
+            }
+            None => {}
+        }
+        if spec.stdio.stdin && confinement.profile != Profile::Trusted {
+            let from = self.settings.layout.stdin(self.uid, &spec.name);
+            let pair = format!("{}:{INPUT}", from.display());
+            file.push("Service", "BindPaths", specifiers(&pair));
         }
         if self.pod_names.ipc {
             let layout = &self.settings.layout;
@@ -170,16 +199,15 @@ impl Room<'_> {
     }
 
     /// The words in front of the program that give it the pod's host name, a terminal or an input.
-    pub(super) fn launch(&self, spec: &Container) -> Vec<String> {
+    pub(super) fn launch(&self, spec: &Container, confinement: &Confinement) -> Vec<String> {
         let mut words = Vec::new();
         let layout = &self.settings.layout;
         let mut option = |name: &str, value: Option<String>| {
             words.push(name.to_owned());
             words.extend(value);
         };
-        if self.pod_names.hostname.is_some() {
-            let path = layout.pod_namespace(self.uid, "uts");
-            option("--uts", Some(path.display().to_string()));
+        if self.pod_names.hostname.is_some() && confinement.joins_host_name {
+            option("--uts", None);
         }
         if spec.stdio.tty {
             option("--tty", None);
@@ -190,8 +218,11 @@ impl Room<'_> {
             }
         }
         if spec.stdio.stdin {
-            let path = layout.stdin(self.uid, &spec.name);
-            option("--stdin", Some(path.display().to_string()));
+            let path = match confinement.profile {
+                Profile::Trusted => layout.stdin(self.uid, &spec.name).display().to_string(),
+                _ => INPUT.to_owned(),
+            };
+            option("--stdin", Some(path));
             if spec.stdio.once {
                 option("--once", None);
             }

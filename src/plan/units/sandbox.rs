@@ -30,6 +30,9 @@ impl Room<'_> {
             return None;
         }
         let mut setup = volumes::setup(self.pod, &self.settings.layout, self.uid);
+        let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
+        let inputs = inputs.filter(|spec| spec.stdio.stdin);
+        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
         let spec = &self.pod.spec;
         let hash = match (&spec.naming, &spec.sharing, spec.host_network) {

@@ -3,8 +3,8 @@
 use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
-use super::{env, probe, process, resources, volume};
-use crate::model::pod::{Container, Port, RestartPolicy, RunAs};
+use super::{env, probe, process, resources, security, volume};
+use crate::model::pod::{Container, Port, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::process::StopSignal;
 use crate::model::volume::Volume;
@@ -46,11 +46,12 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
     let message_policy = f.optional("terminationMessagePolicy", |x| x.one_of(&[("File", ())]));
-    let run_as = f.optional("securityContext", |x| run_as(&x, known::SECURITY));
+    let security = f.optional("securityContext", |x| security::of_container(&x));
     let stdio = process::stdio(&mut f);
     f.finish();
     message_policy?;
     let (post_start, pre_stop, stop_signal) = hooks?;
+    let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
         name: name?,
         image: image?,
@@ -66,9 +67,9 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         probes: probes?,
         post_start,
         pre_stop,
-        termination_message_path: message_path?
-            .unwrap_or_else(|| "/dev/termination-log".to_owned()),
-        run_as: run_as?.unwrap_or_default(),
+        termination_message_path: message_path?,
+        run_as,
+        security,
         stdio: stdio?,
         stop_signal,
         resize: resize?,
@@ -80,10 +81,17 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
 /// Hooks and the prober end a container themselves, and can send named signals only.
 fn sendable(field: &Field<'_>, container: &Container) -> bool {
     let real_time = container.stop_signal.is_some_and(StopSignal::is_real_time);
-    let bad = real_time && (container.pre_stop.is_some() || container.probes.liveness.is_some());
+    let (hooks, probes) = (
+        [&container.pre_stop, &container.post_start],
+        &container.probes,
+    );
+    let ended = hooks.iter().any(|hook| hook.is_some())
+        || probes.liveness.is_some()
+        || probes.startup.is_some();
+    let bad = real_time && ended;
     if bad {
         field.problem(
-            "a real-time stopSignal cannot be together with a preStop hook or a liveness probe: use a named signal",
+            "a real-time stopSignal cannot be together with hooks, a liveness probe or a startup probe: use a named signal",
         );
     }
     !bad
@@ -102,18 +110,6 @@ fn plain_init(field: &Field<'_>, container: &Container) -> bool {
         );
     }
     sidecar || !watched
-}
-
-/// `securityContext` of a pod or container.
-pub fn run_as(field: &Field<'_>, rules: &'static known::Rules) -> Option<RunAs> {
-    let mut f = field.fields(rules)?;
-    let user = f.optional("runAsUser", |x| x.count(0));
-    let group = f.optional("runAsGroup", |x| x.count(0));
-    f.finish();
-    Some(RunAs {
-        user: user?,
-        group: group?,
-    })
 }
 
 fn ports(container: &mut Fields<'_>, host_network: bool) -> Option<Vec<Port>> {

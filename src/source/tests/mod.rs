@@ -1,4 +1,5 @@
 mod right;
+mod security;
 mod wrong;
 mod wrong_containers;
 mod wrong_identity;

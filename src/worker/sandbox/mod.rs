@@ -9,6 +9,7 @@ mod mount_points;
 mod names;
 mod once;
 mod ownership;
+mod settings;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -61,6 +62,8 @@ enum SandboxError {
     NoSecret(VolumeName),
     #[error(transparent)]
     HostPath(#[from] host_path::HostPathError),
+    #[error(transparent)]
+    Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
     #[error(transparent)]
@@ -124,13 +127,23 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
         return Err(SandboxError::RanBefore);
     }
     if setup.network {
-        namespace::create_network(&layout.network_namespace(uid))?;
+        let path = layout.network_namespace(uid);
+        namespace::create_network(&path)?;
+        if !setup.sysctls.is_empty() {
+            settings::sysctls(&path, &setup.sysctls)?;
+        }
     }
     if !setup.names.is_default() {
         names::make(layout, uid, &setup.names)?;
     }
+    if !setup.inputs.is_empty() {
+        names::inputs(layout, uid, &setup.inputs)?;
+    }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
+    }
+    if let Some(group) = &setup.fs_group {
+        settings::give_volumes(group)?;
     }
     for path in &setup.host_paths {
         host_path::prepare(path)?;

@@ -45,6 +45,7 @@ fn up_makes_everything_and_down_takes_it_away() {
                 hosts: Some(Hosts::default()),
                 resolver: Some(Resolver::default()),
             },
+            ..Setup::default()
         };
         put(&root.join("made/x"), "");
         for _ in 0..2 {

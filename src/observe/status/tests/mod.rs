@@ -36,11 +36,12 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: None,
         run_as: RunAs::default(),
         stdio: Default::default(),
         stop_signal: None,
         resize: Default::default(),
+        security: Default::default(),
     }
 }
 
@@ -93,6 +94,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
             naming: Default::default(),
             sharing: Default::default(),
@@ -210,10 +212,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_ip: Some("10.0.0.1".into()),
         };
