@@ -192,7 +192,7 @@ fn a_second_delete_shortens_the_first() {
 fn no_line_of_a_quick_container_is_lost() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "lcburst");
-    let names = ["b0", "b1", "b2", "b3", "b4", "b5"];
+    let names = ["b0", "b1", "b2", "b3"];
     let manifests: Vec<Value> = names
         .iter()
         .enumerate()
