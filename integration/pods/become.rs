@@ -128,7 +128,7 @@ impl Became {
         let facts_of_host = Facts {
             host_ip: self.settings.host_ip.clone(),
         };
-        let told = format!("{:?}", status(&self.pod, None, None, &facts_of_host));
+        let told = format!("{:?}", status(&self.pod, None, &[], &facts_of_host));
         facts.insert((String::new(), "(status)".to_owned(), told));
         facts
     }

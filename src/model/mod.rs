@@ -17,6 +17,7 @@ pub mod pod;
 pub mod probe;
 pub mod prober;
 pub mod quantity;
+pub mod restart;
 pub mod sandbox;
 pub mod security;
 pub mod status;

@@ -29,10 +29,12 @@ fn container(name: &str) -> Container {
         resources: Resources::default(),
         mounts: vec![],
         restart_policy: None,
+        restart_rules: vec![],
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
         termination_message_path: Some("/dev/termination-log".into()),
+        message_from_log: false,
         run_as: RunAs::default(),
         security: Default::default(),
     }

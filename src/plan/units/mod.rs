@@ -7,6 +7,7 @@
 mod container;
 mod helpers;
 mod pod;
+mod restart;
 mod sandbox;
 mod security;
 

@@ -118,7 +118,6 @@ pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux o
 pub const CONTAINER: &Rules = &[
     ("imagePullPolicy", Noted(Text)),
     ("resizePolicy", NO),
-    ("restartPolicyRules", NO),
     ("stdin", NO),
     ("stdinOnce", NO),
     ("targetContainerName", NO),

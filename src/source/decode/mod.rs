@@ -18,6 +18,7 @@ mod meta;
 mod pod;
 mod probe;
 mod report;
+mod restart;
 mod security;
 mod volume;
 
