@@ -41,6 +41,8 @@ mod host;
 mod identity;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
+#[path = "container/lifecycle_rules.rs"]
+mod lifecycle_rules;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]

@@ -20,6 +20,7 @@ pub mod prober;
 pub mod process;
 pub mod quantity;
 pub mod resource_ref;
+pub mod restart;
 pub mod sandbox;
 pub mod security;
 pub mod status;

@@ -165,3 +165,11 @@ pub struct RunRecord {
     #[serde(default)]
     pub stopped: bool,
 }
+
+impl RunRecord {
+    /// The exit code as the API has it: of a run that a signal ended, 128 and its number; 128 when there is neither.
+    pub fn code(&self) -> i32 {
+        let killed = self.signal.map(|signal| 128 + signal);
+        self.exit_code.or(killed).unwrap_or(128)
+    }
+}

@@ -107,7 +107,6 @@ pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux o
 /// `Container`.
 pub const CONTAINER: &Rules = &[
     ("imagePullPolicy", Noted(Text)),
-    ("restartPolicyRules", NO),
     ("targetContainerName", NO),
     ("volumeDevices", NO),
 ];

@@ -22,6 +22,7 @@ mod process;
 mod report;
 mod resource_ref;
 mod resources;
+mod restart;
 mod security;
 mod volume;
 
