@@ -21,6 +21,8 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/dns.rs"]
+mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
@@ -33,6 +35,8 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/identity.rs"]
+mod identity;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
 #[path = "container/liveness.rs"]
@@ -47,6 +51,8 @@ mod order;
 mod process;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/resources.rs"]
+mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
 #[path = "container/secrecy.rs"]

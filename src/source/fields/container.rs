@@ -1,6 +1,7 @@
 //! Containers.
 
 use super::env::{ENV_FROM, ENV_VAR};
+use super::identity::RESIZE_POLICY;
 use super::probe::{LIFECYCLE, PROBE};
 use super::security::SECURITY;
 use super::volume::MOUNT;
@@ -138,6 +139,34 @@ const RESTART_INIT: Given = given(
     &["Type=", "Restart=", "RemainAfterExit="],
 );
 
+const RESIZE: Given = told(
+    "resizePolicy",
+    Shape::Many(&RESIZE_POLICY),
+    "Which changes of resources restart the container.",
+    "a change without a restart is put in force by a call to systemd",
+);
+const STDIN: Given = given(
+    "stdin",
+    Shape::Bool,
+    "Standard input stays open; else it is at its end.",
+    &["ExecStart="],
+)
+.note("`vks launch --stdin`: what is written into a named pipe in /run/vks/pods/UID/stdin");
+const STDIN_ONCE: Given = given(
+    "stdinOnce",
+    Shape::Bool,
+    "Standard input ends with its first writer.",
+    &["ExecStart="],
+)
+.note("`vks launch --once`");
+const TTY: Given = given(
+    "tty",
+    Shape::Bool,
+    "Standard input and output are a terminal.",
+    &["ExecStart="],
+)
+.note("`vks launch --tty`; what is written to it goes to the journal");
+
 pub static CONTAINER: Table = Table {
     name: "Container",
     about: "A program that runs as a service, `Type=exec`.",
@@ -153,12 +182,16 @@ pub static CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -179,12 +212,16 @@ pub static INIT_CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART_INIT,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -212,7 +249,7 @@ static PORT: Table = Table {
     ],
 };
 
-static RESOURCE_LIST: Table = Table {
+pub static RESOURCE_LIST: Table = Table {
     name: "ResourceRequirements",
     about: "What a container needs and may use.",
     rest: known::RESOURCES,
@@ -227,7 +264,7 @@ static RESOURCE_LIST: Table = Table {
             "requests",
             Shape::Amounts,
             "What it is sure to get, of `cpu` and `memory`; the limit when absent.",
-            &["CPUWeight=", "MemoryLow="],
+            &["CPUWeight=", "MemoryLow=", "MemoryMin=", "OOMScoreAdjust="],
         ),
     ],
 };
