@@ -13,6 +13,7 @@ pub mod completions;
 pub mod context;
 pub mod delete;
 pub mod describe;
+pub mod due;
 pub mod duration;
 pub mod error;
 pub mod exec;
@@ -133,6 +134,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Run(run::Args),
+    #[command(hide = true)]
+    Due(due::Args),
 }
 
 /// Does what the arguments, beginning with the program's name, say.
@@ -174,6 +177,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
+        OnHost::Due(args) => due::run(&args, context).await,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod clock;
 pub mod files;
+pub mod records;
 pub mod last_run;
 pub mod lock;
 pub mod mounts;

@@ -6,6 +6,7 @@
 
 mod decode;
 mod directory;
+mod instance;
 mod merge;
 mod parse;
 mod points;
@@ -16,6 +17,7 @@ mod watch;
 
 pub use decode::{Claim, What};
 pub use directory::{Changes, Directories};
+pub use instance::{Instance, instance};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
 pub use split::{Object, split};

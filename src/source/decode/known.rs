@@ -206,20 +206,8 @@ pub const EMPTY_DIR: &Rules = &[("medium", NO), ("sizeLimit", Later(""))];
 /// `ConfigMapVolumeSource` and `SecretVolumeSource`.
 pub const KEYS_VOLUME: &Rules = &[("items", NO)];
 
-/// `DeploymentSpec`.
-pub const DEPLOYMENT: &Rules = &[
-    ("minReadySeconds", NO),
-    ("paused", NO),
-    ("progressDeadlineSeconds", Noted(Int)),
-    ("revisionHistoryLimit", Noted(Int)),
-    (
-        "strategy",
-        Unset("all pods of a changed deployment are replaced"),
-    ),
-];
-
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, ConfigMap, Secret and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret and List";
