@@ -11,6 +11,7 @@
 pub mod apply;
 pub mod completions;
 pub mod context;
+pub mod controllers;
 pub mod delete;
 pub mod describe;
 pub mod due;
@@ -29,7 +30,9 @@ pub mod plan;
 pub mod pods;
 pub mod render;
 pub mod restart;
+pub mod rollout;
 pub mod run;
+pub mod scale;
 pub mod selector;
 pub mod store;
 pub mod table;
@@ -127,6 +130,8 @@ enum OnHost {
     Apply(apply::Args),
     Delete(delete::Args),
     Restart(restart::Args),
+    Rollout(rollout::Args),
+    Scale(scale::Args),
     Get(get::Args),
     Describe(describe::Args),
     Logs(logs::Args),
@@ -170,6 +175,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Apply(args) => apply::run(&args, context).await,
         OnHost::Delete(args) => delete::run(&args, context).await,
         OnHost::Restart(args) => restart::run(&args, context).await,
+        OnHost::Rollout(args) => rollout::run(&args, context).await,
+        OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,
         OnHost::Logs(args) => logs::run(&args, context).await,

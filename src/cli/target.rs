@@ -78,6 +78,9 @@ pub enum TargetError {
     /// `pod/web deployment/db`.
     #[error("name objects of one kind at a time: this asks for {0} and {1}")]
     Kinds(&'static str, &'static str),
+    /// No name where nothing else will do.
+    #[error("name what is meant, such as deployment/web")]
+    Nameless,
     /// No name where one is needed.
     #[error("name the pods, choose them with -l, or take all of them with --all")]
     Unnamed,

@@ -14,6 +14,7 @@ mod refers;
 mod split;
 pub mod tree;
 mod watch;
+mod zone;
 
 pub use decode::{Claim, What};
 pub use directory::{Changes, Directories};
@@ -21,6 +22,7 @@ pub use instance::{Instance, instance};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
 pub use split::{Object, split};
+pub use zone::time_zone;
 pub use watch::{Changed, WatchError, Watcher};
 
 #[cfg(test)]

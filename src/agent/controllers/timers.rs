@@ -7,7 +7,7 @@ use crate::model::name::UnitName;
 use crate::model::observed::{ActiveState, Observed};
 use crate::plan::controllers::{Room, cron};
 use crate::plan::step::{PodPlan, Reason, Step};
-use crate::source::Directories;
+use crate::source::{Directories, time_zone};
 use crate::unit::digest;
 use crate::unit::names::PodUnits;
 use jiff::tz::TimeZone;
@@ -19,7 +19,7 @@ pub type TimerPlan = (ControllerKey, PodPlan);
 pub(super) fn zone(spec: &CronJobSpec) -> TimeZone {
     match &spec.time_zone {
         None => TimeZone::system(),
-        Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+        Some(name) => time_zone(name).unwrap_or(TimeZone::UTC),
     }
 }
 

@@ -45,7 +45,7 @@ fn time_zone(field: &Field<'_>) -> Option<String> {
         field.problem("must be a name of the tz database, such as Europe/Berlin or Etc/UTC");
         return None;
     }
-    if jiff::tz::TimeZone::get(name).is_err() {
+    if crate::source::time_zone(name).is_none() {
         field.problem("this host has no such time zone: correct the name, or install tzdata");
         return None;
     }
