@@ -21,6 +21,8 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/cronjobs.rs"]
+mod cronjobs;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
@@ -33,6 +35,8 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/jobs.rs"]
+mod jobs;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]
@@ -47,12 +51,16 @@ mod process;
 mod readiness;
 #[path = "container/restarts.rs"]
 mod restarts;
+#[path = "container/rollouts.rs"]
+mod rollouts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]
 mod space;
+#[path = "container/statefulsets.rs"]
+mod statefulsets;
 #[path = "container/status.rs"]
 mod status;
 #[path = "container/versions.rs"]

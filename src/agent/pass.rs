@@ -42,7 +42,13 @@ impl Parts {
             .work(sources, &state.observed, &state.settings, dry);
         state.mark_wanted(outcome.pods);
         let (observed, settings) = (&state.observed, &state.settings);
-        timers(&self.controllers, outcome.timers, sources, observed, settings)
+        timers(
+            &self.controllers,
+            outcome.timers,
+            sources,
+            observed,
+            settings,
+        )
     }
 }
 

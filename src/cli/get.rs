@@ -1,12 +1,12 @@
 //! `vks get`: a table, or whole objects.
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::object::{list, object, to_json};
 use super::pods::{Columns, now};
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
-use super::controllers;
 use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView, View, Watch};
 use super::yaml::to_yaml;

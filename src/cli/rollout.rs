@@ -122,12 +122,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             Verb::Restart(_) => restart(&key, context).await?,
         };
     }
-    Ok(if well { Outcome::Done } else { Outcome::Code(1) })
+    Ok(if well {
+        Outcome::Done
+    } else {
+        Outcome::Code(1)
+    })
 }
 
 fn keys(objects: &[String], context: &Context) -> Result<Vec<ControllerKey>, CliError> {
     let target = Target::parse(objects)?;
-    let rolls = |kind: &ControllerKind| !matches!(kind, ControllerKind::Job | ControllerKind::CronJob);
+    let rolls =
+        |kind: &ControllerKind| !matches!(kind, ControllerKind::Job | ControllerKind::CronJob);
     let kind = match target.kind {
         Kind::Controller(kind) if rolls(&kind) => kind,
         other => return Err(RolloutError::Kind(other.singular()).into()),
@@ -156,7 +161,9 @@ async fn status(key: &ControllerKey, args: &Status, context: &Context) -> Result
     let mut told = String::new();
     loop {
         let mut look = Look::at(&host, &context.settings).await?;
-        let shown = look.one(key).ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
+        let shown = look
+            .one(key)
+            .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
         if let Some((_, text)) = &shown.status.stuck {
             return Err(RolloutError::Stuck(text.clone()).into());
         }
@@ -168,7 +175,9 @@ async fn status(key: &ControllerKey, args: &Status, context: &Context) -> Result
         if done || !args.watch {
             return Ok(true);
         }
-        let wake = look.wake().and_then(|after| Instant::now().checked_add(after));
+        let wake = look
+            .wake()
+            .and_then(|after| Instant::now().checked_add(after));
         tokio::select! {
             view = watch.next() => drop(view?),
             () = until(wake) => {}
@@ -187,7 +196,12 @@ async fn until(time: Option<Instant>) {
 /// How far a rollout is, in kubectl's words (kubectl/pkg/polymorphichelpers/rollout_status.go), and whether it is done.
 fn progress(shown: Shown<'_>) -> (String, bool) {
     let (status, name) = (shown.status, shown.controller.key.object.name.as_str());
-    let waiting = |what: &str, rest: String| (format!("Waiting for {what} {name:?} rollout to finish: {rest}...\n"), false);
+    let waiting = |what: &str, rest: String| {
+        (
+            format!("Waiting for {what} {name:?} rollout to finish: {rest}...\n"),
+            false,
+        )
+    };
     match &shown.controller.spec {
         ControllerSpec::StatefulSet(spec) => stateful_set(shown, spec),
         spec => {
@@ -197,11 +211,23 @@ fn progress(shown: Shown<'_>) -> (String, bool) {
             };
             let old = status.current.saturating_sub(status.updated);
             if status.updated < status.desired {
-                waiting(what, format!("{} out of {} new {pods} have been updated", status.updated, status.desired))
+                waiting(
+                    what,
+                    format!(
+                        "{} out of {} new {pods} have been updated",
+                        status.updated, status.desired
+                    ),
+                )
             } else if old > 0 {
                 waiting(what, format!("{old} old {pods} are pending termination"))
             } else if status.available < status.updated {
-                waiting(what, format!("{} of {} updated {pods} are available", status.available, status.updated))
+                waiting(
+                    what,
+                    format!(
+                        "{} of {} updated {pods} are available",
+                        status.available, status.updated
+                    ),
+                )
             } else {
                 (format!("{what} {name:?} successfully rolled out\n"), true)
             }
@@ -215,27 +241,60 @@ fn stateful_set(shown: Shown<'_>, spec: &StatefulSetSpec) -> (String, bool) {
     let partition = spec.partition.unwrap_or(0);
     let missing = status.desired.saturating_sub(status.ready);
     if missing > 0 {
-        (format!("Waiting for {missing} pods to be ready...\n"), false)
+        (
+            format!("Waiting for {missing} pods to be ready...\n"),
+            false,
+        )
     } else if partition > 0 {
         let wanted = status.desired.saturating_sub(partition);
         match status.updated < wanted {
             true => (
-                format!("Waiting for partitioned roll out to finish: {} out of {wanted} new pods have been updated...\n", status.updated),
+                format!(
+                    "Waiting for partitioned roll out to finish: {} out of {wanted} new pods have been updated...\n",
+                    status.updated
+                ),
                 false,
             ),
-            false => (format!("partitioned roll out complete: {} new pods have been updated...\n", status.updated), true),
+            false => (
+                format!(
+                    "partitioned roll out complete: {} new pods have been updated...\n",
+                    status.updated
+                ),
+                true,
+            ),
         }
     } else if spec.partition.is_some() && status.updated < status.desired {
-        (format!("waiting for statefulset rolling update to complete {} pods at revision {hash}...\n", status.updated), false)
+        (
+            format!(
+                "waiting for statefulset rolling update to complete {} pods at revision {hash}...\n",
+                status.updated
+            ),
+            false,
+        )
     } else {
-        (format!("statefulset rolling update complete {} pods at revision {hash}...\n", status.updated), true)
+        (
+            format!(
+                "statefulset rolling update complete {} pods at revision {hash}...\n",
+                status.updated
+            ),
+            true,
+        )
     }
 }
 
-async fn history(key: &ControllerKey, revision: Option<u64>, context: &Context) -> Result<bool, CliError> {
+async fn history(
+    key: &ControllerKey,
+    revision: Option<u64>,
+    context: &Context,
+) -> Result<bool, CliError> {
     let look = Look::now(context).await?;
-    let shown = look.one(key).ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
-    let revisions = shown.record.map(|record| record.revisions.as_slice()).unwrap_or_default();
+    let shown = look
+        .one(key)
+        .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
+    let revisions = shown
+        .record
+        .map(|record| record.revisions.as_slice())
+        .unwrap_or_default();
     let name = format!("{}/{}", one_of(key.kind), key.object.name);
     if let Some(number) = revision {
         let found = revisions.iter().find(|revision| revision.number == number);
@@ -256,10 +315,19 @@ async fn history(key: &ControllerKey, revision: Option<u64>, context: &Context) 
 
 async fn undo(key: &ControllerKey, to: u64, context: &Context) -> Result<bool, CliError> {
     let look = Look::now(context).await?;
-    let shown = look.one(key).ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
-    let revisions = shown.record.map(|record| record.revisions.as_slice()).unwrap_or_default();
+    let shown = look
+        .one(key)
+        .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
+    let revisions = shown
+        .record
+        .map(|record| record.revisions.as_slice())
+        .unwrap_or_default();
     let found = match to {
-        0 => revisions.iter().rev().nth(1).ok_or_else(|| RolloutError::First(key.clone()))?,
+        0 => revisions
+            .iter()
+            .rev()
+            .nth(1)
+            .ok_or_else(|| RolloutError::First(key.clone()))?,
         number => {
             let found = revisions.iter().find(|revision| revision.number == number);
             found.ok_or_else(|| RolloutError::Revision(key.clone(), number))?
@@ -285,7 +353,11 @@ async fn undo(key: &ControllerKey, to: u64, context: &Context) -> Result<bool, C
 
 fn say(key: &ControllerKey, what: &str, well: bool, context: &Context) -> Result<bool, CliError> {
     if well {
-        context.print(&format!("{}/{} {what}\n", one_of(key.kind), key.object.name))?;
+        context.print(&format!(
+            "{}/{} {what}\n",
+            one_of(key.kind),
+            key.object.name
+        ))?;
     }
     Ok(well)
 }

@@ -27,7 +27,12 @@ pub struct Args {
 /// Changes the manifests that `vks apply` keeps.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let target = Target::parse(&args.objects)?;
-    let scales = |kind| matches!(kind, ControllerKind::Deployment | ControllerKind::StatefulSet);
+    let scales = |kind| {
+        matches!(
+            kind,
+            ControllerKind::Deployment | ControllerKind::StatefulSet
+        )
+    };
     let kind = match target.kind {
         Kind::Controller(kind) if scales(kind) => kind,
         other => return Err(RolloutError::Kind(other.singular()).into()),
@@ -54,5 +59,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         }
         well &= done;
     }
-    Ok(if well { Outcome::Done } else { Outcome::Code(1) })
+    Ok(if well {
+        Outcome::Done
+    } else {
+        Outcome::Code(1)
+    })
 }

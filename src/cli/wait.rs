@@ -1,12 +1,12 @@
 //! `vks wait`: returns when pods are as asked for, without polling.
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::duration;
 use super::error::CliError;
 use super::jsonpath::{JsonPath, JsonPathError, as_text};
 use super::object::object;
 use super::selector::Selector;
-use super::controllers;
 use super::target::{Kind, Target, TargetError};
 use super::view::{Filter, Host, PodView, View, Watch};
 use crate::model::controller::ControllerKind;

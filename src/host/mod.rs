@@ -2,13 +2,13 @@
 
 pub mod clock;
 pub mod files;
-pub mod records;
 pub mod last_run;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod payload;
 pub mod process;
+pub mod records;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;

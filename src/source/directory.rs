@@ -58,7 +58,7 @@ impl Changes {
 enum Seen {
     Gone,
     Same,
-    New(ParsedFile, Option<[u8; 32]>),
+    New(Box<ParsedFile>, Option<[u8; 32]>),
 }
 
 impl Directories {
@@ -126,7 +126,7 @@ impl Directories {
             return false;
         };
         let path = Arc::from(path);
-        self.put(Place { rank, path }, file, digest);
+        self.put(Place { rank, path }, *file, digest);
         true
     }
 
@@ -231,9 +231,13 @@ impl Directories {
             None => ParsedFile::default(),
         };
         if let Some((file, digest)) = new {
-            self.put(place.clone(), file, digest);
+            self.put(place.clone(), *file, digest);
         }
-        if old.pods.iter().any(|pod| self.derived.contains_key(&pod.key)) {
+        if old
+            .pods
+            .iter()
+            .any(|pod| self.derived.contains_key(&pod.key))
+        {
             self.put_derived();
         }
         self.compare(old, &place, changes);
@@ -295,11 +299,14 @@ fn look(path: &Path, known: Option<[u8; 32]>) -> Seen {
             if known == Some(digest) {
                 Seen::Same
             } else {
-                Seen::New(parse(path, &bytes), Some(digest))
+                Seen::New(Box::new(parse(path, &bytes)), Some(digest))
             }
         }
         Err(ReadError::Gone) => Seen::Gone,
-        Err(error) => Seen::New(ParsedFile::unreadable(path, error.to_string()), None),
+        Err(error) => {
+            let unreadable = ParsedFile::unreadable(path, error.to_string());
+            Seen::New(Box::new(unreadable), None)
+        }
     }
 }
 

@@ -56,7 +56,10 @@ fn joined(own: Value, more: &BTreeMap<String, String>) -> Value {
         Value::Object(own) => own,
         _ => Map::new(),
     };
-    all.extend(more.iter().map(|(key, value)| (key.clone(), value.as_str().into())));
+    all.extend(
+        more.iter()
+            .map(|(key, value)| (key.clone(), value.as_str().into())),
+    );
     Value::Object(all)
 }
 
@@ -87,7 +90,11 @@ fn add_claims(spec: &mut Value, claims: &BTreeMap<String, String>) {
         Value::Array(volumes) => volumes,
         _ => Vec::new(),
     };
-    let named = |volume: &Value| volume["name"].as_str().is_some_and(|name| claims.contains_key(name));
+    let named = |volume: &Value| {
+        volume["name"]
+            .as_str()
+            .is_some_and(|name| claims.contains_key(name))
+    };
     volumes.retain(|volume| !named(volume));
     volumes.extend(claims.iter().map(|(volume, claim)| {
         json!({ "name": volume, "persistentVolumeClaim": { "claimName": claim } })

@@ -22,8 +22,8 @@ pub use instance::{Instance, instance};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
 pub use split::{Object, split};
-pub use zone::time_zone;
 pub use watch::{Changed, WatchError, Watcher};
+pub use zone::time_zone;
 
 #[cfg(test)]
 mod tests;

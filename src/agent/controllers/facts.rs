@@ -49,7 +49,8 @@ pub fn seen(
     if !manifest.contains(OWNER) {
         return None;
     }
-    let known = before.filter(|before| *before.pod.manifest == *manifest && before.pod.source == is.source);
+    let known =
+        before.filter(|before| *before.pod.manifest == *manifest && before.pod.source == is.source);
     let pod = match known {
         Some(before) => Arc::clone(&before.pod),
         None => Arc::new(pod_from_manifest(manifest, is.source.clone()).ok()?),
@@ -78,7 +79,10 @@ fn fact(key: &PodKey, is: &ObservedPod, pod: &Pod, status: &PodStatus) -> Option
         ContainerState::Terminated(end) => end.finished_at,
         _ => None,
     });
-    let stopped = is.runs.values().any(|runs| runs.last.last().is_some_and(|run| run.stopped));
+    let stopped = is
+        .runs
+        .values()
+        .any(|runs| runs.last.last().is_some_and(|run| run.stopped));
     let lost = containers().any(|container| {
         matches!(&container.state, ContainerState::Terminated(end) if end.reason == "ContainerStatusUnknown")
     });

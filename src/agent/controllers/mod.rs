@@ -88,14 +88,23 @@ impl Controllers {
 
     /// All controllers are to be looked at, and all pods.
     pub fn mark_all(&mut self, sources: &Directories, observed: &Observed) {
-        self.dirty.extend(sources.desired().controllers.keys().cloned());
+        self.dirty
+            .extend(sources.desired().controllers.keys().cloned());
         self.dirty.extend(self.records.keys().cloned());
-        let crons = observed.timers.values().filter_map(|unit| unit.identity.as_ref());
+        let crons = observed
+            .timers
+            .values()
+            .filter_map(|unit| unit.identity.as_ref());
         self.dirty.extend(crons.map(|identity| ControllerKey {
             kind: ControllerKind::CronJob,
             object: identity.pod.clone(),
         }));
-        let keys: BTreeSet<PodKey> = observed.pods.keys().chain(self.seen.keys()).cloned().collect();
+        let keys: BTreeSet<PodKey> = observed
+            .pods
+            .keys()
+            .chain(self.seen.keys())
+            .cloned()
+            .collect();
         self.mark_pods(&keys, observed);
     }
 
@@ -111,12 +120,19 @@ impl Controllers {
 
     /// CronJobs may be due.
     pub fn mark_cron_jobs(&mut self) {
-        let crons = self.records.keys().filter(|key| key.kind == ControllerKind::CronJob);
+        let crons = self
+            .records
+            .keys()
+            .filter(|key| key.kind == ControllerKind::CronJob);
         self.dirty.extend(crons.cloned());
     }
 
     /// These pods were looked at again.
-    pub fn mark_pods<'a>(&mut self, keys: impl IntoIterator<Item = &'a PodKey>, observed: &Observed) {
+    pub fn mark_pods<'a>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'a PodKey>,
+        observed: &Observed,
+    ) {
         let now = clock::now();
         for key in keys {
             let before = self.seen.remove(key);
@@ -125,7 +141,9 @@ impl Controllers {
                 self.dirty.insert(seen.owner.clone());
             }
             if let Some(before) = &before
-                && after.as_ref().is_none_or(|after| after.fact.uid != before.fact.uid)
+                && after
+                    .as_ref()
+                    .is_none_or(|after| after.fact.uid != before.fact.uid)
             {
                 self.doomed.remove(&before.fact.uid);
             }
@@ -230,7 +248,8 @@ impl Controllers {
         self.statuses.insert(key.clone(), decision.status.clone());
         if let Some(after) = decision.wake {
             let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-            self.wakes.insert(key.clone(), now.up.saturating_add(micros));
+            self.wakes
+                .insert(key.clone(), now.up.saturating_add(micros));
         }
         match &controller.spec {
             ControllerSpec::CronJob(spec) => {
@@ -242,7 +261,12 @@ impl Controllers {
     }
 
     /// A controller that no manifest wants any more. Where that is not sure, all stays as it is.
-    fn gone(&mut self, key: &ControllerKey, sources: &Directories, outcome: &mut Outcome) -> Writes {
+    fn gone(
+        &mut self,
+        key: &ControllerKey,
+        sources: &Directories,
+        outcome: &mut Outcome,
+    ) -> Writes {
         self.statuses.remove(key);
         self.told.remove(key);
         let theirs = self.seen.values().filter(|seen| seen.owner == *key);
@@ -251,7 +275,10 @@ impl Controllers {
             pods: sources
                 .derived()
                 .iter()
-                .filter(|(_, pod)| owner(pod) == Some(key.owner().as_str()) && pod.key.namespace == key.object.namespace)
+                .filter(|(_, pod)| {
+                    owner(pod) == Some(key.owner().as_str())
+                        && pod.key.namespace == key.object.namespace
+                })
                 .map(|(key, _)| (key.clone(), None))
                 .collect(),
             ..Writes::default()
@@ -269,7 +296,9 @@ impl Controllers {
         }
         if key.kind == ControllerKind::CronJob {
             outcome.timers.insert(key.clone());
-            writes.delete = jobs::of(key, &record.uid, sources).map(|job| job.key.clone()).collect();
+            writes.delete = jobs::of(key, &record.uid, sources)
+                .map(|job| job.key.clone())
+                .collect();
         }
         if pods.is_empty() {
             writes.forget = true;
@@ -320,7 +349,9 @@ impl Controllers {
         let theirs = self.seen.values().filter(|seen| {
             seen.owner == *key
                 && *seen.fact.owner_uid == *record.uid.as_str()
-                && sources.defined_in(&What::Pod(seen.fact.key.clone())).is_none()
+                && sources
+                    .defined_in(&What::Pod(seen.fact.key.clone()))
+                    .is_none()
         });
         let fact = |seen: &Seen| PodFact {
             ready_for: seen.ready_for(now),
@@ -340,7 +371,10 @@ impl Controllers {
         settings: &Settings,
     ) -> Writes {
         let key = &controller.key;
-        self.tell(key, decision.status.stuck.as_ref().map(|(_, text)| text.clone()));
+        self.tell(
+            key,
+            decision.status.stuck.as_ref().map(|(_, text)| text.clone()),
+        );
         let mut wanted: BTreeMap<PodKey, Pod> = BTreeMap::new();
         for seen in self.seen.values() {
             if seen.owner == *key && decision.keep.contains(&seen.fact.uid) {
@@ -358,7 +392,8 @@ impl Controllers {
         let before = sources.derived().iter().filter(|(_, pod)| {
             owner(pod) == Some(key.owner().as_str()) && pod.key.namespace == key.object.namespace
         });
-        let mut pods: BTreeMap<PodKey, Option<Pod>> = before.map(|(key, _)| (key.clone(), None)).collect();
+        let mut pods: BTreeMap<PodKey, Option<Pod>> =
+            before.map(|(key, _)| (key.clone(), None)).collect();
         pods.extend(wanted.into_iter().map(|(key, pod)| (key, Some(pod))));
         let job = controller.spec.clone();
         let counts = matches!(job, ControllerSpec::Job(_));
@@ -423,7 +458,11 @@ impl Controllers {
         }
         // Also pods that this agent has found and never wanted.
         let held = self.records.get(key).filter(|_| !writes.kept);
-        for seen in self.seen.values().filter(|seen| held.is_some() && seen.owner == *key) {
+        for seen in self
+            .seen
+            .values()
+            .filter(|seen| held.is_some() && seen.owner == *key)
+        {
             if !writes.pods.get(&seen.fact.key).is_some_and(Option::is_some)
                 && self.doomed.insert(seen.fact.uid.clone())
             {
@@ -470,7 +509,10 @@ fn make(new: &NewPod, source: &SourcePath) -> Result<Pod, String> {
     };
     let made = instance(&new.template, of, source.clone());
     made.map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        let first = problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         format!("pod {} cannot be made: {first}", new.key)
     })
 }
@@ -486,4 +528,3 @@ pub fn read(settings: &Settings) -> Controllers {
     }
     Controllers::new(records)
 }
-

@@ -2,8 +2,8 @@
 
 use super::make;
 use crate::config::Settings;
-use crate::model::controller::record::{Moment, Record};
 use crate::model::controller::ControllerSpec;
+use crate::model::controller::record::{Moment, Record};
 use crate::model::desired::Desired;
 use crate::model::name::UnitName;
 use crate::plan::controllers::{Decision, Room, cron, decide};
@@ -42,7 +42,9 @@ pub fn sample(desired: &mut Desired, settings: &Settings) -> Vec<(UnitName, Unit
             units.extend(cron::units(&room, spec, &settings.program));
         }
         let Decision { create, .. } = decide(&room);
-        let pods = create.iter().filter_map(|pod| make(pod, &controller.source).ok());
+        let pods = create
+            .iter()
+            .filter_map(|pod| make(pod, &controller.source).ok());
         desired.pods.extend(pods.map(|pod| (pod.key.clone(), pod)));
     }
     units

@@ -8,8 +8,8 @@ use crate::model::observed::{ActiveState, Observed};
 use crate::plan::controllers::{Room, cron};
 use crate::plan::step::{PodPlan, Reason, Step};
 use crate::source::{Directories, time_zone};
-use crate::unit::digest;
 use crate::unit::names::PodUnits;
+use crate::unit::{UnitFile, digest};
 use jiff::tz::TimeZone;
 
 /// Steps for the timer of a CronJob.
@@ -57,24 +57,7 @@ fn steps(
     let names = PodUnits::new(&key.object);
     let (timer, service) = (names.cron_timer(), names.cron());
     let controller = sources.desired().controllers.get(key);
-    let record = controllers.records.get(key);
-    let wanted = match (controller, record) {
-        (Some(controller), Some(record)) => {
-            let ControllerSpec::CronJob(spec) = &controller.spec else {
-                return Vec::new();
-            };
-            let now = crate::host::clock::now();
-            let room = Room {
-                controller,
-                record,
-                pods: &[],
-                taken: &|_| false,
-                now: &now,
-            };
-            cron::units(&room, spec, &settings.program)
-        }
-        _ => Vec::new(),
-    };
+    let wanted = wanted(controllers, key, sources, settings);
     let known = |unit: &UnitName| observed.timers.get(unit);
     if wanted.is_empty() {
         let is_held = |unit| {
@@ -123,4 +106,29 @@ fn steps(
     }
     steps.push(Step::Start(timer));
     steps
+}
+
+/// The units of a CronJob; none when there is no such CronJob, or it is suspended.
+fn wanted(
+    controllers: &super::Controllers,
+    key: &ControllerKey,
+    sources: &Directories,
+    settings: &Settings,
+) -> Vec<(UnitName, UnitFile)> {
+    let controller = sources.desired().controllers.get(key);
+    let Some((controller, record)) = controller.zip(controllers.records.get(key)) else {
+        return Vec::new();
+    };
+    let ControllerSpec::CronJob(spec) = &controller.spec else {
+        return Vec::new();
+    };
+    let now = crate::host::clock::now();
+    let room = Room {
+        controller,
+        record,
+        pods: &[],
+        taken: &|_| false,
+        now: &now,
+    };
+    cron::units(&room, spec, &settings.program)
 }

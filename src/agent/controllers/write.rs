@@ -68,6 +68,7 @@ impl Writes {
     pub(super) fn touched(&self, layout: &Layout) -> Vec<PathBuf> {
         let new = self.create.iter().map(|(object, _)| job(object));
         let keys = self.delete.iter().cloned().chain(new);
-        keys.map(|key| layout.manifests().join(file(&key))).collect()
+        keys.map(|key| layout.manifests().join(file(&key)))
+            .collect()
     }
 }

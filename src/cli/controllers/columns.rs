@@ -28,11 +28,24 @@ impl Columns {
             ControllerKind::Deployment => vec!["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"],
             ControllerKind::StatefulSet => vec!["NAME", "READY", "AGE"],
             ControllerKind::DaemonSet => vec![
-                "NAME", "DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE", "NODE SELECTOR", "AGE",
+                "NAME",
+                "DESIRED",
+                "CURRENT",
+                "READY",
+                "UP-TO-DATE",
+                "AVAILABLE",
+                "NODE SELECTOR",
+                "AGE",
             ],
             ControllerKind::Job => vec!["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"],
             ControllerKind::CronJob => vec![
-                "NAME", "SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST SCHEDULE", "AGE",
+                "NAME",
+                "SCHEDULE",
+                "TIMEZONE",
+                "SUSPEND",
+                "ACTIVE",
+                "LAST SCHEDULE",
+                "AGE",
             ],
         };
         if self.namespace {
@@ -56,7 +69,11 @@ impl Columns {
         let mut row: Vec<Cell> = vec![key.object.name.as_str().into()];
         row.extend(middle(shown, now));
         let created = shown.record.and_then(|record| record.created.timestamp());
-        row.push(created.map_or_else(|| "<unknown>".to_owned(), |time| age(now.since(time))).into());
+        row.push(
+            created
+                .map_or_else(|| "<unknown>".to_owned(), |time| age(now.since(time)))
+                .into(),
+        );
         if self.namespace {
             row.insert(0, key.object.namespace.as_str().into());
         }
@@ -72,7 +89,10 @@ impl Columns {
 
 /// `a=b,c=d`, or `<none>`.
 pub fn labels(labels: &std::collections::BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     match pairs.is_empty() {
         true => "<none>".to_owned(),
         false => pairs.join(","),
@@ -83,7 +103,11 @@ fn middle(shown: Shown<'_>, now: Timestamp) -> Vec<Cell> {
     let status = shown.status;
     let number = |number: u32| Cell::from(number.to_string());
     let ready = || {
-        let tone = if status.ready >= status.desired { Tone::Good } else { Tone::Busy };
+        let tone = if status.ready >= status.desired {
+            Tone::Good
+        } else {
+            Tone::Busy
+        };
         Cell::toned(format!("{}/{}", status.ready, status.desired), tone)
     };
     match &shown.controller.spec {
@@ -106,7 +130,9 @@ fn middle(shown: Shown<'_>, now: Timestamp) -> Vec<Cell> {
 
 /// `Running`, `Complete`, `Failed` or `Suspended`.
 pub fn job_state(shown: Shown<'_>, spec: &JobSpec) -> &'static str {
-    let end = shown.record.and_then(|record| record.job.as_ref()?.end.as_ref());
+    let end = shown
+        .record
+        .and_then(|record| record.job.as_ref()?.end.as_ref());
     match end {
         Some(end) if end.complete => "Complete",
         Some(_) => "Failed",
@@ -129,7 +155,9 @@ fn job(shown: Shown<'_>, spec: &JobSpec) -> Vec<Cell> {
         None if spec.parallelism > 1 => format!("1 of {}", spec.parallelism),
         None => "1".to_owned(),
     };
-    let duration = status.seconds.map(|seconds| age(Duration::from_secs(seconds)));
+    let duration = status
+        .seconds
+        .map(|seconds| age(Duration::from_secs(seconds)));
     vec![
         Cell::toned(state, tone),
         format!("{}/{all}", status.succeeded).into(),
@@ -166,16 +194,24 @@ fn wide(shown: Shown<'_>) -> Vec<Cell> {
     };
     let containers = spec["template"]["spec"]["containers"].as_array();
     let all = |field: &str| {
-        let texts = containers.into_iter().flatten().filter_map(|c| c[field].as_str());
+        let texts = containers
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c[field].as_str());
         texts.collect::<Vec<_>>().join(",")
     };
     let mut cells: Vec<Cell> = vec![all("name").into(), all("image").into()];
     if shown.controller.key.kind != ControllerKind::StatefulSet {
         let selector = spec["selector"]["matchLabels"].as_object();
         let pairs = selector.into_iter().flatten();
-        let pairs = pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+        let pairs =
+            pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
         let text = pairs.collect::<Vec<_>>().join(",");
-        cells.push(if text.is_empty() { "<none>".into() } else { text.into() });
+        cells.push(if text.is_empty() {
+            "<none>".into()
+        } else {
+            text.into()
+        });
     }
     cells
 }

@@ -67,9 +67,21 @@ fn one(shown: Shown<'_>) -> String {
         ControllerSpec::DaemonSet(_) => {
             let status = shown.status;
             pair(put, "Desired Number of Nodes Scheduled", "1");
-            pair(put, "Current Number of Nodes Scheduled", &status.current.to_string());
-            pair(put, "Number of Nodes Scheduled with Up-to-date Pods", &status.updated.to_string());
-            pair(put, "Number of Nodes Scheduled with Available Pods", &status.available.to_string());
+            pair(
+                put,
+                "Current Number of Nodes Scheduled",
+                &status.current.to_string(),
+            );
+            pair(
+                put,
+                "Number of Nodes Scheduled with Up-to-date Pods",
+                &status.updated.to_string(),
+            );
+            pair(
+                put,
+                "Number of Nodes Scheduled with Available Pods",
+                &status.available.to_string(),
+            );
         }
         ControllerSpec::Job(spec) => job(put, shown, spec),
         ControllerSpec::CronJob(_) => cron_job(put, shown),
@@ -103,13 +115,21 @@ fn deployment(put: &mut String, shown: Shown<'_>, spec: &DeploymentSpec) {
             max_unavailable,
         } => {
             pair(put, "StrategyType", "RollingUpdate");
-            let bounds = format!("{} max unavailable, {} max surge", share(max_unavailable), share(max_surge));
+            let bounds = format!(
+                "{} max unavailable, {} max surge",
+                share(max_unavailable),
+                share(max_surge)
+            );
             pair(put, "RollingUpdateStrategy", &bounds);
         }
         Strategy::Recreate => pair(put, "StrategyType", "Recreate"),
         Strategy::OnDelete => pair(put, "StrategyType", "OnDelete"),
     }
-    pair(put, "MinReadySeconds", &spec.min_ready.as_secs().to_string());
+    pair(
+        put,
+        "MinReadySeconds",
+        &spec.min_ready.as_secs().to_string(),
+    );
     if spec.paused {
         pair(put, "Paused", "true");
     }
@@ -119,7 +139,11 @@ fn deployment(put: &mut String, shown: Shown<'_>, spec: &DeploymentSpec) {
 fn revision(put: &mut String, shown: Shown<'_>) {
     let revision = shown.record.and_then(|record| record.revisions.last());
     if let Some(revision) = revision {
-        pair(put, "Revision", &format!("{} ({})", revision.number, revision.hash));
+        pair(
+            put,
+            "Revision",
+            &format!("{} ({})", revision.number, revision.hash),
+        );
     }
 }
 
@@ -133,7 +157,11 @@ fn stateful_set(put: &mut String, shown: Shown<'_>, spec: &StatefulSetSpec) {
         Some(partition) => format!("RollingUpdate, partition {partition}"),
     };
     pair(put, "Update Strategy", &update);
-    let order = if spec.parallel { "Parallel" } else { "OrderedReady" };
+    let order = if spec.parallel {
+        "Parallel"
+    } else {
+        "OrderedReady"
+    };
     pair(put, "Pod Management Policy", order);
     let ready = format!("{} ready, {} updated", status.ready, status.updated);
     pair(put, "Pods Status", &ready);
@@ -147,19 +175,36 @@ fn job(put: &mut String, shown: Shown<'_>, spec: &crate::model::controller::job:
     let of = &shown.status.job;
     let none = || "<unset>".to_owned();
     pair(put, "Parallelism", &spec.parallelism.to_string());
-    pair(put, "Completions", &spec.completions.map_or_else(none, |all| all.to_string()));
-    pair(put, "Completion Mode", if spec.indexed { "Indexed" } else { "NonIndexed" });
+    pair(
+        put,
+        "Completions",
+        &spec.completions.map_or_else(none, |all| all.to_string()),
+    );
+    pair(
+        put,
+        "Completion Mode",
+        if spec.indexed {
+            "Indexed"
+        } else {
+            "NonIndexed"
+        },
+    );
     pair(put, "Suspend", if spec.suspend { "true" } else { "false" });
     pair(put, "Backoff Limit", &spec.backoff_limit.to_string());
     pair(put, "Start Time", &time(of.started));
-    let end = shown.record.and_then(|record| record.job.as_ref()?.end.as_ref());
+    let end = shown
+        .record
+        .and_then(|record| record.job.as_ref()?.end.as_ref());
     if let Some(end) = end {
         pair(put, "Completed At", &time(end.at.timestamp()));
     }
     if let Some(seconds) = of.seconds {
         pair(put, "Duration", &age(Duration::from_secs(seconds)));
     }
-    let counts = format!("{} Active / {} Succeeded / {} Failed", of.active, of.succeeded, of.failed);
+    let counts = format!(
+        "{} Active / {} Succeeded / {} Failed",
+        of.active, of.succeeded, of.failed
+    );
     pair(put, "Pods Statuses", &counts);
     for (key, text) in [
         ("Completed Indexes", &of.completed_indexes),
@@ -171,7 +216,11 @@ fn job(put: &mut String, shown: Shown<'_>, spec: &crate::model::controller::job:
     }
     let state = job_state(shown, spec);
     match end {
-        Some(end) => pair(put, "Status", &format!("{state} ({}: {})", end.reason, end.message)),
+        Some(end) => pair(
+            put,
+            "Status",
+            &format!("{state} ({}: {})", end.reason, end.message),
+        ),
         None => pair(put, "Status", state),
     }
 }
@@ -182,19 +231,51 @@ fn cron_job(put: &mut String, shown: Shown<'_>) {
     };
     let of = &shown.status.cron;
     pair(put, "Schedule", &schedule(shown));
-    pair(put, "Time Zone", spec.time_zone.as_deref().unwrap_or("<none>"));
-    pair(put, "Concurrency Policy", &format!("{:?}", spec.concurrency));
+    pair(
+        put,
+        "Time Zone",
+        spec.time_zone.as_deref().unwrap_or("<none>"),
+    );
+    pair(
+        put,
+        "Concurrency Policy",
+        &format!("{:?}", spec.concurrency),
+    );
     pair(put, "Suspend", if spec.suspend { "True" } else { "False" });
-    pair(put, "Successful Job History Limit", &spec.keep_successful.to_string());
-    pair(put, "Failed Job History Limit", &spec.keep_failed.to_string());
-    let deadline = spec.starting_deadline.map(|limit| format!("{}s", limit.as_secs()));
-    pair(put, "Starting Deadline Seconds", deadline.as_deref().unwrap_or("<unset>"));
+    pair(
+        put,
+        "Successful Job History Limit",
+        &spec.keep_successful.to_string(),
+    );
+    pair(
+        put,
+        "Failed Job History Limit",
+        &spec.keep_failed.to_string(),
+    );
+    let deadline = spec
+        .starting_deadline
+        .map(|limit| format!("{}s", limit.as_secs()));
+    pair(
+        put,
+        "Starting Deadline Seconds",
+        deadline.as_deref().unwrap_or("<unset>"),
+    );
     pair(put, "Last Schedule Time", &time(of.last));
-    let next = of.next.map(|next| format!("{next} (in {})", age(next.since(now()))));
-    pair(put, "Next Schedule Time", next.as_deref().unwrap_or("<none>"));
+    let next = of
+        .next
+        .map(|next| format!("{next} (in {})", age(next.since(now()))));
+    pair(
+        put,
+        "Next Schedule Time",
+        next.as_deref().unwrap_or("<none>"),
+    );
     pair(put, "Last Successful Time", &time(of.last_success));
     let active = of.active.join(", ");
-    pair(put, "Active Jobs", if active.is_empty() { "<none>" } else { &active });
+    pair(
+        put,
+        "Active Jobs",
+        if active.is_empty() { "<none>" } else { &active },
+    );
 }
 
 fn template(put: &mut String, shown: Shown<'_>) {
@@ -205,14 +286,25 @@ fn template(put: &mut String, shown: Shown<'_>) {
     };
     put.push_str("Pod Template:\n");
     let spec = &spec["template"]["spec"];
-    for (list, title) in [("initContainers", "Init Containers"), ("containers", "Containers")] {
+    for (list, title) in [
+        ("initContainers", "Init Containers"),
+        ("containers", "Containers"),
+    ] {
         let containers = spec[list].as_array().into_iter().flatten();
         for (number, container) in containers.enumerate() {
             if number == 0 {
                 let _ = writeln!(put, "  {title}:");
             }
-            let _ = writeln!(put, "   {}:", container["name"].as_str().unwrap_or_default());
-            pair(put, "    Image", container["image"].as_str().unwrap_or_default());
+            let _ = writeln!(
+                put,
+                "   {}:",
+                container["name"].as_str().unwrap_or_default()
+            );
+            pair(
+                put,
+                "    Image",
+                container["image"].as_str().unwrap_or_default(),
+            );
         }
     }
 }

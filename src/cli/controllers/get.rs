@@ -65,22 +65,7 @@ pub async fn get(wanted: &Wanted, context: &Context) -> Result<Outcome, CliError
     if wanted.watch != Some(true) {
         context.print(&all(wanted, &shown, &mut table))?;
     }
-    let found: BTreeSet<&ObjectName> = shown.iter().map(|s| &s.controller.key.object.name).collect();
-    let missing = wanted.which.names.iter().filter(|name| !found.contains(name));
-    let mut wrong = false;
-    for name in missing.filter(|_| !wanted.ignore_not_found) {
-        wrong = true;
-        context.tell(format_args!("error: {}", not_found(kind, name, context)));
-    }
-    let whole = matches!(wanted.print, Print::Yaml | Print::Json);
-    if shown.is_empty() && wanted.which.names.is_empty() && !whole && !wanted.ignore_not_found {
-        match &wanted.which.namespace {
-            None => context.tell("No resources found"),
-            Some(namespace) => {
-                context.tell(format_args!("No resources found in {namespace} namespace."));
-            }
-        }
-    }
+    let wrong = tell_missing(wanted, &shown, context);
     match watch {
         _ if wrong => Ok(Outcome::Code(1)),
         None => Ok(Outcome::Done),
@@ -104,6 +89,33 @@ pub async fn get(wanted: &Wanted, context: &Context) -> Result<Outcome, CliError
     }
 }
 
+/// Says what was not found; whether that is a failure.
+fn tell_missing(wanted: &Wanted, shown: &[Shown<'_>], context: &Context) -> bool {
+    if wanted.ignore_not_found {
+        return false;
+    }
+    let found: BTreeSet<&ObjectName> = shown
+        .iter()
+        .map(|s| &s.controller.key.object.name)
+        .collect();
+    let names = wanted.which.names.iter();
+    let missing: Vec<&ObjectName> = names.filter(|name| !found.contains(name)).collect();
+    for name in &missing {
+        let error = not_found(wanted.kind, name, context);
+        context.tell(format_args!("error: {error}"));
+    }
+    let whole = matches!(wanted.print, Print::Yaml | Print::Json);
+    if shown.is_empty() && wanted.which.names.is_empty() && !whole {
+        match &wanted.which.namespace {
+            None => context.tell("No resources found"),
+            Some(namespace) => {
+                context.tell(format_args!("No resources found in {namespace} namespace."));
+            }
+        }
+    }
+    !missing.is_empty()
+}
+
 /// Waits for news, or for the time at which there may be some.
 async fn next(
     watch: &mut Watch,
@@ -111,7 +123,9 @@ async fn next(
     host: &Host,
     context: &Context,
 ) -> Result<Look, CliError> {
-    let wake = look.wake().and_then(|after| Instant::now().checked_add(after));
+    let wake = look
+        .wake()
+        .and_then(|after| Instant::now().checked_add(after));
     tokio::select! {
         view = watch.next() => drop(view?),
         () = until(wake) => {}
@@ -150,7 +164,10 @@ fn each(wanted: &Wanted, shown: &[Shown<'_>], table: &mut Table) -> String {
     let moment = now();
     match wanted.print {
         Print::Table => {
-            let rows: Vec<Vec<Cell>> = shown.iter().map(|s| wanted.columns.row(*s, moment)).collect();
+            let rows: Vec<Vec<Cell>> = shown
+                .iter()
+                .map(|s| wanted.columns.row(*s, moment))
+                .collect();
             table.text(rows)
         }
         Print::Name => {
@@ -160,7 +177,10 @@ fn each(wanted: &Wanted, shown: &[Shown<'_>], table: &mut Table) -> String {
             };
             shown.iter().map(line).collect()
         }
-        Print::Yaml => shown.iter().map(|s| format!("---\n{}", to_yaml(&object(*s)))).collect(),
+        Print::Yaml => shown
+            .iter()
+            .map(|s| format!("---\n{}", to_yaml(&object(*s))))
+            .collect(),
         Print::Json => shown.iter().map(|s| to_json(&object(*s))).collect(),
     }
 }
@@ -182,12 +202,14 @@ pub async fn wait(
     let mut left: Option<BTreeSet<ObjectName>> = None;
     loop {
         let shown = look.all(kind, which);
-        let there = |name: &ObjectName| shown.iter().find(|s| s.controller.key.object.name == *name);
+        let there =
+            |name: &ObjectName| shown.iter().find(|s| s.controller.key.object.name == *name);
         let names = match left.take() {
             Some(left) => left,
-            None if which.names.is_empty() => {
-                shown.iter().map(|s| s.controller.key.object.name.clone()).collect()
-            }
+            None if which.names.is_empty() => shown
+                .iter()
+                .map(|s| s.controller.key.object.name.clone())
+                .collect(),
             None => which.names.iter().cloned().collect(),
         };
         let mut rest = BTreeSet::new();

@@ -10,8 +10,8 @@ mod get;
 mod object;
 
 pub use change::change;
-pub use describe::describe;
 pub use columns::Columns;
+pub use describe::describe;
 pub use get::{Print, Wanted, get, wait};
 pub use object::object;
 
@@ -23,9 +23,10 @@ use crate::agent::controllers::{self, Controllers};
 use crate::config::Settings;
 use crate::model::controller::record::Record;
 use crate::model::controller::status::ControllerStatus;
-use crate::model::controller::{Controller, ControllerKey, ControllerKind};
-use crate::model::name::{Namespace, ObjectName};
-use crate::source::Directories;
+use crate::model::controller::{Controller, ControllerKey, ControllerKind, OWNER};
+use crate::model::name::{Namespace, ObjectName, PodKey};
+use crate::source::{Directories, What};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The controllers of a host at one moment.
@@ -77,7 +78,9 @@ impl Look {
             controllers.work(&mut sources, &observed, &settings, true);
             (sources, controllers)
         });
-        let (sources, controllers) = work.await.map_err(|_| super::view::ViewError::Interrupted)?;
+        let (sources, controllers) = work
+            .await
+            .map_err(|_| super::view::ViewError::Interrupted)?;
         Ok(Self {
             sources,
             controllers,
@@ -146,4 +149,34 @@ pub fn not_found(kind: ControllerKind, name: &ObjectName, context: &Context) -> 
         name: name.clone(),
         namespace: context.namespace.clone(),
     }
+}
+
+/// The pods that controllers have made and that are there, those of Jobs of CronJobs too.
+pub async fn pods_of(
+    what: &[What],
+    sources: &Directories,
+    host: &Host,
+) -> Result<BTreeSet<PodKey>, CliError> {
+    let keys = what.iter().filter_map(|what| match what {
+        What::Controller(key) => Some(key.clone()),
+        _ => None,
+    });
+    let mut keys: BTreeSet<ControllerKey> = keys.collect();
+    if keys.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let owner =
+        |owner: Option<&str>, namespace: &Namespace| ControllerKey::from_owner(owner?, namespace);
+    let jobs = sources.desired().controllers.values().filter(|controller| {
+        let text = controller.annotations.get(OWNER).map(String::as_str);
+        owner(text, &controller.key.object.namespace).is_some_and(|owner| keys.contains(&owner))
+    });
+    let jobs: Vec<ControllerKey> = jobs.map(|job| job.key.clone()).collect();
+    keys.extend(jobs);
+    let view = host.running(&Filter::default()).await?;
+    let theirs = view.pods.iter().filter(|pod| {
+        let text = pod.manifest["metadata"]["annotations"][OWNER].as_str();
+        owner(text, &pod.report.key.namespace).is_some_and(|owner| keys.contains(&owner))
+    });
+    Ok(theirs.map(|pod| pod.report.key.clone()).collect())
 }

@@ -59,8 +59,14 @@ fn deployment(shown: Shown<'_>, paused: bool) -> Value {
     let progress = shown.record.and_then(|record| record.progress.as_ref());
     let available = status.available >= status.desired;
     let (reason, message) = match available {
-        true => ("MinimumReplicasAvailable", "Deployment has minimum availability."),
-        false => ("MinimumReplicasUnavailable", "Deployment does not have minimum availability."),
+        true => (
+            "MinimumReplicasAvailable",
+            "Deployment has minimum availability.",
+        ),
+        false => (
+            "MinimumReplicasUnavailable",
+            "Deployment does not have minimum availability.",
+        ),
     };
     let going = match (&status.stuck, progress) {
         (Some((reason, message)), _) => (false, *reason, message.clone()),
@@ -122,7 +128,9 @@ fn put_time(status: &mut Map<String, Value>, key: &str, time: Option<Timestamp>)
 
 fn job(shown: Shown<'_>, suspend: bool) -> Value {
     let of = &shown.status.job;
-    let end = shown.record.and_then(|record| record.job.as_ref()?.end.as_ref());
+    let end = shown
+        .record
+        .and_then(|record| record.job.as_ref()?.end.as_ref());
     let mut status = Map::new();
     status.insert("active".to_owned(), of.active.into());
     status.insert("succeeded".to_owned(), of.succeeded.into());
@@ -144,7 +152,13 @@ fn job(shown: Shown<'_>, suspend: bool) -> Value {
             put_time(&mut status, "completionTime", end.at.timestamp());
         }
     } else if suspend {
-        conditions.push(condition("Suspended", true, "JobSuspended", "Job suspended", None));
+        conditions.push(condition(
+            "Suspended",
+            true,
+            "JobSuspended",
+            "Job suspended",
+            None,
+        ));
     }
     if !conditions.is_empty() {
         status.insert("conditions".to_owned(), conditions.into());
@@ -170,7 +184,10 @@ fn cron_job(shown: Shown<'_>) -> Value {
             json!({ "apiVersion": "batch/v1", "kind": "Job", "name": name,
                     "namespace": shown.controller.key.object.namespace.as_str() })
         };
-        status.insert("active".to_owned(), of.active.iter().map(reference).collect());
+        status.insert(
+            "active".to_owned(),
+            of.active.iter().map(reference).collect(),
+        );
     }
     Value::Object(status)
 }

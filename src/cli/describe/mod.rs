@@ -8,10 +8,10 @@ mod pod;
 mod volumes;
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::selector::Selector;
 use super::table::align;
-use super::controllers;
 use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView};
 use crate::model::desired::Problem;

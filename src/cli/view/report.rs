@@ -2,10 +2,10 @@
 
 use super::{Filter, PodView, View};
 use crate::config::Settings;
-use crate::model::desired::{Desired, Problem};
-use crate::model::name::PodKey;
 use crate::model::controller::{ControllerKey, OWNER};
+use crate::model::desired::{Desired, Problem};
 use crate::model::identity::UnitRole;
+use crate::model::name::PodKey;
 use crate::model::observed::{ActiveState, Observed, ObservedPod};
 use crate::model::pod::Pod;
 use crate::observe::status::{Facts, report};
@@ -68,7 +68,11 @@ fn is_stopping(is: &ObservedPod) -> bool {
     let mut units = is.units.values();
     let down = units.any(|unit| {
         let target = matches!(&unit.identity, Some(identity) if identity.role == UnitRole::Pod);
-        target && matches!(unit.state.active, ActiveState::Inactive | ActiveState::Deactivating)
+        target
+            && matches!(
+                unit.state.active,
+                ActiveState::Inactive | ActiveState::Deactivating
+            )
     });
     down && is
         .units

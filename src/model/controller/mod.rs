@@ -185,11 +185,7 @@ impl Share {
             Self::Count(count) => count,
             Self::Percent(percent) => {
                 let parts = u64::from(all) * u64::from(percent);
-                let whole = if up {
-                    parts.div_ceil(100)
-                } else {
-                    parts / 100
-                };
+                let whole = if up { parts.div_ceil(100) } else { parts / 100 };
                 u32::try_from(whole).unwrap_or(u32::MAX)
             }
         }

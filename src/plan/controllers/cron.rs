@@ -59,7 +59,9 @@ pub fn decide(
 ) -> CronDecision {
     let mut record = room.record.clone();
     let cron = record.cron.get_or_insert_default();
-    let successes = jobs.iter().filter_map(|job| job.end.as_ref().filter(|end| end.complete));
+    let successes = jobs
+        .iter()
+        .filter_map(|job| job.end.as_ref().filter(|end| end.complete));
     let success = successes.filter_map(|end| end.at.timestamp()).max();
     cron.last_success = cron.last_success.max(success);
     let mut decision = CronDecision {
@@ -98,8 +100,13 @@ fn run(
     let Some(due) = last_between(&spec.schedule, zone, since, now) else {
         return;
     };
-    if spec.starting_deadline.is_some_and(|limit| now.since(due) > limit) {
-        decision.note = Some(format!("the run of {due} is left out: it is too late for it"));
+    if spec
+        .starting_deadline
+        .is_some_and(|limit| now.since(due) > limit)
+    {
+        decision.note = Some(format!(
+            "the run of {due} is left out: it is too late for it"
+        ));
         cron.last = Some(due);
         return;
     }
@@ -109,7 +116,9 @@ fn run(
         _ if made => {}
         // It is due as long as it is not too late for it: tried again when a Job ends.
         Concurrency::Forbid if !active.is_empty() => return,
-        Concurrency::Replace => decision.delete.extend(active.iter().map(|job| job.key.clone())),
+        Concurrency::Replace => decision
+            .delete
+            .extend(active.iter().map(|job| job.key.clone())),
         Concurrency::Forbid | Concurrency::Allow => {}
     }
     cron.last = Some(due);
@@ -128,7 +137,10 @@ fn job(room: &Room<'_>, spec: &CronJobSpec, due: Timestamp) -> Option<(ObjectKey
         _ => Map::new(),
     };
     let mut put = |key: &str, value: String| drop(annotations.insert(key.to_owned(), value.into()));
-    put("batch.kubernetes.io/cronjob-scheduled-timestamp", due.to_string());
+    put(
+        "batch.kubernetes.io/cronjob-scheduled-timestamp",
+        due.to_string(),
+    );
     put(OWNER, key.owner());
     put(OWNER_UID, room.record.uid.to_string());
     let job = json!({
@@ -155,7 +167,9 @@ fn expired(spec: &CronJobSpec, jobs: &[JobFact]) -> BTreeSet<ObjectKey> {
         let ended = |job: &&JobFact| job.end.as_ref().is_some_and(|end| end.complete == complete);
         let mut ended: Vec<&JobFact> = jobs.iter().filter(ended).collect();
         ended.sort_by_key(|job| (job.scheduled, job.key.clone()));
-        let gone = ended.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+        let gone = ended
+            .len()
+            .saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
         ended.into_iter().take(gone).map(|job| job.key.clone())
     };
     let good = beyond(true, spec.keep_successful);
@@ -186,11 +200,7 @@ fn status(
 }
 
 /// The timer of a CronJob and the service it starts; none while it is suspended. `program` is the vks that units run.
-pub fn units(
-    room: &Room<'_>,
-    spec: &CronJobSpec,
-    program: &str,
-) -> Vec<(UnitName, UnitFile)> {
+pub fn units(room: &Room<'_>, spec: &CronJobSpec, program: &str) -> Vec<(UnitName, UnitFile)> {
     if spec.suspend {
         return Vec::new();
     }
@@ -210,7 +220,7 @@ pub fn units(
     service.push(
         "Service",
         "ExecStart",
-        crate::unit::escape::command_line(":", argv.into_iter()),
+        crate::unit::escape::command_line(":", argv),
     );
     for file in [&mut timer, &mut service] {
         let identity = Identity {
@@ -234,7 +244,11 @@ fn file(what: &str, room: &Room<'_>) -> UnitFile {
         ..UnitFile::default()
     };
     let about = format!("{what} of {}", room.controller.key);
-    file.push("Unit", "Description", crate::unit::escape::specifiers(&about));
+    file.push(
+        "Unit",
+        "Description",
+        crate::unit::escape::specifiers(&about),
+    );
     file.push("Unit", "Documentation", "man:vks-units(7)");
     file
 }

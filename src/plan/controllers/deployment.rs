@@ -109,7 +109,10 @@ impl<'r, 'a> Rollout<'r, 'a> {
     fn scale(&self) -> Change {
         Change {
             create: self.spec.replicas.saturating_sub(count(&self.new)),
-            remove: Self::last(&self.new, count(&self.new).saturating_sub(self.spec.replicas)),
+            remove: Self::last(
+                &self.new,
+                count(&self.new).saturating_sub(self.spec.replicas),
+            ),
             from: None,
         }
     }
@@ -138,7 +141,9 @@ impl<'r, 'a> Rollout<'r, 'a> {
         let new_away = count(&self.new) - self.available(&self.new);
         let may_go = total.saturating_sub(least).saturating_sub(new_away);
         let old_up = self.available(&self.old);
-        let (up, away) = self.old.split_at(usize::try_from(old_up).unwrap_or(usize::MAX));
+        let (up, away) = self
+            .old
+            .split_at(usize::try_from(old_up).unwrap_or(usize::MAX));
         // Those that do not serve go first: they are no loss.
         let broken = may_go.min(count(away));
         change.remove.extend(Self::last(away, broken));
@@ -246,7 +251,10 @@ impl<'r, 'a> Rollout<'r, 'a> {
                     Some(left) if !left.is_zero() => decision.wake_after(left),
                     _ => {
                         let name = &self.room.controller.key.object.name;
-                        let text = format!("deployment {:?} exceeded its progress deadline", name.as_str());
+                        let text = format!(
+                            "deployment {:?} exceeded its progress deadline",
+                            name.as_str()
+                        );
                         decision.status.stuck = Some(("ProgressDeadlineExceeded", text));
                     }
                 }

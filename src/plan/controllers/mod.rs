@@ -19,9 +19,7 @@ mod tests;
 use crate::model::controller::fact::PodFact;
 use crate::model::controller::record::{Moment, Record};
 use crate::model::controller::status::ControllerStatus;
-use crate::model::controller::{
-    Controller, ControllerSpec, INSTANCE, OWNER, OWNER_UID, REVISION,
-};
+use crate::model::controller::{Controller, ControllerSpec, INSTANCE, OWNER, OWNER_UID, REVISION};
 use crate::model::name::{PodKey, PodUid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

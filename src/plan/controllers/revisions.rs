@@ -39,7 +39,12 @@ fn prune(room: &Room<'_>, record: &mut Record, history: u32) {
     let idle = |(index, revision): (usize, &Revision)| {
         (index < last && !used.contains(&*revision.hash)).then_some(revision.number)
     };
-    let idle: Vec<u64> = record.revisions.iter().enumerate().filter_map(idle).collect();
+    let idle: Vec<u64> = record
+        .revisions
+        .iter()
+        .enumerate()
+        .filter_map(idle)
+        .collect();
     let keep = usize::try_from(history).unwrap_or(usize::MAX);
     let gone = &idle[..idle.len().saturating_sub(keep)];
     record.revisions.retain(|r| !gone.contains(&r.number));

@@ -19,7 +19,9 @@ fn zoned(time: Timestamp, zone: &TimeZone) -> Option<Zoned> {
 }
 
 fn stamp(time: jiff::Timestamp) -> Option<Timestamp> {
-    u64::try_from(time.as_microsecond()).ok().and_then(Timestamp::from_micros)
+    u64::try_from(time.as_microsecond())
+        .ok()
+        .and_then(Timestamp::from_micros)
 }
 
 /// The first time after a moment.
@@ -51,7 +53,8 @@ pub fn last_between(
             return None;
         }
         if on(schedule, date) {
-            let found = times(schedule, zone, date).filter(|time| (after < *time) && (*time <= until));
+            let found =
+                times(schedule, zone, date).filter(|time| (after < *time) && (*time <= until));
             if let Some(found) = found.max() {
                 return Some(found);
             }
@@ -154,8 +157,12 @@ mod tests {
             after(&half_past, &utc, "2026-02-28T04:30:00Z", 2),
             ["2026-02-28T16:30:00Z", "2026-03-01T04:30:00Z"]
         );
-        let last = |a: &str, b: &str| last_between(&half_past, &utc, at(a), at(b)).map(|t| t.to_string());
-        assert_eq!(last("2026-01-01T00:00:00Z", "2026-01-09T04:30:00Z").unwrap(), "2026-01-09T04:30:00Z");
+        let last =
+            |a: &str, b: &str| last_between(&half_past, &utc, at(a), at(b)).map(|t| t.to_string());
+        assert_eq!(
+            last("2026-01-01T00:00:00Z", "2026-01-09T04:30:00Z").unwrap(),
+            "2026-01-09T04:30:00Z"
+        );
         assert_eq!(last("2026-01-01T04:30:00Z", "2026-01-01T16:29:59Z"), None);
         assert_eq!(last("2026-01-02T04:30:00Z", "2026-01-01T16:29:59Z"), None);
     }
@@ -165,13 +172,26 @@ mod tests {
         let mut schedule = daily(bits([0]), bits([0]));
         schedule.days = bits([13]);
         schedule.weekdays = bits([5]);
-        assert_eq!(after(&schedule, &TimeZone::UTC, "2026-01-01T00:00:00Z", 2), ["2026-02-13T00:00:00Z", "2026-03-13T00:00:00Z"]);
+        assert_eq!(
+            after(&schedule, &TimeZone::UTC, "2026-01-01T00:00:00Z", 2),
+            ["2026-02-13T00:00:00Z", "2026-03-13T00:00:00Z"]
+        );
         schedule.either_day = true;
-        assert_eq!(after(&schedule, &TimeZone::UTC, "2026-01-01T00:00:00Z", 3), ["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z", "2026-01-13T00:00:00Z"]);
+        assert_eq!(
+            after(&schedule, &TimeZone::UTC, "2026-01-01T00:00:00Z", 3),
+            [
+                "2026-01-02T00:00:00Z",
+                "2026-01-09T00:00:00Z",
+                "2026-01-13T00:00:00Z"
+            ]
+        );
         schedule.either_day = false;
         schedule.days = bits([30]);
         schedule.months = bits([2]);
-        assert_eq!(next_after(&schedule, &TimeZone::UTC, at("2026-01-01T00:00:00Z")), None);
+        assert_eq!(
+            next_after(&schedule, &TimeZone::UTC, at("2026-01-01T00:00:00Z")),
+            None
+        );
     }
 
     #[test]
@@ -180,7 +200,11 @@ mod tests {
         let daily_half_past_two = daily(bits([2]), bits([30]));
         assert_eq!(
             after(&daily_half_past_two, &berlin, "2026-03-27T12:00:00Z", 3),
-            ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z", "2026-03-31T00:30:00Z"]
+            [
+                "2026-03-28T01:30:00Z",
+                "2026-03-30T00:30:00Z",
+                "2026-03-31T00:30:00Z"
+            ]
         );
         assert_eq!(
             after(&daily_half_past_two, &berlin, "2026-10-24T12:00:00Z", 2),
@@ -189,7 +213,11 @@ mod tests {
         let hourly = daily(bits(0..24), bits([30]));
         assert_eq!(
             after(&hourly, &berlin, "2026-10-24T23:45:00Z", 3),
-            ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]
+            [
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-25T02:30:00Z"
+            ]
         );
     }
 }

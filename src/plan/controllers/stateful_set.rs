@@ -111,12 +111,21 @@ impl<'a> Set<'_, 'a> {
         let range = self.ordinals();
         let up = |ordinal: &u32| self.pods.get(ordinal).is_some_and(|pod| self.is_up(pod));
         let missing = range.clone().filter(|ordinal| !up(ordinal)).count();
-        let most = self.spec.max_unavailable.of(self.spec.replicas, true).max(1);
-        let mut may_go = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(missing);
+        let most = self
+            .spec
+            .max_unavailable
+            .of(self.spec.replicas, true)
+            .max(1);
+        let mut may_go = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(missing);
         let lowest = self.spec.first.saturating_add(partition);
         let mut gone = BTreeSet::new();
         for ordinal in (lowest..range.end).rev() {
-            let old = self.pods.get(&ordinal).filter(|pod| *pod.revision != *self.target);
+            let old = self
+                .pods
+                .get(&ordinal)
+                .filter(|pod| *pod.revision != *self.target);
             let Some(pod) = old else { continue };
             match self.is_up(pod) {
                 false => drop(gone.insert(pod.uid.clone())),
@@ -142,7 +151,10 @@ impl<'a> Set<'_, 'a> {
         let (template, hash) = (&revision.template, &revision.hash);
         let mut pod = self.room.pod(key, template, hash, ordinal);
         let labels = [
-            ("statefulset.kubernetes.io/pod-name", pod.key.name.to_string()),
+            (
+                "statefulset.kubernetes.io/pod-name",
+                pod.key.name.to_string(),
+            ),
             ("apps.kubernetes.io/pod-index", ordinal.to_string()),
             ("controller-revision-hash", format!("{set}-{hash}")),
         ];
@@ -173,7 +185,9 @@ impl<'a> Set<'_, 'a> {
         let range = self.ordinals();
         let live: Vec<&PodFact> = self.room.live();
         let number = |test: &dyn Fn(&PodFact) -> bool| {
-            let found = live.iter().filter(|pod| range.contains(&pod.instance) && test(pod));
+            let found = live
+                .iter()
+                .filter(|pod| range.contains(&pod.instance) && test(pod));
             u32::try_from(found.count()).unwrap_or(u32::MAX)
         };
         ControllerStatus {

@@ -210,4 +210,5 @@ pub const KEYS_VOLUME: &Rules = &[("items", NO)];
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret and List";
+pub const SUPPORTED_KINDS: &str =
+    "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret and List";

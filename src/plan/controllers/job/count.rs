@@ -20,7 +20,8 @@ pub(super) fn count<'a>(
     let mut verdict = None;
     let next = room.pods.iter().map(|pod| pod.instance + 1).max();
     job.next = job.next.max(next.unwrap_or(0));
-    job.counted.retain(|uid| room.pods.iter().any(|pod| pod.uid == *uid));
+    job.counted
+        .retain(|uid| room.pods.iter().any(|pod| pod.uid == *uid));
     let mut over: Vec<&PodFact> = over.collect();
     over.sort_by_key(|pod| (pod.finished, pod.instance));
     for pod in over {
@@ -59,7 +60,10 @@ fn failure(room: &Room<'_>, spec: &JobSpec, job: &mut JobRecord, pod: &PodFact) 
         Some((number, rule.action, why))
     });
     let told = |number: usize, why: &str| {
-        format!("{why} for pod {} matching FailJob rule at index {number}", pod.key)
+        format!(
+            "{why} for pod {} matching FailJob rule at index {number}",
+            pod.key
+        )
     };
     job.failed += 1;
     match rule {

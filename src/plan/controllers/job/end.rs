@@ -25,10 +25,18 @@ pub(super) fn end(
         return found(false, "PodFailurePolicy", &message);
     }
     if spec.success_rules.iter().any(|rule| is_met(rule, job)) {
-        return found(true, "SuccessPolicy", "Matched a rule of the success policy");
+        return found(
+            true,
+            "SuccessPolicy",
+            "Matched a rule of the success policy",
+        );
     }
     if is_complete(spec, job, live) {
-        return found(true, "CompletionsReached", "Reached expected number of succeeded pods");
+        return found(
+            true,
+            "CompletionsReached",
+            "Reached expected number of succeeded pods",
+        );
     }
     if is_past_limit(spec, job, live) {
         return found(

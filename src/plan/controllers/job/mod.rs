@@ -48,15 +48,28 @@ pub(super) fn decide(room: &Room<'_>, spec: &JobSpec) -> Decision {
             let left = limit.saturating_sub(room.now.since(started));
             decision.wake_after(left.max(Duration::from_millis(1)));
         }
-        running = Work { room, spec, job: &job }.keep(&live);
-        let missing = Work { room, spec, job: &job }.missing(&running, &mut decision);
+        running = Work {
+            room,
+            spec,
+            job: &job,
+        }
+        .keep(&live);
+        let missing = Work {
+            room,
+            spec,
+            job: &job,
+        }
+        .missing(&running, &mut decision);
         decision.create = missing;
     }
     if !job.expired {
         decision.keep.extend(ended(room));
     }
-    decision.keep.extend(running.iter().map(|pod| pod.uid.clone()));
-    job.dropped.retain(|uid| room.pods.iter().any(|pod| pod.uid == *uid));
+    decision
+        .keep
+        .extend(running.iter().map(|pod| pod.uid.clone()));
+    job.dropped
+        .retain(|uid| room.pods.iter().any(|pod| pod.uid == *uid));
     let dropped = live.iter().filter(|pod| !decision.keep.contains(&pod.uid));
     job.dropped.extend(dropped.map(|pod| pod.uid.clone()));
     let active = running.len() + decision.create.len();
@@ -106,7 +119,10 @@ fn status(room: &Room<'_>, job: &JobRecord, active: usize) -> JobStatus {
         completed_indexes: ranges(&job.completed),
         failed_indexes: ranges(&job.failed_indexes),
         started: job.started.as_ref().and_then(Moment::timestamp),
-        seconds: job.started.as_ref().map(|start| until.since(start).as_secs()),
+        seconds: job
+            .started
+            .as_ref()
+            .map(|start| until.since(start).as_secs()),
     }
 }
 
@@ -187,7 +203,11 @@ impl<'a> Work<'_, 'a> {
                 .parallelism
                 .min(all.saturating_sub(self.job.succeeded)),
         };
-        let leaving = self.room.pods.iter().filter(|pod| pod.leaving && !pod.is_over());
+        let leaving = self
+            .room
+            .pods
+            .iter()
+            .filter(|pod| pod.leaving && !pod.is_over());
         let leaving = match self.spec.replace_only_failed {
             true => leaving.count(),
             false => 0,
@@ -227,7 +247,13 @@ impl<'a> Work<'_, 'a> {
         }
         let busy: BTreeSet<u32> = running.iter().filter_map(|pod| pod.index).collect();
         let held: BTreeSet<u32> = match self.spec.replace_only_failed {
-            true => self.room.pods.iter().filter(|p| !p.is_over()).filter_map(|p| p.index).collect(),
+            true => self
+                .room
+                .pods
+                .iter()
+                .filter(|p| !p.is_over())
+                .filter_map(|p| p.index)
+                .collect(),
             false => BTreeSet::new(),
         };
         let indexes = (0..self.spec.completions.unwrap_or(0))
@@ -278,8 +304,10 @@ impl<'a> Work<'_, 'a> {
         let name = &self.room.controller.key.object.name;
         let mut pod = self.pod(format!("{name}-{index}-{number}"), number)?;
         let value = index.to_string();
-        pod.labels.insert(COMPLETION_INDEX.to_owned(), value.clone());
-        pod.annotations.insert(COMPLETION_INDEX.to_owned(), value.clone());
+        pod.labels
+            .insert(COMPLETION_INDEX.to_owned(), value.clone());
+        pod.annotations
+            .insert(COMPLETION_INDEX.to_owned(), value.clone());
         pod.variables = BTreeMap::from([("JOB_COMPLETION_INDEX".to_owned(), value)]);
         pod.hostname = Some(format!("{name}-{index}"));
         Some(pod)

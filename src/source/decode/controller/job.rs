@@ -210,7 +210,9 @@ fn indexes(field: &Field<'_>) -> Option<BTreeSet<u32>> {
                 found.extend(first..=last);
             }
             _ => {
-                field.problem("must be numbers and ranges from the lower to the higher, such as 0-2,5");
+                field.problem(
+                    "must be numbers and ranges from the lower to the higher, such as 0-2,5",
+                );
                 return None;
             }
         }

@@ -25,7 +25,9 @@ const MAX_NAME: usize = 230;
 
 /// A kind of controller by its API name.
 pub fn kind(name: &str) -> Option<ControllerKind> {
-    ControllerKind::ALL.into_iter().find(|kind| kind.name() == name)
+    ControllerKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
 }
 
 /// Decodes a controller.
@@ -36,20 +38,29 @@ pub fn object(kind: ControllerKind, node: &Node, f: &mut Fields<'_>, found: &mut
     let spec = f.require("spec").and_then(|field| spec(kind, &field));
     let claimed = key.map(|object| ControllerKey { kind, object });
     let what = claimed.clone().map(What::Controller);
-    found
-        .claims
-        .extend(what.map(|what| Claim { what, line: f.line() }));
+    found.claims.extend(what.map(|what| Claim {
+        what,
+        line: f.line(),
+    }));
     let whole = meta.and_then(Parts::complete).zip(version);
     let (Some((meta, ())), Some(key), Some(spec)) = (whole, claimed, spec) else {
         return;
     };
-    let longest = if kind == ControllerKind::CronJob { 52 } else { MAX_NAME };
+    let longest = if kind == ControllerKind::CronJob {
+        52
+    } else {
+        MAX_NAME
+    };
     if key.object.name.as_str().len() > longest {
-        f.problem(format!("the name is longer than {longest} bytes: its pods would have none, shorten it"));
+        f.problem(format!(
+            "the name is longer than {longest} bytes: its pods would have none, shorten it"
+        ));
         return;
     }
     let Meta {
-        labels, annotations, ..
+        labels,
+        annotations,
+        ..
     } = meta;
     found.controllers.push(Controller {
         key,
@@ -158,7 +169,10 @@ fn text(labels: &Labels, annotations: &Labels, spec: &Node) -> String {
     if !annotations.is_empty() {
         metadata.push(entry("annotations", map(annotations)));
     }
-    let head = json_line(&node(Value::Map(vec![entry("metadata", Value::Map(metadata))])));
+    let head = json_line(&node(Value::Map(vec![entry(
+        "metadata",
+        Value::Map(metadata),
+    )])));
     let open = head.strip_suffix('}').unwrap_or(&head);
     format!("{open},\"spec\":{}}}", json_line(spec))
 }
@@ -191,7 +205,11 @@ pub(super) fn seconds(f: &mut Fields<'_>, key: &'static str, default: u32) -> Op
 }
 
 /// A field that may only say what is true here.
-pub(super) fn only(f: &mut Fields<'_>, key: &'static str, words: &'static [&'static str]) -> Option<()> {
+pub(super) fn only(
+    f: &mut Fields<'_>,
+    key: &'static str,
+    words: &'static [&'static str],
+) -> Option<()> {
     let all: Vec<(&str, ())> = words.iter().map(|word| (*word, ())).collect();
     f.optional(key, |x| x.one_of(&all)).map(drop)
 }

@@ -38,12 +38,15 @@ fn parse(text: &str) -> Result<Schedule, String> {
     let text = word.map_or(text, |(_, meaning)| meaning);
     if text.starts_with('@') {
         let words = WORDS.map(|(word, _)| word).join(", ");
-        return Err(format!("unknown word: write five fields, or one of {words}"));
+        return Err(format!(
+            "unknown word: write five fields, or one of {words}"
+        ));
     }
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
     let [minutes, hours, days, months, weekdays] = fields[..] else {
         return Err(
-            "must have five fields: minute, hour, day of the month, month, day of the week".to_owned(),
+            "must have five fields: minute, hour, day of the month, month, day of the week"
+                .to_owned(),
         );
     };
     let mut week = bits(weekdays, 0, 7, &WEEKDAYS, 0)?;
@@ -67,9 +70,13 @@ fn is_any(field: &str) -> bool {
 /// A list of numbers, ranges and steps. `names` stand for the numbers from `base` on.
 fn bits(field: &str, min: u32, max: u32, names: &[&str], base: u32) -> Result<Bits, String> {
     let number = |word: &str| {
-        let named = names.iter().position(|name| word.eq_ignore_ascii_case(name));
+        let named = names
+            .iter()
+            .position(|name| word.eq_ignore_ascii_case(name));
         let named = named.and_then(|place| u32::try_from(place).ok());
-        let found = named.map(|place| place + base).or_else(|| word.parse().ok());
+        let found = named
+            .map(|place| place + base)
+            .or_else(|| word.parse().ok());
         found
             .filter(|number| (min..=max).contains(number))
             .ok_or_else(|| format!("{word:?} in {field:?} is not a number from {min} to {max}"))
@@ -94,7 +101,9 @@ fn bits(field: &str, min: u32, max: u32, names: &[&str], base: u32) -> Result<Bi
             (_, None) => (number(range)?, number(range)?),
         };
         if from > to {
-            return Err(format!("the range {range:?} goes backwards: write the lower number first"));
+            return Err(format!(
+                "the range {range:?} goes backwards: write the lower number first"
+            ));
         }
         for number in (from..=to).step_by(step_by) {
             all |= 1 << number;
@@ -123,14 +132,20 @@ mod tests {
         assert!(!parse("0 0 1 * *").unwrap().either_day);
         assert!(!parse("0 0 */2 * 1").unwrap().either_day);
         assert_eq!(parse("@hourly"), parse("0 * * * *"));
-        assert_eq!(numbers(parse("7/15 * * * *").unwrap().minutes), [7, 22, 37, 52]);
+        assert_eq!(
+            numbers(parse("7/15 * * * *").unwrap().minutes),
+            [7, 22, 37, 52]
+        );
     }
 
     #[test]
     fn what_is_no_schedule_is_told() {
         for (text, part) in [
             ("* * * *", "five fields"),
-            ("60 * * * *", "\"60\" in \"60\" is not a number from 0 to 59"),
+            (
+                "60 * * * *",
+                "\"60\" in \"60\" is not a number from 0 to 59",
+            ),
             ("* * 0 * *", "from 1 to 31"),
             ("* * * foo *", "\"foo\""),
             ("5-1 * * * *", "backwards"),

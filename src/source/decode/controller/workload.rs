@@ -17,7 +17,9 @@ pub fn deployment(field: &Field<'_>) -> Option<DeploymentSpec> {
     let mut f = field.fields(rules::WORKLOAD)?;
     let replicas = replicas(&mut f);
     let labels = f.require("selector").and_then(|x| selector(&x));
-    let template = f.require("template").and_then(|x| endless(&x, "Deployment", &[]));
+    let template = f
+        .require("template")
+        .and_then(|x| endless(&x, "Deployment", &[]));
     let strategy = f.optional("strategy", |x| deployment_strategy(&x));
     let min_ready = seconds(&mut f, "minReadySeconds", 0);
     let paused = f.flag("paused");
@@ -81,7 +83,8 @@ fn fitting(
         .iter()
         .all(|(label, value)| template.labels.get(label) == Some(value));
     if !fits {
-        field.problem("selector.matchLabels do not match template.metadata.labels: make them equal");
+        field
+            .problem("selector.matchLabels do not match template.metadata.labels: make them equal");
     }
     fits.then_some(template)
 }
@@ -144,7 +147,9 @@ fn deployment_strategy(field: &Field<'_>) -> Option<Strategy> {
 pub fn daemon_set(field: &Field<'_>) -> Option<DaemonSetSpec> {
     let mut f = field.fields(rules::WORKLOAD)?;
     let labels = f.require("selector").and_then(|x| selector(&x));
-    let template = f.require("template").and_then(|x| endless(&x, "DaemonSet", &[]));
+    let template = f
+        .require("template")
+        .and_then(|x| endless(&x, "DaemonSet", &[]));
     let strategy = f.optional("updateStrategy", |x| {
         let mut f = x.fields(rules::NONE)?;
         let on_delete = f.optional("type", |x| {
