@@ -99,6 +99,7 @@ fn runs_that_overlap_follow_the_policy() {
             object("replace", "Replace"),
         ],
     );
+    space.wait_lines("allow", 1);
     space.wait_lines("allow", 2);
     space.wait_lines("replace", 2);
     let jobs = || host.vks_ok(&["get", "jobs", "-n", "overlap", "-o", "name"]);

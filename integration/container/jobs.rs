@@ -151,7 +151,7 @@ fn failures_end_a_job() {
         assert_eq!(reason(&get(&host, "jobend", "job", name), "Failed"), why);
     }
     // What still ran has been ended.
-    host.wait("! systemctl list-units --no-legend 'vks.jobend.*' | grep -q .");
+    host.wait("! systemctl list-units --no-legend --state=running 'vks.jobend.*' | grep -q .");
     let about = host.vks_ok(&["describe", "job", "policy", "-n", "jobend"]);
     assert!(
         about.contains("Container c failed with exit code 42 for pod jobend/policy-0"),

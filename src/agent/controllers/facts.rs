@@ -103,6 +103,26 @@ fn fact(key: &PodKey, is: &ObservedPod, pod: &Pod, status: &PodStatus) -> Option
     })
 }
 
+/// A pod that was decided to be and has not been seen yet.
+pub fn pending(pod: &Pod) -> Option<PodFact> {
+    let text = |name: &str| pod.annotations.get(name).map(String::as_str);
+    Some(PodFact {
+        key: pod.key.clone(),
+        uid: crate::plan::new_uid(&pod.key, b"pending"),
+        owner_uid: text(OWNER_UID)?.into(),
+        revision: text(REVISION)?.into(),
+        instance: text(INSTANCE)?.parse().ok()?,
+        index: text(COMPLETION_INDEX).and_then(|index| index.parse().ok()),
+        phase: Phase::Pending,
+        ready_for: None,
+        leaving: false,
+        restarts: 0,
+        exits: Vec::new(),
+        disrupted: false,
+        finished: None,
+    })
+}
+
 fn exit(container: &ContainerStatus) -> Option<(crate::model::name::ContainerName, i32)> {
     match &container.state {
         ContainerState::Terminated(end) => Some((container.name.clone(), end.exit_code)),
