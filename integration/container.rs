@@ -23,10 +23,14 @@ mod chaos;
 mod commands;
 #[path = "container/cronjobs.rs"]
 mod cronjobs;
+#[path = "container/dns.rs"]
+mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/escape.rs"]
+mod escape;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]
@@ -35,8 +39,12 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/identity.rs"]
+mod identity;
 #[path = "container/jobs.rs"]
 mod jobs;
+#[path = "container/lifecycle_ends.rs"]
+mod lifecycle_ends;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]
@@ -47,14 +55,20 @@ mod manifests;
 mod order;
 #[path = "container/process.rs"]
 mod process;
+#[path = "container/profiles.rs"]
+mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/resources.rs"]
+mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
 #[path = "container/rollouts.rs"]
 mod rollouts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
+#[path = "container/security.rs"]
+mod security;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]

@@ -283,8 +283,10 @@ impl Agent {
         Ok(())
     }
 
-    /// Looks at a pod whose steps have been run, and at all others that are done by now: together they cost less.
+    /// Looks at a pod whose steps have been run, and at all others that are done soon after: together they cost less,
+    /// and what the steps began has come further.
     async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
+        sleep(SETTLE).await;
         let mut keys = BTreeSet::new();
         let mut next = Some(first);
         while let Some(done) = next {
@@ -312,7 +314,10 @@ impl Agent {
             {
                 log::warn!("directories in vks.toml have changed: restart vks.service to use them");
             }
-            Ok(settings) => self.parts.state.settings = settings,
+            Ok(mut settings) => {
+                settings.systemd = self.parts.state.settings.systemd;
+                self.parts.state.settings = settings;
+            }
             Err(error) => {
                 log::error!(
                     "{}; the settings in force are kept",

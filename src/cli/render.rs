@@ -36,12 +36,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     for (key, pod) in &desired.pods {
         let uid = pod.uid.clone().unwrap_or_else(|| new_uid(key, RENDER_SEED));
         match units::render(pod, &uid, &desired, &context.settings) {
-            Ok(rendered) => {
+            Ok(rendered) if rendered.blocked.is_empty() => {
                 let files = rendered.units.into_iter();
                 units.extend(files.map(|(name, unit)| (name, unit.file)));
             }
-            Err(blocked) => {
-                context.tell(format_args!("error: pod {key}: {}", blocked.message));
+            rendered => {
+                let all =
+                    rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked);
+                for blocked in all {
+                    context.tell(format_args!("error: pod {key}: {}", blocked.message));
+                }
                 return Ok(Outcome::Code(1));
             }
         }

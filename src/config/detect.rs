@@ -1,7 +1,9 @@
 //! What the host says about itself, for settings that nobody wrote.
 
+use super::HostMemory;
 use crate::model::name::ObjectName;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 /// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
 pub fn node_name() -> String {
@@ -22,4 +24,36 @@ pub fn host_ip() -> Option<String> {
         .ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_unspecified() && !address.is_loopback()).then(|| address.to_string())
+}
+
+/// Memory and swap space, as the kernel counts them.
+pub fn memory() -> Option<HostMemory> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(HostMemory {
+        total: kib("MemTotal:")? << 10,
+        swap: kib("SwapTotal:").unwrap_or(0) << 10,
+    })
+}
+
+/// CPUs that run.
+pub fn cpus() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let cpu = |line: &&str| {
+        let number = line.strip_prefix("cpu");
+        number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    u64::try_from(text.lines().filter(cpu).count())
+        .ok()
+        .filter(|count| *count > 0)
+}
+
+/// Whether AppArmor and SELinux are enabled in the kernel.
+pub fn security_modules(root: &Path) -> (bool, bool) {
+    let enabled = root.join("sys/module/apparmor/parameters/enabled");
+    let app_armor = std::fs::read_to_string(enabled).is_ok_and(|text| text.starts_with('Y'));
+    (app_armor, root.join("sys/fs/selinux/enforce").exists())
 }

@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Unit types that vks makes files of.
 const KINDS: [&str; 4] = [".service", ".target", ".slice", ".timer"];
 
+/// The drop-in that vks makes. Its name comes last in systemd's order, so that it holds against those of others.
+const DROP_IN: &str = "zz-vks-grace.conf";
+
 /// A unit file as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitOnDisk {
@@ -21,6 +24,8 @@ pub struct UnitOnDisk {
     pub digest: Digest,
     /// Digest of what systemd reads of it.
     pub loaded_digest: Option<Digest>,
+    /// The same without what can be changed while the unit runs.
+    pub fixed_digest: Option<Digest>,
     /// Who it belongs to; `None` when it does not say, or not in a way this vks understands.
     pub identity: Option<Identity>,
     /// Units it `Wants=`: a pod's target names the pod's other units.
@@ -90,9 +95,31 @@ impl UnitDir {
         self.dir.write(name.as_str(), text.as_bytes(), 0o644)
     }
 
-    /// Removes a unit file; whether there was one.
+    /// The content of a unit file; `None` when there is none that can be understood.
+    pub fn file(&self, name: &UnitName) -> Result<Option<UnitFile>, FileError> {
+        let bytes = self.dir.read(name.as_str(), MAX_BYTES)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| unit::read::read(&text).ok()))
+    }
+
+    /// Writes the drop-in of vks for a unit: it goes with the unit's file.
+    pub fn write_drop_in(&self, name: &UnitName, text: &str) -> Result<(), FileError> {
+        let drop_ins = self.dir.create_sub(&drop_in_dir(name), 0o755)?;
+        drop_ins.write(DROP_IN, text.as_bytes(), 0o644)
+    }
+
+    /// Removes a unit file, with the drop-in that vks made for it; whether there was a file.
     pub fn remove(&self, name: &UnitName) -> Result<bool, FileError> {
-        self.dir.remove(name.as_str())
+        let removed = self.dir.remove(name.as_str())?;
+        let directory = drop_in_dir(name);
+        if let Some(drop_ins) = self.dir.sub(&directory)? {
+            drop_ins.remove(DROP_IN)?;
+            // What others have put there is theirs.
+            if drop_ins.entries()?.is_empty() {
+                self.dir.remove_tree(&directory)?;
+            }
+        }
+        Ok(removed)
     }
 
     /// Makes a unit start at boot.
@@ -140,6 +167,10 @@ impl UnitDir {
     }
 }
 
+fn drop_in_dir(unit: &UnitName) -> String {
+    format!("{unit}.d")
+}
+
 fn wants_dir() -> String {
     format!("{}.wants", names::ALL_PODS)
 }
@@ -151,6 +182,7 @@ fn parse(name: UnitName, bytes: &[u8]) -> UnitOnDisk {
     UnitOnDisk {
         digest,
         loaded_digest: file.as_ref().map(UnitFile::loaded_digest),
+        fixed_digest: file.as_ref().map(UnitFile::fixed_digest),
         identity: file
             .as_ref()
             .and_then(|file| identity::read(file).ok().flatten()),
@@ -218,6 +250,7 @@ mod tests {
         let name = unit("vks-a-b.target");
         dir.write(&name, &target()).unwrap();
         dir.enable(&name).unwrap();
+        dir.write_drop_in(&name, "[Unit]\n").unwrap();
         for other in ["ssh.service", "vks-pods.target", "vks.conf"] {
             std::os::unix::fs::symlink("/dev/null", layout.units.join(other)).unwrap();
         }
@@ -234,6 +267,7 @@ mod tests {
         assert!(!dir.is_enabled(&name).unwrap() && !dir.disable(&name).unwrap());
         assert!(dir.remove(&name).unwrap() && !dir.remove(&name).unwrap());
         assert_eq!(dir.read(&name).unwrap(), None);
+        assert!(!layout.units.join("vks-a-b.target.d").exists());
     }
 
     #[test]

@@ -4,19 +4,25 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod capability;
 pub mod controller;
 pub mod desired;
+pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;
 pub mod name;
+pub mod naming;
 pub mod observed;
 pub mod payload;
 pub mod pod;
 pub mod probe;
 pub mod prober;
+pub mod process;
 pub mod quantity;
+pub mod resource_ref;
 pub mod sandbox;
+pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;

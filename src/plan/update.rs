@@ -1,14 +1,15 @@
 //! A pod that is there and ought to be otherwise: what is stopped, and what is written.
 
 use super::diff::is_up;
+use super::in_place::{self, Change};
 use super::step::{PodPlan, Reason, Step};
 use super::units::{Rendered, WantedUnit};
 use crate::model::identity::UnitRole;
-use crate::model::name::UnitName;
+use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::{ContainerRole, Pod};
-use crate::unit::digest;
 use crate::unit::names::PodUnits;
+use crate::unit::{UnitFile, digest};
 use std::collections::BTreeSet;
 
 /// The comparison of a pod that is there with what it ought to be.
@@ -35,12 +36,14 @@ impl Update<'_> {
             steps.extend(stops.units.iter().map(|unit| Step::Stop((*unit).clone())));
         }
         self.payloads(&mut steps);
-        let reload = self.files(&mut steps);
+        let (reload, resized) = self.files(&mut steps);
         if !self.is.enabled {
             steps.push(Step::Enable(self.names.target()));
         }
         if reload {
             steps.push(Step::Reload);
+        } else if !resized.is_empty() {
+            steps.push(Step::Resize(resized));
         }
         let reason = if steps.is_empty() {
             Reason::Converge
@@ -66,12 +69,28 @@ impl Update<'_> {
         identity.is_some_and(|identity| identity.spec_hash != wanted.spec_hash)
     }
 
+    /// The unit of a container that cannot be rendered now: what there is of it stays.
+    pub(super) fn is_left_out(&self, name: &UnitName) -> bool {
+        self.want.left_out.values().any(|unit| unit == name)
+    }
+
+    /// The same of something in the pod's directory, which bears the container's name.
+    fn is_of_left_out(&self, path: &str) -> bool {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        !path.starts_with("volumes/")
+            && !path.starts_with("secrets/")
+            && self.want.left_out.keys().any(|name| name.as_str() == file)
+    }
+
     fn stops(&self) -> Stops<'_> {
         let mut stops = Stops {
             whole_pod: false,
             units: BTreeSet::new(),
         };
         for (name, unit) in &self.is.units {
+            if self.is_left_out(name) {
+                continue;
+            }
             let whole = |role: &UnitRole| {
                 matches!(role, UnitRole::Sandbox)
                     || matches!(
@@ -98,19 +117,35 @@ impl Update<'_> {
                 }
             }
         }
-        // A sandbox or init container that is new to a pod that is there: the others must come after it.
+        // A sandbox or init container that is new to a pod that is there: what comes after it must come after it.
         stops.whole_pod |= self.want.units.iter().any(|(name, wanted)| {
-            let first = matches!(
-                wanted.role,
-                UnitRole::Sandbox
-                    | UnitRole::Container {
+            self.observed(name).is_none()
+                && match &wanted.role {
+                    UnitRole::Sandbox => self.is.units.values().any(is_up_container),
+                    UnitRole::Container {
+                        name,
                         role: ContainerRole::Init,
                         ..
-                    }
-            );
-            first && self.observed(name).is_none() && self.is.units.values().any(is_up_container)
+                    } => self.runs_after(name),
+                    _ => false,
+                }
         });
         stops
+    }
+
+    /// Whether a container runs that comes after this one.
+    fn runs_after(&self, name: &ContainerName) -> bool {
+        let all = self.pod.spec.all_containers();
+        let later: Vec<_> = all
+            .map(|(_, container)| &container.name)
+            .skip_while(|other| *other != name)
+            .collect();
+        self.is.units.values().any(|unit| {
+            let role = unit.identity.as_ref().map(|identity| &identity.role);
+            let later =
+                matches!(role, Some(UnitRole::Container { name, .. }) if later.contains(&name));
+            later && is_up(unit)
+        })
     }
 
     fn payloads(&self, steps: &mut Vec<Step>) {
@@ -124,16 +159,21 @@ impl Update<'_> {
             .is
             .payloads
             .keys()
-            .filter(|path| !wanted.contains(path.as_str()));
+            .filter(|path| !wanted.contains(path.as_str()) && !self.is_of_left_out(path));
         steps.extend(stale.cloned().map(Step::RemovePayload));
     }
 
-    /// Writes what differs, removes what is not wanted; whether systemd must reload.
-    fn files(&self, steps: &mut Vec<Step>) -> bool {
+    /// Writes what differs, removes what is not wanted; whether systemd must reload, and what is enough if not.
+    fn files(&self, steps: &mut Vec<Step>) -> (bool, Vec<Change>) {
         let mut reload = self.is.reload_needed;
+        let mut resized = Vec::new();
         for (name, unit) in &self.is.units {
-            if !self.want.units.contains_key(name) && unit.digest.is_some() {
+            let gone = !self.want.units.contains_key(name) && !self.is_left_out(name);
+            if gone && unit.digest.is_some() {
                 steps.push(Step::RemoveUnit(name.clone()));
+                if *name == self.names.slice() && unit.state.loaded {
+                    resized.extend(in_place::change(name, &UnitFile::default()));
+                }
             }
         }
         for (name, wanted) in &self.want.units {
@@ -145,14 +185,20 @@ impl Update<'_> {
             let differs =
                 is.and_then(|unit| unit.loaded_digest) != Some(wanted.file.loaded_digest());
             let stale = differs && is.is_some_and(|unit| unit.state.loaded);
-            reload |= stale;
+            if let Some(is) = is.filter(|_| stale) {
+                let change = in_place::change(name, &wanted.file);
+                match change.filter(|_| in_place::suffices(is, wanted)) {
+                    Some(change) => resized.push(change),
+                    None => reload = true,
+                }
+            }
             steps.push(Step::WriteUnit {
                 unit: name.clone(),
                 text,
                 reload: stale,
             });
         }
-        reload
+        (reload, resized)
     }
 
     /// A container with a new spec runs again, also if the old one had ended for good.

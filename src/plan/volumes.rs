@@ -1,15 +1,20 @@
 //! Volumes as directories, files and binds: what the pod's directory holds, what the sandbox sets up, what containers see.
 
 use super::env::{Context, Environment, Origin};
+use super::security;
+use crate::config::Settings;
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, ObjectName, PodUid};
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
-use crate::model::sandbox::{HostPath, MountPoint, Setup};
+use crate::model::sandbox::{FsGroup, HostPath, MountPoint, Setup};
 use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Mount, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
 use std::collections::BTreeMap;
+
+/// Where the kubelet has the termination message file.
+const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// The payloads of a pod's volumes, or which object is missing.
 pub fn payloads(context: &Context) -> Result<Vec<Payload>, Blocked> {
@@ -60,9 +65,31 @@ fn data(
     }
 }
 
+/// Where a container finds its termination message file, if it has one: where the manifest says, else at
+/// Kubernetes' default path in every container that does not share the host's file tree as it is. One that does has no
+/// other use for a mount namespace of its own, which costs more than all the rest of its start.
+pub fn termination_path<'a>(
+    pod: &Pod,
+    container: &'a Container,
+    settings: &Settings,
+) -> Option<&'a str> {
+    let shares_the_tree = pod.spec.host_network
+        && container.mounts.is_empty()
+        && security::is_trusted(pod, container, settings);
+    let default = (!shares_the_tree).then_some(TERMINATION_LOG);
+    container.termination_message_path.as_deref().or(default)
+}
+
 /// The payloads of one container: its termination message file, and the environment that must not stand in the unit.
-pub fn container_payloads(container: &Container, env: &Environment) -> Vec<Payload> {
-    let mut out = vec![Payload::termination(&container.name)];
+pub fn container_payloads(
+    pod: &Pod,
+    container: &Container,
+    env: &Environment,
+    settings: &Settings,
+) -> Vec<Payload> {
+    let message =
+        termination_path(pod, container, settings).map(|_| Payload::termination(&container.name));
+    let mut out: Vec<Payload> = message.into_iter().collect();
     let mut text = String::new();
     for (name, (value, origin)) in env {
         if *origin != Origin::Manifest {
@@ -106,7 +133,28 @@ pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid) -> Setup {
                 .extend(volume.map(|volume| mount_point(volume, mount, layout, uid)));
         }
     }
+    setup.sysctls.clone_from(&pod.spec.security.sysctls);
+    setup.fs_group = fs_group(pod, layout, uid);
     setup
+}
+
+/// The volumes that `fsGroup` is about: those that are the pod's own.
+fn fs_group(pod: &Pod, layout: &Layout, uid: &PodUid) -> Option<FsGroup> {
+    let mut of = FsGroup {
+        group: pod.spec.security.fs_group?,
+        only_on_mismatch: pod.spec.security.only_on_mismatch,
+        writable: Vec::new(),
+        read_only: Vec::new(),
+    };
+    for volume in &pod.spec.volumes {
+        let path = host_path(volume, layout, uid);
+        match &volume.source {
+            VolumeSource::EmptyDir => of.writable.push(path),
+            VolumeSource::ConfigMap { .. } | VolumeSource::Secret { .. } => of.read_only.push(path),
+            VolumeSource::HostPath { .. } => {}
+        }
+    }
+    (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.

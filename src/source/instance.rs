@@ -33,9 +33,12 @@ pub fn instance(template: &str, of: Instance<'_>, source: SourcePath) -> Result<
     let mut spec = template["spec"].take();
     add_variables(&mut spec, of.variables);
     add_claims(&mut spec, of.claims);
-    if let (Some(hostname), Some(spec)) = (of.hostname, spec.as_object_mut())
-        && HOST_NAMES
-    {
+    // On the host's network a pod has the host's name.
+    let own = spec["hostNetwork"] != true;
+    let hostname = of
+        .hostname
+        .filter(|name| own && name.len() <= 63 && !name.contains('.'));
+    if let (Some(hostname), Some(spec)) = (hostname, spec.as_object_mut()) {
         spec.entry("hostname").or_insert_with(|| hostname.into());
     }
     let metadata = json!({
@@ -47,9 +50,6 @@ pub fn instance(template: &str, of: Instance<'_>, source: SourcePath) -> Result<
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec });
     pod_from_manifest(&pod.to_string(), source)
 }
-
-/// Whether pods have host names of their own.
-const HOST_NAMES: bool = false;
 
 fn joined(own: Value, more: &BTreeMap<String, String>) -> Value {
     let mut all = match own {

@@ -6,6 +6,7 @@
 
 mod decode;
 mod directory;
+pub mod fields;
 mod instance;
 mod merge;
 mod parse;

@@ -5,7 +5,9 @@ use super::check::Target;
 use super::hook::run_hook;
 use super::journal::chain;
 use crate::host::process::{Process, ProcessError};
+use crate::model::event;
 use crate::model::probe::Hook;
+use crate::model::process::StopSignal;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -25,9 +27,14 @@ pub enum EndError {
     Interrupted,
 }
 
-/// Runs the hook, asks the main process to end, and kills it when the grace period is over. Returns when it has ended.
+/// Runs the hook, asks the main process to end by its stop signal, and kills it when the grace period is over. Returns when it has ended.
 /// A hook that fails or takes too long is told, and changes nothing.
-pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), EndError> {
+pub async fn end(
+    pid: u32,
+    hook: Option<&Hook>,
+    signal: StopSignal,
+    grace: Duration,
+) -> Result<(), EndError> {
     let Some(process) = Process::open(pid)? else {
         return Ok(());
     };
@@ -35,18 +42,27 @@ pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), E
     if let Some(hook) = hook {
         match timeout_at(begun + grace, run_hook(hook, Target { pid })).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => log::warn!("PreStopHook failed: {}", chain(&error)),
+            Ok(Err(error)) => {
+                log::warn!(
+                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
+                    "PreStopHook failed"
+                );
+                log::info!("the preStop hook failed: {}", chain(&error));
+            }
             Err(_) => log::warn!(
+                MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
                 "PreStopHook did not end within the grace period of {} s",
                 grace.as_secs()
             ),
         }
     }
+    // Manifests with a hook or probe name no real-time signal, which cannot be sent from here.
+    let signal = Signal::from_named_raw(signal.number()).unwrap_or(Signal::TERM);
     let left = (begun + grace)
         .saturating_duration_since(Instant::now())
         .max(LEAST);
     let wait = tokio::task::spawn_blocking(move || {
-        process.signal(Signal::TERM)?;
+        process.signal(signal)?;
         if !process.wait_exit(left)? {
             process.signal(Signal::KILL)?;
             process.wait_exit(left)?;

@@ -56,7 +56,7 @@ pub fn seen(
         None => Arc::new(pod_from_manifest(manifest, is.source.clone()).ok()?),
     };
     let owner = ControllerKey::from_owner(pod.annotations.get(OWNER)?, &key.namespace)?;
-    let status = status(&pod, Some(is), None, &Facts::default());
+    let status = status(&pod, Some(is), &[], &Facts::default());
     let same_life = before.filter(|before| before.fact.uid == is.uid);
     let ready = ready(&status, same_life.and_then(|before| before.ready), now);
     let fact = fact(key, is, &pod, &status)?;

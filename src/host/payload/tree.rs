@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The link that names the directory in force.
 const DATA: &str = "..data";
+/// The bit of a directory whose entries get its group.
+const SET_GROUP: u32 = 0o2000;
 
 /// Writes a tree, or completes it. Readers see all old keys or all new ones.
 pub(super) fn write(
@@ -17,12 +19,17 @@ pub(super) fn write(
     files: &BTreeMap<String, Vec<u8>>,
 ) -> Result<(), FileError> {
     check_keys(parent, files)?;
-    let tree = parent.create_sub(name, 0o755)?;
+    // What the sandbox has given to a group stays that group's.
+    let group = match parent.sub(name)? {
+        Some(tree) => tree.mode()? & SET_GROUP,
+        None => 0,
+    };
+    let tree = parent.create_sub(name, 0o755 | group)?;
     let current = format!("..{}", hex(&tree_digest(files)));
     if tree.read_link(DATA)?.as_deref() != Some(&current) {
         // What has this name and is not in force was cut short.
         tree.remove_tree(&current)?;
-        let keys = tree.create_sub(&current, 0o755)?;
+        let keys = tree.create_sub(&current, 0o755 | group)?;
         for (key, bytes) in files {
             keys.write(key, bytes, 0o644)?;
         }

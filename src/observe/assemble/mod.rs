@@ -29,6 +29,7 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
                 let found = ObservedUnit {
                     digest: Some(unit.digest),
                     loaded_digest: unit.loaded_digest,
+                    fixed_digest: unit.fixed_digest,
                     identity: Some(identity),
                     state: states.remove(&unit.name).unwrap_or_default(),
                 };
@@ -107,6 +108,7 @@ fn add_units(
         let observed = ObservedUnit {
             digest: Some(unit.digest),
             loaded_digest: unit.loaded_digest,
+            fixed_digest: unit.fixed_digest,
             identity: Some(identity),
             state: states.remove(&unit.name).unwrap_or_default(),
         };
@@ -119,6 +121,7 @@ fn add_units(
             let observed = ObservedUnit {
                 digest: None,
                 loaded_digest: None,
+                fixed_digest: None,
                 identity: None,
                 state,
             };

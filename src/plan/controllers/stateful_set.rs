@@ -164,7 +164,6 @@ impl<'a> Set<'_, 'a> {
                 pod.labels.insert(label.to_owned(), value);
             }
         }
-        pod.hostname = Some(pod.key.name.to_string());
         let claims = self.spec.claims.iter();
         pod.claims = claims
             .map(|claim| (claim.clone(), format!("{claim}-{set}-{ordinal}")))

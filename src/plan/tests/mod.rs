@@ -12,10 +12,12 @@ use crate::model::time::Timestamp;
 use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
+mod blocked;
 mod properties;
+mod resize;
 mod secrets;
 
-fn container(name: &str) -> Container {
+pub fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
@@ -31,8 +33,12 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: Some("/dev/termination-log".into()),
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
+        security: Default::default(),
     }
 }
 
@@ -43,7 +49,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-fn pod(name: &str) -> Pod {
+pub fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),
@@ -61,7 +67,12 @@ fn pod(name: &str) -> Pod {
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),
@@ -124,6 +135,7 @@ fn a_new_pod_is_written_enabled_and_started_without_a_reload() {
         lines,
         [
             "write    vks-default-web.target",
+            "make     the pod's directory",
             "write    termination/main",
             "write    vks.default.web.sleep.service",
             "enable   vks-default-web.target",
@@ -236,7 +248,7 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
     }];
     let mut want = desired([web]);
     let plan = plan_now(&want, &Host::default());
-    let blocked = plan.blocked.values().next().unwrap();
+    let blocked = &plan.blocked.values().next().unwrap()[0];
     assert!(plan.is_empty() && blocked.message.contains("configmap \"conf\" not found"));
 
     let key = ObjectKey {

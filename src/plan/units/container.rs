@@ -1,12 +1,14 @@
 //! The service that runs a container.
 
 use super::super::env::{Environment, Origin, expand};
-use super::super::{resources, volumes};
+use super::super::security::Confinement;
+use super::super::{resources, security, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
-use crate::model::pod::{Container, ContainerRole, RestartPolicy};
+use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
 use crate::model::probe::Probes;
+use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{bind_path, command_line, quoted, specifiers, word};
@@ -44,13 +46,19 @@ impl Room<'_> {
             },
         );
         file.push("Service", "Slice", self.names.slice().as_str());
-        file.push("Service", "ExecStart", self.exec_start(spec, env)?);
+        let confinement = security::confine(self.pod, spec, self.settings)?;
+        let mut before = self.launch(spec, &confinement);
+        before.extend(self.identity_change(&confinement));
+        file.push("Service", "ExecStart", exec_start(spec, env, before)?);
         self.hooks(&mut file, role, spec);
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
+        self.shut_in(&mut file, &confinement, spec, env);
         self.mounts(&mut file, spec);
-        for (key, value) in resources::settings(&spec.resources) {
+        self.join_names(&mut file, spec, &confinement)?;
+        self.devices(&mut file, spec);
+        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
             file.push("Service", key, value);
         }
         self.journal(&mut file, spec);
@@ -63,7 +71,7 @@ impl Room<'_> {
         Ok(Some(self.finish(
             name.clone(),
             identity,
-            self.container_hash(role, spec, policy),
+            self.container_hash(role, spec, policy, &confinement),
             file,
         )))
     }
@@ -75,6 +83,7 @@ impl Room<'_> {
         role: ContainerRole,
         spec: &Container,
         policy: RestartPolicy,
+        confinement: &Confinement,
     ) -> Box<str> {
         let probes = Probes {
             startup: spec.probes.startup.clone(),
@@ -83,6 +92,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            resources: restarting(spec),
             ..spec.clone()
         };
         let pod = &self.pod.spec;
@@ -98,7 +108,16 @@ impl Room<'_> {
             pod.host_network,
             pod.termination_grace,
         );
-        spec_hash(&(alone, around, volumes))
+        let silent = pod.security.is_silent() && spec.security.is_silent();
+        let hash = match silent && confinement.profile == Profile::Trusted {
+            true => spec_hash(&(alone, around, volumes)),
+            false => spec_hash(&(alone, around, volumes, confinement)),
+        };
+        let devices = self.own_devices(spec);
+        match devices.is_empty() {
+            true => hash,
+            false => spec_hash(&(hash, devices)),
+        }
     }
 
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
@@ -144,50 +163,6 @@ impl Room<'_> {
         }
     }
 
-    /// The words before the program that make it another user: `User=` refuses numbers that are no user of the host.
-    fn identity_change(&self, spec: &Container) -> Vec<String> {
-        let run_as = self.pod.spec.run_as_of(spec);
-        if run_as.user.is_none() && run_as.group.is_none() {
-            return Vec::new();
-        }
-        let who = format!("{}:{}", run_as.user.unwrap_or(0), run_as.group.unwrap_or(0));
-        vec![
-            self.settings.program.clone(),
-            "as".to_owned(),
-            who,
-            "--".to_owned(),
-        ]
-    }
-
-    fn exec_start(&self, spec: &Container, env: &Environment) -> Result<String, Blocked> {
-        let program = [spec.image.program().to_owned()];
-        let first: &[String] = if spec.command.is_empty() {
-            &program
-        } else {
-            &spec.command
-        };
-        let mut argv = self.identity_change(spec);
-        for (field, text) in first
-            .iter()
-            .map(|t| ("command", t))
-            .chain(spec.args.iter().map(|t| ("args", t)))
-        {
-            let (text, origin) = expand(text, env);
-            if origin == Origin::Secret {
-                return Err(Blocked {
-                    container: Some(spec.name.clone()),
-                    reason: "CreateContainerConfigError",
-                    message: format!(
-                        "{field} uses a variable that comes from a secret, and a command line can be read by everyone: \
-                         let the program read the variable or a file"
-                    ),
-                });
-            }
-            argv.push(text);
-        }
-        Ok(command_line(":", argv.iter().map(String::as_str)))
-    }
-
     /// Hooks, the startup probe, and the record of each run.
     fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
         let json = |value: &dyn erased::Json| value.json();
@@ -195,20 +170,35 @@ impl Room<'_> {
             let line = self.own_command(args).replace("%%n", "%n");
             file.push("Service", key, line);
         };
+        let grace = self.pod.spec.termination_grace.as_secs().to_string();
+        let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
+        // Both end the container themselves when they fail: with its hook, and in the time that is its due.
+        let signal = spec.stop_signal.map(|signal| signal.to_string());
+        let mut stop = vec!["--grace", grace.as_str()];
+        stop.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
+        let mut end = stop.clone();
+        if let Some(hook) = &pre_stop {
+            end.extend(["--pre-stop", hook]);
+        }
         if let Some(hook) = &spec.post_start {
-            push("ExecStartPost", &["hook", "post-start", &json(hook)]);
+            let hook = json(hook);
+            push(
+                "ExecStartPost",
+                &[&["hook", "post-start"], &end[..], &[&hook]].concat(),
+            );
         }
         if let Some(probe) = &spec.probes.startup {
-            push("ExecStartPost", &["probe", "startup", &json(probe)]);
+            let (name, probe) = (spec.name.as_str(), json(probe));
+            let who = ["probe", "startup", "--container", name];
+            push("ExecStartPost", &[&who, &end[..], &[&probe]].concat());
         }
         if role == ContainerRole::Init {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
-        if let Some(hook) = &spec.pre_stop {
-            let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
+        if let Some(hook) = &pre_stop {
             push(
                 "ExecStop",
-                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
+                &[&["hook", "pre-stop"], &stop[..], &[hook]].concat(),
             );
         }
         push("ExecStopPost", &["record", "%n"]);
@@ -249,6 +239,9 @@ impl Room<'_> {
             grace
         };
         file.push("Service", "KillMode", "mixed");
+        if let Some(signal) = spec.stop_signal {
+            file.push("Service", "KillSignal", signal.to_string());
+        }
         file.push("Service", "OOMPolicy", "kill");
         file.push("Service", "TimeoutStartSec", "infinity");
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
@@ -259,6 +252,7 @@ impl Room<'_> {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
                 file.push("Service", "Environment", quoted(&format!("{name}={value}")));
@@ -290,13 +284,11 @@ impl Room<'_> {
             };
             file.push("Service", key, pair(&from, &mount.path));
         }
-        let message = layout.termination(self.uid, &spec.name);
-        let message = message.display().to_string();
-        file.push(
-            "Service",
-            "BindPaths",
-            pair(&message, &spec.termination_message_path),
-        );
+        if let Some(path) = volumes::termination_path(self.pod, spec, self.settings) {
+            let message = layout.termination(self.uid, &spec.name);
+            let message = message.display().to_string();
+            file.push("Service", "BindPaths", pair(&message, path));
+        }
     }
 
     /// Where its output goes, and how it is found there.
@@ -321,6 +313,35 @@ impl Room<'_> {
     }
 }
 
+fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Result<String, Blocked> {
+    let program = [spec.image.program().to_owned()];
+    let first: &[String] = if spec.command.is_empty() {
+        &program
+    } else {
+        &spec.command
+    };
+    let mut argv = before;
+    for (field, text) in first
+        .iter()
+        .map(|t| ("command", t))
+        .chain(spec.args.iter().map(|t| ("args", t)))
+    {
+        let (text, origin) = expand(text, env);
+        if origin == Origin::Secret {
+            return Err(Blocked {
+                container: Some(spec.name.clone()),
+                reason: "CreateContainerConfigError",
+                message: format!(
+                    "{field} uses a variable that comes from a secret, and a command line can be read by everyone: \
+                     let the program read the variable or a file"
+                ),
+            });
+        }
+        argv.push(text);
+    }
+    Ok(command_line(":", argv.iter().map(String::as_str)))
+}
+
 fn pair(from: &str, to: &str) -> String {
     // Each side is escaped for the split at the colon; one with blanks is quoted as a whole.
     let (from, to) = (bind_path(from), bind_path(to));
@@ -330,6 +351,22 @@ fn pair(from: &str, to: &str) -> String {
             let bare = |side: &str| side.trim_matches('"').to_owned();
             format!("\"{}:{}\"", bare(&from), bare(&to))
         }
+    }
+}
+
+/// The requests and limits that a container is started anew for.
+fn restarting(spec: &Container) -> Resources {
+    let none = Resources::default();
+    let (own, resize) = (&spec.resources, spec.resize);
+    let (cpu, memory) = (
+        if resize.cpu { own } else { &none },
+        if resize.memory { own } else { &none },
+    );
+    Resources {
+        cpu_request: cpu.cpu_request,
+        cpu_limit: cpu.cpu_limit,
+        memory_request: memory.memory_request,
+        memory_limit: memory.memory_limit,
     }
 }
 

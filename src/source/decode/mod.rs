@@ -4,6 +4,8 @@
 //! has then reported what. A file with any problem is not used at all, so what a half-decoded object
 //! would be does not matter; only its name does, which stays taken.
 
+#[cfg(test)]
+pub(in crate::source) mod asked;
 mod base64;
 mod check;
 mod container;
@@ -11,13 +13,19 @@ mod controller;
 mod data;
 mod env;
 mod field;
-mod known;
+pub(in crate::source) mod known;
 mod meta;
+mod naming;
 mod pod;
 mod probe;
+mod process;
 mod report;
+mod resource_ref;
+mod resources;
+mod security;
 mod volume;
 
+pub(in crate::source) use field::nearest;
 pub use report::Report;
 
 use crate::model::controller::{Controller, ControllerKey};

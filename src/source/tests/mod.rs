@@ -1,7 +1,9 @@
 mod controllers;
 mod right;
+mod security;
 mod wrong;
 mod wrong_containers;
+mod wrong_identity;
 
 use super::*;
 use std::path::Path;

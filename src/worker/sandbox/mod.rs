@@ -6,8 +6,10 @@
 
 mod host_path;
 mod mount_points;
+mod names;
 mod once;
 mod ownership;
+mod settings;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -61,7 +63,11 @@ enum SandboxError {
     #[error(transparent)]
     HostPath(#[from] host_path::HostPathError),
     #[error(transparent)]
+    Settings(#[from] settings::SettingError),
+    #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Names(#[from] names::NamesError),
 }
 
 /// Runs the verb.
@@ -121,10 +127,23 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
         return Err(SandboxError::RanBefore);
     }
     if setup.network {
-        namespace::create_network(&layout.network_namespace(uid))?;
+        let path = layout.network_namespace(uid);
+        namespace::create_network(&path)?;
+        if !setup.sysctls.is_empty() {
+            settings::sysctls(&path, &setup.sysctls)?;
+        }
+    }
+    if !setup.names.is_default() {
+        names::make(layout, uid, &setup.names)?;
+    }
+    if !setup.inputs.is_empty() {
+        names::inputs(layout, uid, &setup.inputs)?;
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
+    }
+    if let Some(group) = &setup.fs_group {
+        settings::give_volumes(group)?;
     }
     for path in &setup.host_paths {
         host_path::prepare(path)?;
@@ -143,6 +162,11 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
 fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     let mount_points = mount_points::release(layout, uid).into_iter();
     let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    errors.extend(
+        names::release(layout, uid)
+            .into_iter()
+            .map(SandboxError::from),
+    );
     errors.extend(remove_secrets(layout, uid).err());
     let network = namespace::remove_network(&layout.network_namespace(uid));
     errors.extend(network.err().map(SandboxError::from));

@@ -36,8 +36,12 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: None,
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
+        security: Default::default(),
     }
 }
 
@@ -90,7 +94,12 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
         manifest: "{}".into(),
@@ -133,6 +142,7 @@ impl Host {
         let unit = ObservedUnit {
             digest: None,
             loaded_digest: None,
+            fixed_digest: None,
             identity: Some(Identity {
                 pod: self.pod.key.clone(),
                 uid: self.observed.uid.clone(),
@@ -202,10 +212,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_ip: Some("10.0.0.1".into()),
         };

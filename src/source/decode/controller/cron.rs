@@ -1,6 +1,6 @@
 //! CronJobs.
 
-use super::{job, rules, schedule};
+use super::{job, known, schedule};
 use crate::model::controller::cron::{Concurrency, CronJobSpec};
 use crate::source::decode::field::Field;
 use crate::source::decode::meta;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// `spec` of a CronJob.
 pub fn cron_job(field: &Field<'_>) -> Option<CronJobSpec> {
-    let mut f = field.fields(rules::CRON_JOB)?;
+    let mut f = field.fields(known::NONE)?;
     let schedule = f.require("schedule").and_then(|x| schedule::schedule(&x));
     let zone = f.optional("timeZone", |x| time_zone(&x));
     let deadline = f.optional("startingDeadlineSeconds", |x| x.count(0));
@@ -54,7 +54,7 @@ fn time_zone(field: &Field<'_>) -> Option<String> {
 
 /// A Job template, checked, as text.
 fn template(field: &Field<'_>) -> Option<String> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let meta = meta::template(&mut f);
     let spec = f.require("spec");
     let decoded = spec.as_ref().and_then(job::job);

@@ -1,6 +1,6 @@
 //! Jobs.
 
-use super::{only, rules, template};
+use super::{known, only, template};
 use crate::model::controller::job::{
     FailureAction, FailureCondition, FailureRule, JobSpec, SuccessRule,
 };
@@ -16,7 +16,7 @@ const MAX_INDEXES: u32 = 100_000;
 
 /// `spec` of a Job.
 pub fn job(field: &Field<'_>) -> Option<JobSpec> {
-    let mut f = field.fields(rules::JOB)?;
+    let mut f = field.fields(known::JOB)?;
     let template = f.require("template").and_then(|x| template(&x, &[]));
     let parallelism = f.optional("parallelism", |x| x.integer(0, MAX_PARALLEL));
     let completions = f.optional("completions", |x| x.count(0));
@@ -30,13 +30,13 @@ pub fn job(field: &Field<'_>) -> Option<JobSpec> {
     let ttl = f.optional("ttlSecondsAfterFinished", |x| x.count(0));
     let suspend = f.flag("suspend");
     let failure = f.optional("podFailurePolicy", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let rules = f.list("rules", |x| failure_rule(&x));
         f.finish();
         rules
     });
     let success = f.optional("successPolicy", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let rules = f.list("rules", |x| success_rule(&x));
         f.finish();
         rules
@@ -125,7 +125,7 @@ fn check(field: &Field<'_>, spec: &JobSpec, policy: RestartPolicy) -> bool {
 }
 
 fn failure_rule(field: &Field<'_>) -> Option<FailureRule> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let action = f.require("action").and_then(|x| {
         x.one_of(&[
             ("FailJob", FailureAction::FailJob),
@@ -150,7 +150,7 @@ fn failure_rule(field: &Field<'_>) -> Option<FailureRule> {
 }
 
 fn exit_codes(field: &Field<'_>) -> Option<FailureCondition> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let container = f.optional("containerName", |x| x.parse());
     let among = f
         .require("operator")
@@ -175,7 +175,7 @@ fn exit_codes(field: &Field<'_>) -> Option<FailureCondition> {
 }
 
 fn condition(field: &Field<'_>) -> Option<()> {
-    let mut f = field.fields(rules::CONDITION)?;
+    let mut f = field.fields(known::NONE)?;
     let kind = f
         .require("type")
         .and_then(|x| x.one_of(&[("DisruptionTarget", ())]));
@@ -185,7 +185,7 @@ fn condition(field: &Field<'_>) -> Option<()> {
 }
 
 fn success_rule(field: &Field<'_>) -> Option<SuccessRule> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let indexes = f.optional("succeededIndexes", |x| indexes(&x));
     let count = f.optional("succeededCount", |x| x.count(1));
     f.finish();

@@ -5,7 +5,6 @@
 
 mod cron;
 mod job;
-mod rules;
 mod schedule;
 mod workload;
 

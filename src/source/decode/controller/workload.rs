@@ -1,6 +1,6 @@
 //! Deployments, StatefulSets and DaemonSets.
 
-use super::{only, rules, seconds, selector};
+use super::{known, only, seconds, selector};
 use crate::model::controller::{
     DaemonSetSpec, DeploymentSpec, Share, StatefulSetSpec, Strategy, Template,
 };
@@ -14,7 +14,7 @@ const MAX_REPLICAS: i64 = 1_000;
 
 /// `spec` of a Deployment.
 pub fn deployment(field: &Field<'_>) -> Option<DeploymentSpec> {
-    let mut f = field.fields(rules::WORKLOAD)?;
+    let mut f = field.fields(known::NONE)?;
     let replicas = replicas(&mut f);
     let labels = f.require("selector").and_then(|x| selector(&x));
     let template = f
@@ -105,7 +105,7 @@ fn share(field: &Field<'_>) -> Option<Share> {
 }
 
 fn bounds(field: &Field<'_>, surge: Share, unavailable: Share) -> Option<(Share, Share)> {
-    let mut f = field.fields(rules::ROLLING)?;
+    let mut f = field.fields(known::NONE)?;
     let max_surge = f.optional("maxSurge", |x| share(&x));
     let max_unavailable = f.optional("maxUnavailable", |x| share(&x));
     f.finish();
@@ -121,7 +121,7 @@ fn bounds(field: &Field<'_>, surge: Share, unavailable: Share) -> Option<(Share,
 }
 
 fn deployment_strategy(field: &Field<'_>) -> Option<Strategy> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let recreate = f.optional("type", |x| {
         x.one_of(&[("Recreate", true), ("RollingUpdate", false)])
     });
@@ -145,13 +145,13 @@ fn deployment_strategy(field: &Field<'_>) -> Option<Strategy> {
 
 /// `spec` of a DaemonSet.
 pub fn daemon_set(field: &Field<'_>) -> Option<DaemonSetSpec> {
-    let mut f = field.fields(rules::WORKLOAD)?;
+    let mut f = field.fields(known::NONE)?;
     let labels = f.require("selector").and_then(|x| selector(&x));
     let template = f
         .require("template")
         .and_then(|x| endless(&x, "DaemonSet", &[]));
     let strategy = f.optional("updateStrategy", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let on_delete = f.optional("type", |x| {
             x.one_of(&[("OnDelete", true), ("RollingUpdate", false)])
         });
@@ -184,7 +184,7 @@ pub fn daemon_set(field: &Field<'_>) -> Option<DaemonSetSpec> {
 
 /// `spec` of a StatefulSet.
 pub fn stateful_set(field: &Field<'_>) -> Option<StatefulSetSpec> {
-    let mut f = field.fields(rules::STATEFUL_SET)?;
+    let mut f = field.fields(known::STATEFUL_SET)?;
     let replicas = replicas(&mut f);
     let labels = f.require("selector").and_then(|x| selector(&x));
     let claims = f.list("volumeClaimTemplates", |x| claim(&x));
@@ -193,7 +193,7 @@ pub fn stateful_set(field: &Field<'_>) -> Option<StatefulSetSpec> {
         .require("template")
         .and_then(|x| endless(&x, "StatefulSet", names));
     let first = f.optional("ordinals", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let start = f.optional("start", |x| x.count(0));
         f.finish();
         start
@@ -205,7 +205,7 @@ pub fn stateful_set(field: &Field<'_>) -> Option<StatefulSetSpec> {
     let min_ready = seconds(&mut f, "minReadySeconds", 0);
     let history = f.optional("revisionHistoryLimit", |x| x.count(0));
     let retention = f.optional("persistentVolumeClaimRetentionPolicy", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let kept = [("whenDeleted"), ("whenScaled")].map(|key| only(&mut f, key, &["Retain"]));
         f.finish();
         kept.iter().all(Option::is_some).then_some(())
@@ -227,12 +227,12 @@ pub fn stateful_set(field: &Field<'_>) -> Option<StatefulSetSpec> {
 }
 
 fn update(field: &Field<'_>) -> Option<(Option<u32>, Share)> {
-    let mut f = field.fields(rules::NONE)?;
+    let mut f = field.fields(known::NONE)?;
     let on_delete = f.optional("type", |x| {
         x.one_of(&[("OnDelete", true), ("RollingUpdate", false)])
     });
     let rolling = f.optional("rollingUpdate", |x| {
-        let mut f = x.fields(rules::NONE)?;
+        let mut f = x.fields(known::NONE)?;
         let partition = f.optional("partition", |x| x.count(0));
         let unavailable = f.optional("maxUnavailable", |x| share(&x));
         f.finish();
@@ -249,9 +249,9 @@ fn update(field: &Field<'_>) -> Option<(Option<u32>, Share)> {
 
 /// The name of a claim template.
 fn claim(field: &Field<'_>) -> Option<String> {
-    let mut f = field.fields(rules::CLAIM)?;
+    let mut f = field.fields(known::CLAIM_TEMPLATE)?;
     let name = f.require("metadata").and_then(|meta| {
-        let mut f = meta.fields(super::known::META)?;
+        let mut f = meta.fields(known::META)?;
         let _ = (f.take("labels"), f.take("annotations"));
         let name = f.require("name").and_then(|x| x.parse::<ObjectName>());
         f.finish();

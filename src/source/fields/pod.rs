@@ -1,0 +1,184 @@
+//! The spec of a pod.
+
+use super::container::{CONTAINER, INIT_CONTAINER, RESOURCE_LIST};
+use super::identity::{DNS_CONFIG, HOST_ALIAS};
+use super::security::POD_SECURITY;
+use super::volume::VOLUME;
+use super::{Shape, Table, given, told};
+use crate::source::decode::known;
+
+pub static POD_SPEC: Table = Table {
+    name: "PodSpec",
+    about: "What a pod runs, and how.",
+    rest: known::POD_SPEC,
+    given: &[
+        given(
+            "activeDeadlineSeconds",
+            Shape::Int,
+            "The pod is stopped and has failed when it has been active for this long.",
+            &["OnActiveSec=", "ConditionPathExists="],
+        )
+        .note("a timer and a service of their own"),
+        told(
+            "automountServiceAccountToken",
+            Shape::Bool,
+            "Whether the token of the service account is mounted.",
+            "only `false`: there is no token here",
+        ),
+        given(
+            "containers",
+            Shape::Many(&CONTAINER),
+            "What the pod is for; at least one.",
+            &[],
+        )
+        .note("a service each"),
+        given(
+            "dnsConfig",
+            Shape::One(&DNS_CONFIG),
+            "Resolver settings, laid over what `dnsPolicy` gives.",
+            &["BindPaths="],
+        )
+        .note("an /etc/resolv.conf made by the sandbox unit"),
+        given(
+            "dnsPolicy",
+            Shape::Words(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
+            "Which name servers the pod asks: those of `[dns]` in vks.toml(5), the host's, or only `dnsConfig`.",
+            &["BindPaths="],
+        )
+        .note("an /etc/resolv.conf made by the sandbox unit"),
+        given(
+            "hostAliases",
+            Shape::Many(&HOST_ALIAS),
+            "More lines for /etc/hosts.",
+            &["BindPaths="],
+        )
+        .note("an /etc/hosts made by the sandbox unit"),
+        given(
+            "hostIPC",
+            Shape::Bool,
+            "The host's IPC namespace and /dev/shm instead of the pod's own. When absent, as the network is.",
+            &["IPCNamespacePath=", "BindPaths="],
+        ),
+        given(
+            "hostNetwork",
+            Shape::Bool,
+            "The network of the host instead of one of the pod's own.",
+            &["NetworkNamespacePath="],
+        ),
+        given(
+            "hostPID",
+            Shape::Bool,
+            "`false`: each container is process 1 of a pid namespace of its own. When absent, that of the host.",
+            &["PrivatePIDs="],
+        )
+        .since(257),
+        told(
+            "hostUsers",
+            Shape::Bool,
+            "The users of the host instead of a user namespace.",
+            "only `true`",
+        ),
+        given(
+            "hostname",
+            Shape::Text,
+            "The host name of a pod with a network of its own; the pod's name when absent.",
+            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+        )
+        .note("`vks launch` joins the pod's UTS namespace; `ProtectHostname=` from systemd 258 on"),
+        given(
+            "hostnameOverride",
+            Shape::Text,
+            "The host name, whatever the other fields say.",
+            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+        ),
+        given(
+            "initContainers",
+            Shape::Many(&INIT_CONTAINER),
+            "Run one after the other before the containers start; \
+            with `restartPolicy: Always` they are sidecars.",
+            &["Requires=", "Wants=", "After="],
+        )
+        .note("a service each"),
+        told(
+            "os",
+            Shape::One(&OS),
+            "The operating system the pod is made for.",
+            "only `linux`",
+        ),
+        given(
+            "resources",
+            Shape::One(&RESOURCE_LIST),
+            "What the pod as a whole needs and may use.",
+            &["CPUWeight=", "CPUQuota=", "MemoryMin=", "MemoryLow=", "MemoryMax="],
+        )
+        .note("on the slice of the pod"),
+        given(
+            "restartPolicy",
+            Shape::Words(&["Always", "OnFailure", "Never"]),
+            "When a container starts again after its end.",
+            &[
+                "Restart=",
+                "RestartSec=",
+                "RestartSteps=",
+                "RestartMaxDelaySec=",
+            ],
+        ),
+        given(
+            "securityContext",
+            Shape::One(&POD_SECURITY),
+            "Who the containers run as, where they say nothing themselves.",
+            &[],
+        ),
+        told(
+            "serviceAccount",
+            Shape::Text,
+            "An old name of `serviceAccountName`.",
+            "a variable can have it (`fieldRef`)",
+        ),
+        told(
+            "serviceAccountName",
+            Shape::Text,
+            "The account the pod would use towards the API.",
+            "a variable can have it (`fieldRef`)",
+        ),
+        given(
+            "setHostnameAsFQDN",
+            Shape::Bool,
+            "The kernel's host name is the FQDN, which a pod with a `subdomain` has.",
+            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+        ),
+        told(
+            "shareProcessNamespace",
+            Shape::Bool,
+            "One pid namespace for all containers.",
+            "only `false`: systemd cannot give several services one of their own",
+        ),
+        given(
+            "subdomain",
+            Shape::Text,
+            "Makes the FQDN `hostname.subdomain.namespace.svc.domain`.",
+            &["BindPaths="],
+        )
+        .note("in /etc/hosts"),
+        given(
+            "terminationGracePeriodSeconds",
+            Shape::Int,
+            "From the request to stop to SIGKILL, hooks included; 30 when absent.",
+            &["TimeoutStopSec="],
+        ),
+        given(
+            "volumes",
+            Shape::Many(&VOLUME),
+            "Directories and files that containers can mount.",
+            &[],
+        )
+        .note("made by the sandbox unit"),
+    ],
+};
+
+static OS: Table = Table {
+    name: "PodOS",
+    about: "The operating system a pod is made for.",
+    rest: known::NONE,
+    given: &[told("name", Shape::Words(&["linux"]), "Its name.", "")],
+};
