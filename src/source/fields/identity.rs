@@ -8,8 +8,8 @@ pub static HOST_ALIAS: Table = Table {
     about: "An address and names for it.",
     rest: known::NONE,
     given: &[
-        given("hostnames", Shape::Texts, "The names.", &["BindPaths="]),
-        given("ip", Shape::Text, "The address.", &["BindPaths="]),
+        given("hostnames", Shape::Texts, "The names.", &["Setup="]),
+        given("ip", Shape::Text, "The address.", &["Setup="]),
     ],
 };
 
@@ -22,19 +22,19 @@ pub static DNS_CONFIG: Table = Table {
             "nameservers",
             Shape::Texts,
             "More name servers; three are asked at most.",
-            &["BindPaths="],
+            &["Setup="],
         ),
         given(
             "options",
             Shape::Many(&DNS_OPTION),
             "Options of the resolver; they replace those of the same name.",
-            &["BindPaths="],
+            &["Setup="],
         ),
         given(
             "searches",
             Shape::Texts,
             "More domains that short names are looked up in.",
-            &["BindPaths="],
+            &["Setup="],
         ),
     ],
 };
@@ -44,12 +44,12 @@ static DNS_OPTION: Table = Table {
     about: "An option as in resolv.conf(5).",
     rest: known::NONE,
     given: &[
-        given("name", Shape::Text, "Its name.", &["BindPaths="]),
+        given("name", Shape::Text, "Its name.", &["Setup="]),
         given(
             "value",
             Shape::Text,
             "Its value, if it has one.",
-            &["BindPaths="],
+            &["Setup="],
         ),
     ],
 };

@@ -82,14 +82,14 @@ pub static POD_SPEC: Table = Table {
             "hostname",
             Shape::Text,
             "The host name of a pod with a network of its own; the pod's name when absent.",
-            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+            &["Setup=", "Environment="],
         )
         .note("`vks launch` joins the pod's UTS namespace; `ProtectHostname=` from systemd 258 on"),
         given(
             "hostnameOverride",
             Shape::Text,
             "The host name, whatever the other fields say.",
-            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+            &["Setup=", "Environment="],
         ),
         given(
             "initContainers",
@@ -145,7 +145,7 @@ pub static POD_SPEC: Table = Table {
             "setHostnameAsFQDN",
             Shape::Bool,
             "The kernel's host name is the FQDN, which a pod with a `subdomain` has.",
-            &["OpenFile=", "ExecStart=", "ProtectHostname="],
+            &["Setup=", "Environment="],
         ),
         told(
             "shareProcessNamespace",
@@ -157,7 +157,7 @@ pub static POD_SPEC: Table = Table {
             "subdomain",
             Shape::Text,
             "Makes the FQDN `hostname.subdomain.namespace.svc.domain`.",
-            &["BindPaths="],
+            &["Setup="],
         )
         .note("in /etc/hosts"),
         given(
