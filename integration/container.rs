@@ -27,6 +27,8 @@ mod dns;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/escape.rs"]
+mod escape;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]
@@ -49,6 +51,8 @@ mod manifests;
 mod order;
 #[path = "container/process.rs"]
 mod process;
+#[path = "container/profiles.rs"]
+mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
 #[path = "container/resources.rs"]
@@ -57,6 +61,8 @@ mod resources;
 mod restarts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
+#[path = "container/security.rs"]
+mod security;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]

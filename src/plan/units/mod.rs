@@ -89,17 +89,13 @@ pub fn render(
     let units = PodUnits::new(&pod.key);
     let containers = units.containers(&pod.spec);
     let pod_names = names::of_pod(pod, settings)?;
-    let sandboxed =
-        !pod.spec.host_network || !pod.spec.volumes.is_empty() || !pod_names.is_default();
-    let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
-    let sandboxed = sandboxed || pod.spec.all_containers().any(input);
     let room = Room {
         pod,
         uid,
         settings,
         names: units,
         containers,
-        sandboxed,
+        sandboxed: needs_sandbox(pod, &pod_names),
         pod_names,
     };
     let mut rendered = Rendered {
@@ -139,6 +135,15 @@ pub fn render(
     let target = room.target(&rendered.units);
     rendered.units.extend([target]);
     Ok(rendered)
+}
+
+/// Whether something must be made for the pod before its containers can start.
+fn needs_sandbox(pod: &Pod, names: &PodNames) -> bool {
+    let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+    !pod.spec.host_network
+        || !pod.spec.volumes.is_empty()
+        || !names.is_default()
+        || pod.spec.all_containers().any(input)
 }
 
 impl Room<'_> {
