@@ -21,6 +21,8 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/cronjobs.rs"]
+mod cronjobs;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -39,8 +41,12 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/jobs.rs"]
+mod jobs;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
+#[path = "container/lifecycle_rules.rs"]
+mod lifecycle_rules;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]
@@ -59,6 +65,8 @@ mod readiness;
 mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
+#[path = "container/rollouts.rs"]
+mod rollouts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
 #[path = "container/security.rs"]
@@ -67,6 +75,8 @@ mod security;
 mod servers;
 #[path = "container/space.rs"]
 mod space;
+#[path = "container/statefulsets.rs"]
+mod statefulsets;
 #[path = "container/status.rs"]
 mod status;
 #[path = "container/versions.rs"]

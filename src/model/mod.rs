@@ -5,6 +5,7 @@
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
 pub mod capability;
+pub mod controller;
 pub mod desired;
 pub mod event;
 pub mod identity;
@@ -20,6 +21,7 @@ pub mod prober;
 pub mod process;
 pub mod quantity;
 pub mod resource_ref;
+pub mod restart;
 pub mod sandbox;
 pub mod security;
 pub mod status;

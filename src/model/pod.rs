@@ -7,6 +7,7 @@ use super::probe::{Hook, Probes};
 use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
 use super::resource_ref::ResourceRef;
+use super::restart::RestartRule;
 use super::security::{PodSecurity, Security};
 use super::volume::{Mount, Volume};
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,9 @@ pub struct Container {
     /// Its own restart policy; of an init container only `Always` (a sidecar) is special.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<RestartPolicy>,
+    /// Go before the policy; only with a policy of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_rules: Vec<RestartRule>,
     /// Probes; none for init containers that are not sidecars.
     #[serde(default)]
     pub probes: Probes,
@@ -143,6 +147,10 @@ pub struct Container {
     /// The file whose content becomes the termination message, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message_path: Option<String>,
+    /// The end of its log becomes the message when the file is empty and it ended in failure
+    /// (`terminationMessagePolicy: FallbackToLogsOnError`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub message_from_log: bool,
     /// User and group of this container.
     #[serde(default)]
     pub run_as: RunAs,

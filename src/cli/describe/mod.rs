@@ -9,10 +9,11 @@ mod pod;
 mod volumes;
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::selector::Selector;
 use super::table::align;
-use super::target::Target;
+use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView};
 use crate::model::desired::Problem;
 use crate::model::time::Timestamp;
@@ -40,7 +41,7 @@ pub struct Args {
 
 /// Prints the descriptions, two blank lines between them.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse_pods(&args.objects)?;
+    let target = Target::parse(&args.objects)?;
     if !target.names.is_empty() && (args.selector.is_some() || args.all_namespaces) {
         return Err(CliError::Usage(
             "choose by name, or by -l and -A".to_owned(),
@@ -51,6 +52,15 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: target.names.clone(),
         selector: args.selector.clone().unwrap_or_default(),
     };
+    if let Kind::Controller(kind) = target.kind {
+        let which = controllers::Which {
+            namespace: filter.namespace,
+            names: filter.names,
+            selector: filter.selector,
+        };
+        return controllers::describe(kind, &which, context).await;
+    }
+    let target = Target::parse_pods(&args.objects)?;
     let view = Host::open(&context.settings).await?.view(&filter).await?;
     let scene = Scene {
         node: context.settings.node_name.clone(),

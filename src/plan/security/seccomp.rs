@@ -287,10 +287,10 @@ fn may_change(
     }
     let mut needed = TO_CHANGE.iter().filter(|_| confinement.starts_by_as());
     match needed.find(|call| !allowed(call)) {
-        None => Ok(()),
         Some(call) => Err(format!(
             "it does not allow {call}, which is needed to become the user and groups of the manifest: allow it, \
              or name no user and groups"
         )),
+        None => Ok(()),
     }
 }

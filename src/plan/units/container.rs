@@ -12,7 +12,6 @@ use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{bind_path, command_line, quoted, specifiers, word};
-use crate::unit::identity::SECTION;
 use std::time::Duration;
 
 /// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
@@ -51,7 +50,8 @@ impl Room<'_> {
         before.extend(self.identity_change(&confinement));
         file.push("Service", "ExecStart", exec_start(spec, env, before)?);
         self.hooks(&mut file, role, spec);
-        self.restarts(&mut file, role, policy);
+        let restarts = self.restarts_of(role, spec);
+        self.restarts(&mut file, role, &restarts);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
         self.shut_in(&mut file, &confinement, spec, env);
@@ -62,7 +62,7 @@ impl Room<'_> {
             file.push("Service", key, value);
         }
         self.journal(&mut file, spec);
-        file.push(SECTION, "Policy", policy_word(policy));
+        self.record_keys(&mut file, role, spec, &restarts);
         let identity = UnitRole::Container {
             name: spec.name.clone(),
             role,
@@ -204,32 +204,6 @@ impl Room<'_> {
         push("ExecStopPost", &["record", "%n"]);
     }
 
-    /// The restart policy and the back-off.
-    fn restarts(&self, file: &mut UnitFile, role: ContainerRole, policy: RestartPolicy) {
-        if role == ContainerRole::Init {
-            // Done inits stay active: that is what the units after them require.
-            file.push("Service", "RemainAfterExit", "yes");
-        }
-        let restart = match policy {
-            RestartPolicy::Always => "always",
-            RestartPolicy::OnFailure => "on-failure",
-            RestartPolicy::Never => "no",
-        };
-        file.push("Service", "Restart", restart);
-        if policy == RestartPolicy::Never {
-            return;
-        }
-        if policy == RestartPolicy::OnFailure {
-            // systemd counts these as clean ends, Kubernetes does not.
-            file.push(
-                "Service",
-                "RestartForceExitStatus",
-                "SIGTERM SIGINT SIGHUP SIGPIPE",
-            );
-        }
-        super::sandbox::back_off(file);
-    }
-
     /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
     fn end(&self, file: &mut UnitFile, spec: &Container) {
         let grace = self.pod.spec.termination_grace.max(MINIMUM_GRACE);
@@ -367,15 +341,6 @@ fn restarting(spec: &Container) -> Resources {
         cpu_limit: cpu.cpu_limit,
         memory_request: memory.memory_request,
         memory_limit: memory.memory_limit,
-    }
-}
-
-/// The restart policy in force, for `vks record`.
-fn policy_word(policy: RestartPolicy) -> &'static str {
-    match policy {
-        RestartPolicy::Always => "Always",
-        RestartPolicy::OnFailure => "OnFailure",
-        RestartPolicy::Never => "Never",
     }
 }
 

@@ -9,6 +9,7 @@ mod devices;
 mod helpers;
 mod names;
 mod pod;
+mod restart;
 mod sandbox;
 mod security;
 mod version;
@@ -86,18 +87,7 @@ pub fn render(
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let units = PodUnits::new(&pod.key);
-    let containers = units.containers(&pod.spec);
-    let pod_names = names::of_pod(pod, settings)?;
-    let room = Room {
-        pod,
-        uid,
-        settings,
-        names: units,
-        containers,
-        sandboxed: needs_sandbox(pod, &pod_names),
-        pod_names,
-    };
+    let room = Room::new(pod, uid, settings)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
         units: room.pod_units(),
@@ -137,16 +127,26 @@ pub fn render(
     Ok(rendered)
 }
 
-/// Whether something must be made for the pod before its containers can start.
-fn needs_sandbox(pod: &Pod, names: &PodNames) -> bool {
-    let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
-    !pod.spec.host_network
-        || !pod.spec.volumes.is_empty()
-        || !names.is_default()
-        || pod.spec.all_containers().any(input)
-}
+impl<'a> Room<'a> {
+    fn new(pod: &'a Pod, uid: &'a PodUid, settings: &'a Settings) -> Result<Self, Blocked> {
+        let names = PodUnits::new(&pod.key);
+        let pod_names = names::of_pod(pod, settings)?;
+        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let sandboxed = !pod.spec.host_network
+            || !pod.spec.volumes.is_empty()
+            || !pod_names.is_default()
+            || pod.spec.all_containers().any(input);
+        Ok(Self {
+            pod,
+            uid,
+            settings,
+            containers: names.containers(&pod.spec),
+            names,
+            sandboxed,
+            pod_names,
+        })
+    }
 
-impl Room<'_> {
     /// The units beside the containers, all but the target, which wants the others.
     fn pod_units(&self) -> BTreeMap<UnitName, WantedUnit> {
         let mut units = BTreeMap::new();

@@ -3,7 +3,7 @@
 use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
-use super::{env, probe, process, resources, security, volume};
+use super::{env, probe, process, resources, restart, security, volume};
 use crate::model::pod::{Container, Port, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::process::StopSignal;
@@ -41,15 +41,17 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let resize = resources::resize(&mut f);
     let mounts = volume::mounts(&mut f, around.volumes);
     let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
+    let restart_rules = restart::rules(&mut f, restart_policy.flatten());
     let named = ports.as_deref().unwrap_or_default();
     let probes = probe::probes(&mut f, named);
     let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
-    let message_policy = f.optional("terminationMessagePolicy", |x| x.one_of(&[("File", ())]));
+    let message_policy = f.optional("terminationMessagePolicy", |x| {
+        x.one_of(&[("File", false), ("FallbackToLogsOnError", true)])
+    });
     let security = f.optional("securityContext", |x| security::of_container(&x));
     let stdio = process::stdio(&mut f);
     f.finish();
-    message_policy?;
     let (post_start, pre_stop, stop_signal) = hooks?;
     let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
@@ -64,10 +66,12 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         resources: resources?.unwrap_or_default(),
         mounts: mounts?,
         restart_policy: restart_policy?,
+        restart_rules: restart_rules?,
         probes: probes?,
         post_start,
         pre_stop,
         termination_message_path: message_path?,
+        message_from_log: message_policy?.unwrap_or_default(),
         run_as,
         security,
         stdio: stdio?,

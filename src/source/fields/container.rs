@@ -78,11 +78,18 @@ const MESSAGE_PATH: Given = given(
     container has ended; `/dev/termination-log` when absent.",
     &["BindPaths="],
 );
-const MESSAGE_POLICY: Given = told(
+const MESSAGE_POLICY: Given = given(
     "terminationMessagePolicy",
-    Shape::Words(&["File"]),
-    "Where the termination message comes from.",
-    "only `File`",
+    Shape::Words(&["File", "FallbackToLogsOnError"]),
+    "Where the termination message comes from: the file alone, or for a container that failed and left it empty, the \
+    last 80 lines of its log.",
+    &["Message="],
+);
+const RESTART_RULES: Given = given(
+    "restartPolicyRules",
+    Shape::Many(&RESTART_RULE),
+    "Exit codes after which the container, or all of the pod, starts again whatever the policy says.",
+    &["RestartForceExitStatus=", "Rules=", "All="],
 );
 const SECURITY_CONTEXT: Given = given(
     "securityContext",
@@ -166,6 +173,45 @@ const TTY: Given = given(
     &["ExecStart="],
 )
 .note("`vks launch --tty`; what is written to it goes to the journal");
+static RESTART_RULE: Table = Table {
+    name: "ContainerRestartRule",
+    about: "What follows some ends of a container; the first rule that fits decides.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "action",
+            Shape::Words(&["Restart", "RestartAllContainers"]),
+            "The container starts again, or all containers of the pod do, init containers first.",
+            &["RestartForceExitStatus=", "All="],
+        ),
+        given(
+            "exitCodes",
+            Shape::One(&RESTART_CODES),
+            "The ends that are meant.",
+            &["RestartForceExitStatus=", "Rules="],
+        ),
+    ],
+};
+
+static RESTART_CODES: Table = Table {
+    name: "ContainerRestartRuleOnExitCodes",
+    about: "Exit codes; a container that was killed has 128 and the signal's number.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "operator",
+            Shape::Words(&["In", "NotIn"]),
+            "The codes that are listed, or all others.",
+            &["RestartForceExitStatus="],
+        ),
+        given(
+            "values",
+            Shape::Ints,
+            "The codes, from 0 to 255.",
+            &["RestartForceExitStatus="],
+        ),
+    ],
+};
 
 pub static CONTAINER: Table = Table {
     name: "Container",
@@ -185,6 +231,7 @@ pub static CONTAINER: Table = Table {
         RESIZE,
         RESOURCES,
         RESTART,
+        RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
         STDIN,
@@ -215,6 +262,7 @@ pub static INIT_CONTAINER: Table = Table {
         RESIZE,
         RESOURCES,
         RESTART_INIT,
+        RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
         STDIN,

@@ -38,8 +38,16 @@ const CONTAINERS: &[(&str, &str)] = &[
         "restartPolicy: unknown value: write Always, OnFailure or Never",
     ),
     (
-        "terminationMessagePolicy: FallbackToLogsOnError",
-        "terminationMessagePolicy: unknown value: write File",
+        "terminationMessagePolicy: Files",
+        "terminationMessagePolicy: unknown value: write File or FallbackToLogsOnError",
+    ),
+    (
+        "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]",
+        "restartPolicyRules: needs a restartPolicy of the container's own, for when no rule fits: add it",
+    ),
+    (
+        "restartPolicyRules: [{action: Stop, exitCodes: {operator: In, values: [1]}}]",
+        "restartPolicyRules[0].action: unknown value: write Restart or RestartAllContainers",
     ),
     (
         "env: [{name: 1a}]",

@@ -33,6 +33,8 @@ fn container(name: &str) -> Container {
         resources: Resources::default(),
         mounts: vec![],
         restart_policy: None,
+        restart_rules: vec![],
+        message_from_log: false,
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
