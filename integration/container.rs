@@ -25,6 +25,8 @@ mod commands;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/events.rs"]
+mod events;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]

@@ -10,12 +10,17 @@ use std::collections::BTreeSet;
 const RULES: usize = 20;
 
 /// The rules; `policy` is the container's own.
-pub fn rules(container: &mut Fields<'_>, policy: Option<RestartPolicy>) -> Option<Vec<RestartRule>> {
+pub fn rules(
+    container: &mut Fields<'_>,
+    policy: Option<RestartPolicy>,
+) -> Option<Vec<RestartRule>> {
     let rules = container.optional("restartPolicyRules", |field| {
         let rules: Vec<_> = field.items()?.iter().map(rule).collect();
         let rules: Vec<RestartRule> = rules.into_iter().collect::<Option<_>>()?;
         if !rules.is_empty() && policy.is_none() {
-            field.problem("needs a restartPolicy of the container's own, for when no rule fits: add it");
+            field.problem(
+                "needs a restartPolicy of the container's own, for when no rule fits: add it",
+            );
             return None;
         }
         if rules.len() > RULES {
