@@ -21,12 +21,16 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/dns.rs"]
+mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
 #[path = "container/events.rs"]
 mod events;
+#[path = "container/escape.rs"]
+mod escape;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]
@@ -35,6 +39,8 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/identity.rs"]
+mod identity;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
 #[path = "container/lifecycle_rules.rs"]
@@ -49,12 +55,18 @@ mod manifests;
 mod order;
 #[path = "container/process.rs"]
 mod process;
+#[path = "container/profiles.rs"]
+mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/resources.rs"]
+mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
+#[path = "container/security.rs"]
+mod security;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]

@@ -55,6 +55,8 @@ pub struct ObservedUnit {
     pub digest: Option<Digest>,
     /// Digest of the text without what systemd does not read (comments, `X-` sections).
     pub loaded_digest: Option<Digest>,
+    /// The same without what can be changed while the unit runs.
+    pub fixed_digest: Option<Digest>,
     /// The `[X-kubernetes]` section of the file.
     pub identity: Option<Identity>,
     /// What systemd says of it.

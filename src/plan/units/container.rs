@@ -6,7 +6,7 @@ use super::super::{resources, security, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
-use crate::model::pod::{Container, ContainerRole, RestartPolicy};
+use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
@@ -46,8 +46,9 @@ impl Room<'_> {
         );
         file.push("Service", "Slice", self.names.slice().as_str());
         let confinement = security::confine(self.pod, spec, self.settings)?;
-        let change = self.identity_change(&confinement);
-        file.push("Service", "ExecStart", exec_start(spec, env, change)?);
+        let mut before = self.launch(spec, &confinement);
+        before.extend(self.identity_change(&confinement));
+        file.push("Service", "ExecStart", exec_start(spec, env, before)?);
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
         self.restarts(&mut file, role, &restarts);
@@ -55,7 +56,9 @@ impl Room<'_> {
         self.process(&mut file, spec, env);
         self.shut_in(&mut file, &confinement, spec, env);
         self.mounts(&mut file, spec);
-        for (key, value) in resources::settings(&spec.resources) {
+        self.join_names(&mut file, spec, &confinement)?;
+        self.devices(&mut file, spec);
+        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
             file.push("Service", key, value);
         }
         self.journal(&mut file, spec);
@@ -89,6 +92,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            resources: restarting(spec),
             ..spec.clone()
         };
         let pod = &self.pod.spec;
@@ -105,10 +109,15 @@ impl Room<'_> {
             pod.termination_grace,
         );
         let silent = pod.security.is_silent() && spec.security.is_silent();
-        if silent && confinement.profile == Profile::Trusted {
-            return spec_hash(&(alone, around, volumes));
+        let hash = match silent && confinement.profile == Profile::Trusted {
+            true => spec_hash(&(alone, around, volumes)),
+            false => spec_hash(&(alone, around, volumes, confinement)),
+        };
+        let devices = self.own_devices(spec);
+        match devices.is_empty() {
+            true => hash,
+            false => spec_hash(&(hash, devices)),
         }
-        spec_hash(&(alone, around, volumes, confinement))
     }
 
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
@@ -164,7 +173,10 @@ impl Room<'_> {
         let grace = self.pod.spec.termination_grace.as_secs().to_string();
         let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
         // Both end the container themselves when they fail: with its hook, and in the time that is its due.
-        let mut end = vec!["--grace", grace.as_str()];
+        let signal = spec.stop_signal.map(|signal| signal.to_string());
+        let mut stop = vec!["--grace", grace.as_str()];
+        stop.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
+        let mut end = stop.clone();
         if let Some(hook) = &pre_stop {
             end.extend(["--pre-stop", hook]);
         }
@@ -184,7 +196,10 @@ impl Room<'_> {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
         if let Some(hook) = &pre_stop {
-            push("ExecStop", &["hook", "pre-stop", "--grace", &grace, hook]);
+            push(
+                "ExecStop",
+                &[&["hook", "pre-stop"], &stop[..], &[hook]].concat(),
+            );
         }
         push("ExecStopPost", &["record", "%n"]);
     }
@@ -198,6 +213,9 @@ impl Room<'_> {
             grace
         };
         file.push("Service", "KillMode", "mixed");
+        if let Some(signal) = spec.stop_signal {
+            file.push("Service", "KillSignal", signal.to_string());
+        }
         file.push("Service", "OOMPolicy", "kill");
         file.push("Service", "TimeoutStartSec", "infinity");
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
@@ -208,6 +226,7 @@ impl Room<'_> {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
                 file.push("Service", "Environment", quoted(&format!("{name}={value}")));
@@ -306,6 +325,22 @@ fn pair(from: &str, to: &str) -> String {
             let bare = |side: &str| side.trim_matches('"').to_owned();
             format!("\"{}:{}\"", bare(&from), bare(&to))
         }
+    }
+}
+
+/// The requests and limits that a container is started anew for.
+fn restarting(spec: &Container) -> Resources {
+    let none = Resources::default();
+    let (own, resize) = (&spec.resources, spec.resize);
+    let (cpu, memory) = (
+        if resize.cpu { own } else { &none },
+        if resize.memory { own } else { &none },
+    );
+    Resources {
+        cpu_request: cpu.cpu_request,
+        cpu_limit: cpu.cpu_limit,
+        memory_request: memory.memory_request,
+        memory_limit: memory.memory_limit,
     }
 }
 

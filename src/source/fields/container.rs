@@ -1,6 +1,7 @@
 //! Containers.
 
 use super::env::{ENV_FROM, ENV_VAR};
+use super::identity::RESIZE_POLICY;
 use super::probe::{LIFECYCLE, PROBE};
 use super::security::SECURITY;
 use super::volume::MOUNT;
@@ -145,6 +146,33 @@ const RESTART_INIT: Given = given(
     &["Type=", "Restart=", "RemainAfterExit="],
 );
 
+const RESIZE: Given = told(
+    "resizePolicy",
+    Shape::Many(&RESIZE_POLICY),
+    "Which changes of resources restart the container.",
+    "a change without a restart is put in force by a call to systemd",
+);
+const STDIN: Given = given(
+    "stdin",
+    Shape::Bool,
+    "Standard input stays open; else it is at its end.",
+    &["ExecStart="],
+)
+.note("`vks launch --stdin`: what is written into a named pipe in /run/vks/pods/UID/stdin");
+const STDIN_ONCE: Given = given(
+    "stdinOnce",
+    Shape::Bool,
+    "Standard input ends with its first writer.",
+    &["ExecStart="],
+)
+.note("`vks launch --once`");
+const TTY: Given = given(
+    "tty",
+    Shape::Bool,
+    "Standard input and output are a terminal.",
+    &["ExecStart="],
+)
+.note("`vks launch --tty`; what is written to it goes to the journal");
 static RESTART_RULE: Table = Table {
     name: "ContainerRestartRule",
     about: "What follows some ends of a container; the first rule that fits decides.",
@@ -200,13 +228,17 @@ pub static CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART,
         RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -227,13 +259,17 @@ pub static INIT_CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART_INIT,
         RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -261,7 +297,7 @@ static PORT: Table = Table {
     ],
 };
 
-static RESOURCE_LIST: Table = Table {
+pub static RESOURCE_LIST: Table = Table {
     name: "ResourceRequirements",
     about: "What a container needs and may use.",
     rest: known::RESOURCES,
@@ -276,7 +312,7 @@ static RESOURCE_LIST: Table = Table {
             "requests",
             Shape::Amounts,
             "What it is sure to get, of `cpu` and `memory`; the limit when absent.",
-            &["CPUWeight=", "MemoryLow="],
+            &["CPUWeight=", "MemoryLow=", "MemoryMin=", "OOMScoreAdjust="],
         ),
     ],
 };

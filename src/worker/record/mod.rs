@@ -144,16 +144,7 @@ impl Book<'_> {
         }
         let finished = now();
         let mut last = last_run(unit, &invocation, &end);
-        let short = last
-            .started
-            .is_none_or(|started| finished.since(started) < LOG_KNOWN);
-        if short && let Err(error) = journald::catch_up() {
-            log::warn!(
-                "lines of container {} may be lost: {}",
-                self.name,
-                chain(&error)
-            );
-        }
+        self.catch_up(&last, finished);
         last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
@@ -209,6 +200,20 @@ impl Book<'_> {
             Err(error) => log::warn!("{}", chain(&error)),
         }
         Ok(After::Nothing)
+    }
+
+    /// Of a run that was short, journald may not know yet how many lines it may take.
+    fn catch_up(&self, last: &LastRun, finished: Timestamp) {
+        let short = last
+            .started
+            .is_none_or(|started| finished.since(started) < LOG_KNOWN);
+        if short && let Err(error) = journald::catch_up() {
+            log::warn!(
+                "lines of container {} may be lost: {}",
+                self.name,
+                chain(&error)
+            );
+        }
     }
 
     fn policy(&self) -> Result<RestartPolicy, RecordError> {
