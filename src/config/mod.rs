@@ -18,6 +18,7 @@ use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::NetworkSettings;
 use crate::model::security::Profile;
+pub use fragment::Swap;
 use fragment::{Fragment, Paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -39,6 +40,20 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `dns.servers`: the cluster's name servers (default none).
+    pub dns_servers: Vec<IpAddr>,
+    /// `dns.domain` (default `cluster.local`).
+    pub dns_domain: String,
+    /// `node.pids_limit`: processes and threads of a pod (default: no limit of the pod as a whole).
+    pub pids_limit: Option<u64>,
+    /// `node.swap` (default: no swap for pods).
+    pub swap: Swap,
+    /// CPUs of this host; `None` where nobody looked.
+    pub cpus: Option<u64>,
+    /// Memory and swap space of this host in bytes; `None` where nobody looked (as for `vks render`).
+    pub memory: Option<HostMemory>,
+    /// The major version of systemd here. Where nobody asked, the oldest one that gives everything: 257.
+    pub systemd: u32,
     /// `pods.profile`: for pods that name none (default strict).
     pub profile: Profile,
     /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
@@ -47,6 +62,15 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+}
+
+/// What the host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostMemory {
+    /// Bytes of memory.
+    pub total: u64,
+    /// Bytes of swap space.
+    pub swap: u64,
 }
 
 impl Default for Settings {
@@ -58,6 +82,13 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            dns_servers: Vec::new(),
+            dns_domain: "cluster.local".to_owned(),
+            pids_limit: None,
+            swap: Swap::default(),
+            cpus: None,
+            memory: None,
+            systemd: 257,
             profile: Profile::default(),
             seccomp: BTreeMap::new(),
             app_armor: false,
@@ -120,6 +151,7 @@ impl Settings {
             pods,
             paths,
             network,
+            dns,
         } = merged;
         let default = Self::default();
         Self {
@@ -129,6 +161,12 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
             network: network::settings(network),
+            dns_servers: dns.servers.unwrap_or_default(),
+            dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
+            pids_limit: node.pids_limit,
+            swap: node.swap.unwrap_or_default(),
+            cpus: detect::cpus(),
+            memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
             ..default
         }
@@ -163,8 +201,27 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         pods,
         paths,
         network,
+        dns,
     } = fragment;
     network::check(network)?;
+    if dns
+        .servers
+        .as_ref()
+        .is_some_and(|servers| servers.len() > 3)
+    {
+        let message = "has more than 3 servers, the most a resolver asks: remove some";
+        return Err(("dns.servers", message.to_owned()));
+    }
+    if let Some(domain) = &dns.domain {
+        let domain = domain.parse::<ObjectName>();
+        domain.map_err(|error| ("dns.domain", error.to_string()))?;
+    }
+    if node.pids_limit == Some(0) {
+        return Err((
+            "node.pids_limit",
+            "must be at least 1: remove it for no limit".to_owned(),
+        ));
+    }
     if let Some(name) = &node.name {
         let name = name.parse::<ObjectName>();
         name.map_err(|error| ("node.name", error.to_string()))?;

@@ -3,6 +3,8 @@
 //! ```text
 //! /var/lib/vks/                 state: survives a reboot, removed with the pod
 //!   manifests/                  what `vks apply` was given: the second source of pods
+//!   controllers/                what is remembered of Deployments, Jobs and their like, a file each
+//!   triggers/                   timers of CronJobs that have elapsed
 //!   pods/<uid>/                 0755, but what is secret is 0700 below it
 //!     volumes/<volume>/         emptyDir; config maps as ..data -> ..<digest>/ with a link for each key
 //!     secrets/<volume>/<key>    0700/0400: what the sandbox copies to tmpfs
@@ -18,6 +20,10 @@
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   network.json                what of the host was changed for the pods' network, and how it was before
+//!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
+//!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
+//!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
+//!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -74,6 +80,26 @@ impl Layout {
     /// A secret volume as containers see it.
     pub fn secret_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
         self.pod_run(uid).join("secrets").join(volume.as_str())
+    }
+
+    /// A file that stands for one of the same name in `/etc` of the pod's containers.
+    pub fn pod_etc(&self, uid: &PodUid, file: &str) -> PathBuf {
+        self.pod_run(uid).join("etc").join(file)
+    }
+
+    /// A namespace of the pod, by its name in `/proc/PID/ns`; the network has a place of its own.
+    pub fn pod_namespace(&self, uid: &PodUid, kind: &str) -> PathBuf {
+        self.pod_run(uid).join("ns").join(kind)
+    }
+
+    /// What `/dev/shm` is in the pod's containers.
+    pub fn pod_shm(&self, uid: &PodUid) -> PathBuf {
+        self.pod_run(uid).join("shm")
+    }
+
+    /// The named pipe to a container's standard input.
+    pub fn stdin(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("stdin").join(container.as_str())
     }
 
     /// The environment file of a container.
@@ -134,6 +160,16 @@ impl Layout {
     /// What was changed of the host for pods to have a network, and how it was before.
     pub fn host_before(&self) -> PathBuf {
         self.run.join("network.json")
+    }
+
+    /// Records of controllers.
+    pub fn controllers(&self) -> PathBuf {
+        self.state.join("controllers")
+    }
+
+    /// Where timers of CronJobs leave word.
+    pub fn triggers(&self) -> PathBuf {
+        self.state.join("triggers")
     }
 
     /// The lock of whoever changes things.

@@ -4,11 +4,14 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+pub mod controllers;
 pub mod diff;
 pub mod env;
 pub mod grace;
+pub mod in_place;
 mod life;
 pub mod network;
+pub mod resource_ref;
 pub mod resources;
 pub mod security;
 mod starts;

@@ -16,6 +16,8 @@
 mod container;
 mod env;
 mod find;
+mod identity;
+mod jobs;
 mod objects;
 mod pod;
 mod probe;
@@ -25,6 +27,7 @@ mod service;
 mod tests;
 mod volume;
 mod why;
+mod workloads;
 
 pub use find::{Found, Unknown, find};
 pub use objects::KINDS;

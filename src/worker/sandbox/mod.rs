@@ -6,6 +6,7 @@
 
 mod host_path;
 mod mount_points;
+mod names;
 mod network;
 mod once;
 mod ownership;
@@ -18,6 +19,7 @@ use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
+use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
@@ -68,6 +70,8 @@ enum SandboxError {
     Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Names(#[from] names::NamesError),
 }
 
 /// Runs the verb.
@@ -87,7 +91,17 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Verb::Down => down(&layout, uid),
     };
     for error in &errors {
-        log::error!("{}", chain(error));
+        let reason = match (own.0, error) {
+            (Verb::Down, _) => "FailedKillPod",
+            (
+                _,
+                SandboxError::HostPath(_)
+                | SandboxError::NoSecret(_)
+                | SandboxError::MountPoints(_),
+            ) => "FailedMount",
+            _ => "FailedCreatePodSandBox",
+        };
+        log::warn!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason; "{}", chain(error));
     }
     match errors.first() {
         None => ExitCode::SUCCESS,
@@ -132,6 +146,12 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
             settings::sysctls(&layout.network_namespace(uid), &setup.sysctls)?;
         }
     }
+    if !setup.names.is_default() {
+        names::make(layout, uid, &setup.names)?;
+    }
+    if !setup.inputs.is_empty() {
+        names::inputs(layout, uid, &setup.inputs)?;
+    }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
     }
@@ -155,6 +175,11 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
 fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     let mount_points = mount_points::release(layout, uid).into_iter();
     let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    errors.extend(
+        names::release(layout, uid)
+            .into_iter()
+            .map(SandboxError::from),
+    );
     errors.extend(remove_secrets(layout, uid).err());
     let network = namespace::remove_network(&layout.network_namespace(uid));
     errors.extend(network.err().map(SandboxError::from));
