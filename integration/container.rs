@@ -31,6 +31,8 @@ mod edits;
 mod environment;
 #[path = "container/escape.rs"]
 mod escape;
+#[path = "container/events.rs"]
+mod events;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]

@@ -4,6 +4,7 @@
 
 mod containers;
 mod environment;
+mod events;
 mod fields;
 mod pod;
 mod volumes;
@@ -17,6 +18,7 @@ use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView};
 use crate::model::desired::Problem;
 use crate::model::time::Timestamp;
+use crate::observe::events::Event;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -62,7 +64,21 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     }
     let target = Target::parse_pods(&args.objects)?;
     let view = Host::open(&context.settings).await?.view(&filter).await?;
+    let all = super::events::since(
+        super::events::HOUR,
+        filter.namespace.clone(),
+        match &target.names[..] {
+            [name] => Some(name.clone()),
+            _ => None,
+        },
+    );
+    // A description without them is better than none.
+    let events = all.await.unwrap_or_else(|error| {
+        context.tell(format_args!("events cannot be read: {error}"));
+        Vec::new()
+    });
     let scene = Scene {
+        events: &events,
         node: context.settings.node_name.clone(),
         zone: TimeZone::system(),
         problems: &view.problems,
@@ -96,6 +112,7 @@ struct Scene<'a> {
     node: String,
     zone: TimeZone,
     problems: &'a [Problem],
+    events: &'a [Event],
 }
 
 impl Scene<'_> {
@@ -121,6 +138,7 @@ fn describe(pod: &PodView, scene: &Scene) -> String {
     volumes::section(&mut text, pod);
     fields::section(&mut text, pod);
     pod::units(&mut text, pod);
+    events::section(&mut text, pod, scene);
     align(&text.0)
 }
 
@@ -146,7 +164,7 @@ impl Text {
 }
 
 /// A value may hold line breaks and control characters: they must neither begin a line nor reach the terminal.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
