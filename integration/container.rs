@@ -21,6 +21,8 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/crun.rs"]
+mod crun;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
