@@ -23,6 +23,8 @@ mod chaos;
 mod commands;
 #[path = "container/crun.rs"]
 mod crun;
+#[path = "container/dns.rs"]
+mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
@@ -37,8 +39,12 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/identity.rs"]
+mod identity;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
+#[path = "container/lifecycle_rules.rs"]
+mod lifecycle_rules;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]
@@ -53,6 +59,8 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/resources.rs"]
+mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
 #[path = "container/secrecy.rs"]

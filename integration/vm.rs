@@ -65,6 +65,12 @@ fn resources() {
     run("resources.sh", 1);
 }
 
+/// Protections, swap, numbers of processes, devices, and limits that change in place.
+#[test]
+fn resize() {
+    run("resize.sh", 1);
+}
+
 /// A reboot with the agent masked, then one in which the plug is pulled.
 #[test]
 fn boots() {

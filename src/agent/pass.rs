@@ -28,20 +28,21 @@ pub struct Parts {
 }
 
 /// Refuses a systemd that would not keep what pods ask for.
-pub async fn check_version(systemd: &Systemd) -> Result<(), AgentError> {
+/// Gives the version of one that would.
+pub async fn check_version(systemd: &Systemd) -> Result<u32, AgentError> {
     let found = systemd.version().await.map_err(AgentError::Systemd)?;
     match found < OLDEST_SYSTEMD {
         true => Err(AgentError::OldSystemd {
             found,
             needed: OLDEST_SYSTEMD,
         }),
-        false => Ok(()),
+        false => Ok(found),
     }
 }
 
 /// Checks systemd's version and reads everything. Changes nothing.
-pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
-    check_version(&systemd).await?;
+pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
+    settings.systemd = check_version(&systemd).await?;
     let directories = settings.manifest_dirs();
     let load = move || {
         let mut sources = Directories::new(directories);

@@ -260,7 +260,10 @@ impl Agent {
             {
                 log::warn!("directories in vks.toml have changed: restart vks.service to use them");
             }
-            Ok(settings) => self.parts.state.settings = settings,
+            Ok(mut settings) => {
+                settings.systemd = self.parts.state.settings.systemd;
+                self.parts.state.settings = settings;
+            }
             Err(error) => {
                 log::error!(
                     "{}; the settings in force are kept",

@@ -1,5 +1,6 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod drop_ins;
 pub mod files;
 pub mod journald;
 pub mod last_run;
@@ -8,6 +9,7 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod payload;
+pub mod pinned;
 pub mod process;
 pub mod signals;
 pub mod systemd;

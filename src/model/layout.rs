@@ -16,6 +16,10 @@
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
+//!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
+//!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
+//!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
+//!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -72,6 +76,26 @@ impl Layout {
     /// A secret volume as containers see it.
     pub fn secret_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
         self.pod_run(uid).join("secrets").join(volume.as_str())
+    }
+
+    /// A file that stands for one of the same name in `/etc` of the pod's containers.
+    pub fn pod_etc(&self, uid: &PodUid, file: &str) -> PathBuf {
+        self.pod_run(uid).join("etc").join(file)
+    }
+
+    /// A namespace of the pod, by its name in `/proc/PID/ns`; the network has a place of its own.
+    pub fn pod_namespace(&self, uid: &PodUid, kind: &str) -> PathBuf {
+        self.pod_run(uid).join("ns").join(kind)
+    }
+
+    /// What `/dev/shm` is in the pod's containers.
+    pub fn pod_shm(&self, uid: &PodUid) -> PathBuf {
+        self.pod_run(uid).join("shm")
+    }
+
+    /// The named pipe to a container's standard input.
+    pub fn stdin(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("stdin").join(container.as_str())
     }
 
     /// The environment file of a container.

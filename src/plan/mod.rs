@@ -7,7 +7,9 @@
 pub mod diff;
 pub mod env;
 pub mod grace;
+pub mod in_place;
 mod life;
+pub mod resource_ref;
 pub mod resources;
 pub mod security;
 mod starts;

@@ -106,7 +106,7 @@ pub fn container_payloads(
 pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
-        once: pod.spec.restart_policy == RestartPolicy::Never,
+        once: runs_once(pod),
         ..Setup::default()
     };
     for volume in &pod.spec.volumes {
@@ -155,6 +155,15 @@ fn fs_group(pod: &Pod, layout: &Layout, uid: &PodUid) -> Option<FsGroup> {
         }
     }
     (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
+}
+
+/// Whether nothing of a pod may run a second time.
+fn runs_once(pod: &Pod) -> bool {
+    let never = |container: &Container| {
+        container.restart_rules.is_empty()
+            && container.restart_policy.unwrap_or(RestartPolicy::Never) == RestartPolicy::Never
+    };
+    pod.spec.restart_policy == RestartPolicy::Never && pod.spec.containers.iter().all(never)
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.

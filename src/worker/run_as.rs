@@ -81,7 +81,9 @@ fn run(args: &[OsString]) -> AsError {
     }
     let mut command = Command::new(program);
     command.args(arguments);
-    if std::env::var_os("HOME").is_none_or(|home| home == "/root" && wanted.user != Some(0)) {
+    if std::env::var_os("HOME")
+        .is_none_or(|home| home == "/root" && wanted.user.is_some_and(|user| user != 0))
+    {
         let home = entry.map_or_else(|| "/".into(), |user| user.dir);
         command.env("HOME", home);
     }

@@ -54,7 +54,7 @@ impl Host {
 
     /// Refuses a host that pods cannot run on, before anything is written.
     pub async fn check(&self) -> Result<(), AgentError> {
-        check_version(&self.systemd).await
+        check_version(&self.systemd).await.map(drop)
     }
 
     /// What the host has now, and what manifests want of it.

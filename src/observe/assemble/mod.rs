@@ -98,6 +98,7 @@ fn add_units(
         let observed = ObservedUnit {
             digest: Some(unit.digest),
             loaded_digest: unit.loaded_digest,
+            fixed_digest: unit.fixed_digest,
             identity: Some(identity),
             state: states.remove(&unit.name).unwrap_or_default(),
         };
@@ -110,6 +111,7 @@ fn add_units(
             let observed = ObservedUnit {
                 digest: None,
                 loaded_digest: None,
+                fixed_digest: None,
                 identity: None,
                 state,
             };

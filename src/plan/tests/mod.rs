@@ -14,9 +14,10 @@ use std::time::Duration;
 
 mod blocked;
 mod properties;
+mod resize;
 mod secrets;
 
-fn container(name: &str) -> Container {
+pub fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
@@ -29,11 +30,16 @@ fn container(name: &str) -> Container {
         resources: Resources::default(),
         mounts: vec![],
         restart_policy: None,
+        restart_rules: vec![],
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
         termination_message_path: Some("/dev/termination-log".into()),
+        message_from_log: false,
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
         security: Default::default(),
     }
 }
@@ -45,7 +51,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-pub(super) fn pod(name: &str) -> Pod {
+pub fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),
@@ -65,6 +71,10 @@ pub(super) fn pod(name: &str) -> Pod {
             run_as: RunAs::default(),
             security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),

@@ -2,13 +2,17 @@
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
 //! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`helpers`]
-//! (probes and deadline).
+//! (probes and deadline). What several need: [`names`], [`devices`], [`version`].
 
 mod container;
+mod devices;
 mod helpers;
+mod names;
 mod pod;
+mod restart;
 mod sandbox;
 mod security;
+mod version;
 
 use super::env::{self, Context};
 use super::volumes;
@@ -18,6 +22,7 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
 use crate::model::pod::{ContainerRole, Pod};
+use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
@@ -59,6 +64,8 @@ struct Room<'a> {
     containers: BTreeMap<ContainerName, UnitName>,
     /// The pod has a sandbox unit.
     sandboxed: bool,
+    /// What the pod is called and does not share.
+    pod_names: PodNames,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
@@ -80,17 +87,7 @@ pub fn render(
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let names = PodUnits::new(&pod.key);
-    let containers = names.containers(&pod.spec);
-    let sandboxed = !pod.spec.host_network || !pod.spec.volumes.is_empty();
-    let room = Room {
-        pod,
-        uid,
-        settings,
-        names,
-        containers,
-        sandboxed,
-    };
+    let room = Room::new(pod, uid, settings)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
         units: room.pod_units(),
@@ -130,7 +127,26 @@ pub fn render(
     Ok(rendered)
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    fn new(pod: &'a Pod, uid: &'a PodUid, settings: &'a Settings) -> Result<Self, Blocked> {
+        let names = PodUnits::new(&pod.key);
+        let pod_names = names::of_pod(pod, settings)?;
+        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let sandboxed = !pod.spec.host_network
+            || !pod.spec.volumes.is_empty()
+            || !pod_names.is_default()
+            || pod.spec.all_containers().any(input);
+        Ok(Self {
+            pod,
+            uid,
+            settings,
+            containers: names.containers(&pod.spec),
+            names,
+            sandboxed,
+            pod_names,
+        })
+    }
+
     /// The units beside the containers, all but the target, which wants the others.
     fn pod_units(&self) -> BTreeMap<UnitName, WantedUnit> {
         let mut units = BTreeMap::new();

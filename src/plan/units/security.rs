@@ -64,7 +64,7 @@ const CALLS_OF: [(&str, &str); 17] = [
 impl Room<'_> {
     /// The words before the program that make it another user.
     pub(super) fn identity_change(&self, confinement: &Confinement) -> Vec<String> {
-        if !confinement.changes_identity() {
+        if !confinement.starts_by_as() {
             return Vec::new();
         }
         let number =
@@ -169,7 +169,12 @@ impl Room<'_> {
             put("PrivateTmp", "yes");
             put("TemporaryFileSystem", "/run");
         }
+        let own_resolver = self.pod_names.resolver.is_some();
         for path in OF_RUN {
+            // What a link in place of the pod's own file may lead to.
+            if own_resolver && path.ends_with("resolv.conf") {
+                continue;
+            }
             put("BindReadOnlyPaths", &format!("-{path}"));
         }
         let program = spec.command.first().map(String::as_str);
@@ -195,11 +200,15 @@ impl Room<'_> {
 
 fn capabilities(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     let wanted = confinement.capabilities;
-    let needed = match confinement.changes_identity() {
+    let needed = match confinement.starts_by_as() {
         true => Capabilities::of(&TO_CHANGE),
         false => Capabilities::NONE,
     };
-    let set = wanted.and(needed);
+    let joining = match confinement.joins_host_name {
+        true => Capabilities::of(&["SYS_ADMIN"]),
+        false => Capabilities::NONE,
+    };
+    let set = wanted.and(needed).and(joining);
     if set != Capabilities::ALL {
         put("CapabilityBoundingSet", &set.to_string());
     }
@@ -213,7 +222,11 @@ fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     if strict || confinement.calls == Calls::Usual {
         put("LockPersonality", "yes");
         if !confinement.capabilities.has("SYS_ADMIN") {
-            put("RestrictNamespaces", "yes");
+            let kinds = match confinement.joins_host_name {
+                true => "uts",
+                false => "yes",
+            };
+            put("RestrictNamespaces", kinds);
         }
     }
     match &confinement.calls {
@@ -235,7 +248,7 @@ fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
                 .filter(|(name, _)| confinement.capabilities.has(name))
                 .map(|(_, calls)| *calls)
                 .collect();
-            if strict && confinement.changes_identity() {
+            if strict && confinement.starts_by_as() {
                 more.push("@setuid capset");
             }
             more.sort_unstable();

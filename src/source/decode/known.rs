@@ -80,15 +80,9 @@ pub const TEMPLATE_META: &Rules = &[
 /// `PodSpec`.
 pub const POD_SPEC: &Rules = &[
     ("affinity", Unset("a host has one place to run a pod")),
-    ("dnsConfig", NO),
     ("enableServiceLinks", Noted(Bool)),
     ("ephemeralContainers", NO),
     ("evictionInterceptors", NO),
-    ("hostAliases", NO),
-    ("hostIPC", NO),
-    ("hostPID", NO),
-    ("hostname", NO),
-    ("hostnameOverride", NO),
     ("imagePullSecrets", Noted(List)),
     ("nodeName", Noted(Text)),
     ("nodeSelector", Unset("a host has one place to run a pod")),
@@ -98,14 +92,10 @@ pub const POD_SPEC: &Rules = &[
     ("priorityClassName", NO),
     ("readinessGates", NO),
     ("resourceClaims", NO),
-    ("resources", Unset("or move it to the containers")),
     ("runtimeClassName", NO),
     ("schedulerName", Noted(Text)),
     ("schedulingGates", NO),
     ("schedulingGroup", NO),
-    ("setHostnameAsFQDN", NO),
-    ("shareProcessNamespace", NO),
-    ("subdomain", NO),
     ("tolerations", Noted(List)),
     ("topologySpreadConstraints", NO),
     ("workloadRef", NO),
@@ -117,12 +107,7 @@ pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux o
 /// `Container`.
 pub const CONTAINER: &Rules = &[
     ("imagePullPolicy", Noted(Text)),
-    ("resizePolicy", NO),
-    ("restartPolicyRules", NO),
-    ("stdin", NO),
-    ("stdinOnce", NO),
     ("targetContainerName", NO),
-    ("tty", NO),
     ("volumeDevices", NO),
 ];
 
@@ -136,10 +121,10 @@ pub const RESOURCES: &Rules = &[("claims", NO)];
 pub const PORT: &Rules = &[("hostIP", NO)];
 
 /// `EnvVarSource`.
-pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("")), ("resourceFieldRef", Later(""))];
+pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
 
 /// `Lifecycle`.
-pub const LIFECYCLE: &Rules = &[("stopSignal", NO)];
+pub const LIFECYCLE: &Rules = NONE;
 
 /// `LifecycleHandler`.
 pub const HOOK: &Rules = &[("tcpSocket", Later("it has no effect in Kubernetes either"))];

@@ -15,9 +15,14 @@ mod env;
 mod field;
 pub(in crate::source) mod known;
 mod meta;
+mod naming;
 mod pod;
 mod probe;
+mod process;
 mod report;
+mod resource_ref;
+mod resources;
+mod restart;
 mod security;
 mod volume;
 

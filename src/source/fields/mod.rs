@@ -16,6 +16,7 @@
 mod container;
 mod env;
 mod find;
+mod identity;
 mod objects;
 mod pod;
 mod probe;

@@ -2,6 +2,7 @@ mod right;
 mod security;
 mod wrong;
 mod wrong_containers;
+mod wrong_identity;
 
 use super::*;
 use std::path::Path;

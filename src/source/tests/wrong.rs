@@ -96,12 +96,8 @@ fn in_spec(line: &str) -> String {
 
 const SPECS: &[(&str, &str)] = &[
     (
-        "hostPID: true",
-        "hostPID: vks does not implement this field yet: remove it",
-    ),
-    (
-        "hostname: x",
-        "hostname: vks does not implement this field yet: remove it",
+        "runtimeClassName: x",
+        "runtimeClassName: vks does not implement this field yet: remove it",
     ),
     (
         "nodeSelector: {a: b}",
@@ -114,10 +110,6 @@ const SPECS: &[(&str, &str)] = &[
     (
         "hostNetwork: yes",
         "hostNetwork: expected true or false, found a string",
-    ),
-    (
-        "dnsPolicy: None",
-        "dnsPolicy: unknown value: write Default, ClusterFirst or ClusterFirstWithHostNet",
     ),
     (
         "automountServiceAccountToken: true",

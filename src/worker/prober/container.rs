@@ -220,7 +220,8 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
         }
     }
     let grace = probe.termination_grace.unwrap_or(probed.grace);
-    if let Err(error) = ending::end(run.pid, probed.pre_stop.as_ref(), grace).await {
+    let (hook, signal) = (probed.pre_stop.as_ref(), probed.stop_signal);
+    if let Err(error) = ending::end(run.pid, hook, signal, grace).await {
         log::error!("Container {}: {}", probed.name, chain(&error));
     }
     // The signal of its end comes next.

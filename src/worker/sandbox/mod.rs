@@ -6,6 +6,7 @@
 
 mod host_path;
 mod mount_points;
+mod names;
 mod once;
 mod ownership;
 mod settings;
@@ -65,6 +66,8 @@ enum SandboxError {
     Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Names(#[from] names::NamesError),
 }
 
 /// Runs the verb.
@@ -130,6 +133,12 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
             settings::sysctls(&path, &setup.sysctls)?;
         }
     }
+    if !setup.names.is_default() {
+        names::make(layout, uid, &setup.names)?;
+    }
+    if !setup.inputs.is_empty() {
+        names::inputs(layout, uid, &setup.inputs)?;
+    }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
     }
@@ -153,6 +162,11 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
 fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     let mount_points = mount_points::release(layout, uid).into_iter();
     let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    errors.extend(
+        names::release(layout, uid)
+            .into_iter()
+            .map(SandboxError::from),
+    );
     errors.extend(remove_secrets(layout, uid).err());
     let network = namespace::remove_network(&layout.network_namespace(uid));
     errors.extend(network.err().map(SandboxError::from));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::host::namespace::tests::in_private_mounts;
-use crate::model::sandbox::{HostPath, MountPoint};
+use crate::model::sandbox::{HostPath, Hosts, MountPoint, PodNames, Resolver};
 use crate::model::volume::HostPathKind;
 use std::path::Path;
 
@@ -39,6 +39,12 @@ fn up_makes_everything_and_down_takes_it_away() {
                 path: text("target/file"),
                 like: Some(text("made/file")),
             }],
+            names: PodNames {
+                hostname: Some("web".to_owned()),
+                ipc: true,
+                hosts: Some(Hosts::default()),
+                resolver: Some(Resolver::default()),
+            },
             ..Setup::default()
         };
         put(&root.join("made/x"), "");
@@ -49,6 +55,13 @@ fn up_makes_everything_and_down_takes_it_away() {
         assert_eq!(std::fs::read(secret).unwrap(), b"geheim");
         assert!(mounts::is_namespace(&layout.network_namespace(&uid)).unwrap());
         assert!(root.join("target/file").is_file());
+        for kind in ["uts", "ipc"] {
+            let path = layout.pod_namespace(&uid, kind);
+            assert!(mounts::is_namespace(&path).unwrap(), "{kind}");
+        }
+        assert!(mounts::is_tmpfs(&layout.pod_shm(&uid)).unwrap());
+        let name = std::fs::read(layout.pod_etc(&uid, "hostname")).unwrap();
+        assert_eq!(name, b"web\n");
 
         for _ in 0..2 {
             let errors = down(&layout, &uid);

@@ -33,11 +33,16 @@ fn container(name: &str) -> Container {
         resources: Resources::default(),
         mounts: vec![],
         restart_policy: None,
+        restart_rules: vec![],
+        message_from_log: false,
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
         termination_message_path: None,
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
         security: Default::default(),
     }
 }
@@ -93,6 +98,10 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             run_as: RunAs::default(),
             security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
         manifest: "{}".into(),
@@ -135,6 +144,7 @@ impl Host {
         let unit = ObservedUnit {
             digest: None,
             loaded_digest: None,
+            fixed_digest: None,
             identity: Some(Identity {
                 pod: self.pod.key.clone(),
                 uid: self.observed.uid.clone(),
