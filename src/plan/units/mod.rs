@@ -155,7 +155,7 @@ impl<'a> Room<'a> {
         settings: &'a Settings,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, settings)?;
+        let pod_names = names::of_pod(pod, addresses, settings)?;
         let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
