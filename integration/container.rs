@@ -23,6 +23,8 @@ mod chaos;
 mod commands;
 #[path = "container/cronjobs.rs"]
 mod cronjobs;
+#[path = "container/crun.rs"]
+mod crun;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -31,6 +33,8 @@ mod edits;
 mod environment;
 #[path = "container/escape.rs"]
 mod escape;
+#[path = "container/events.rs"]
+mod events;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]

@@ -8,6 +8,9 @@ use crate::model::name::UnitName;
 
 /// Have the agent look at a CronJob whose time has come; without an agent, do it here
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vks due vks-default-backup-cron.service")]
 pub struct Args {
     /// The unit that calls
     pub unit: UnitName,

@@ -43,6 +43,9 @@ pub enum CliError {
     /// No event loop.
     #[error("start the event loop")]
     Runtime(#[source] io::Error),
+    /// Events could not be read.
+    #[error(transparent)]
+    Events(#[from] super::events::read::EventsError),
     /// `logs` failed.
     #[error(transparent)]
     Logs(#[from] super::logs::LogsError),

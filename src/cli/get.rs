@@ -40,7 +40,7 @@ Examples:
 
 What is wrong with manifests is said on standard error; what runs from them is kept, and the exit status is 0.")]
 pub struct Args {
-    /// A kind (pods, deployments, jobs), a kind and names (pod web db), or kind/name (pod/web)
+    /// A kind (pods, deployments, jobs, events), a kind and names (pod web db), or kind/name (pod/web)
     #[arg(value_name = "KIND[/NAME]", required = true)]
     objects: Vec<String>,
     /// Instead of the usual table
@@ -84,6 +84,15 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    if let [kind] = &args.objects[..]
+        && ["event", "events", "ev"].contains(&kind.as_str())
+    {
+        if args.output.is_some() || args.selector.is_some() || args.watch || args.watch_only {
+            let usage = "events are a table only: leave out -o, -l and -w, or see journalctl(1)";
+            return Err(CliError::Usage(usage.to_owned()));
+        }
+        return super::events::list(args.all_namespaces, !args.no_headers, context).await;
+    }
     if let Some(kinds) = kinds(&args.objects) {
         return several(args, &kinds, context).await;
     }

@@ -17,6 +17,7 @@ pub mod describe;
 pub mod due;
 pub mod duration;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod get;
@@ -137,6 +138,7 @@ enum OnHost {
     Scale(scale::Args),
     Get(get::Args),
     Describe(describe::Args),
+    Events(events::Args),
     Logs(logs::Args),
     Exec(exec::Args),
     Top(top::Args),
@@ -183,6 +185,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,
+        OnHost::Events(args) => events::run(&args, context).await,
         OnHost::Logs(args) => logs::run(&args, context).await,
         OnHost::Exec(args) => exec::run(&args, context).await,
         OnHost::Top(args) => top::run(&args, context).await,

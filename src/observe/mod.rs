@@ -10,6 +10,7 @@
 
 mod assemble;
 mod disk;
+pub mod events;
 pub mod status;
 
 use crate::host::files::FileError;

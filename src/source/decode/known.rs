@@ -187,8 +187,4 @@ pub const CLAIM_TEMPLATE: &Rules = &[
 ];
 
 /// `JobSpec`.
-pub const JOB: &Rules = &[
-    ("manualSelector", Noted(Bool)),
-    ("scheduling", NO),
-    ("selector", Noted(Table)),
-];
+pub const JOB: &Rules = &[("manualSelector", Noted(Bool)), ("selector", Noted(Table))];

@@ -149,7 +149,7 @@ const OBJECTS: &[(&str, &[&str])] = &[
     (
         "kind: Service\nmetadata: {name: a}",
         &[
-            "1: kind: kind \"Service\" is not supported yet: remove the object; vks takes Pod, Deployment, ConfigMap, Secret and List",
+            "1: kind: kind \"Service\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret and List",
         ],
     ),
     (

@@ -113,7 +113,7 @@ pub(super) fn template(field: &Field<'_>, claims: &[String]) -> Option<(Template
     ))
 }
 
-/// A spec whose volumes have these, each on a claim, in place of others of their names.
+/// A spec whose volumes have these, in place of others of their names.
 fn with_volumes(spec: &Node, claims: &[String]) -> Node {
     let mut spec = spec.clone();
     let line = spec.line;
@@ -141,8 +141,8 @@ fn with_volumes(spec: &Node, claims: &[String]) -> Node {
         };
         volumes.retain(|volume| name(volume).is_none_or(|name| !claims.contains(&name)));
         volumes.extend(claims.iter().map(|claim| {
-            let source = Value::Map(vec![entry("claimName", text(claim))]);
-            let source = entry("persistentVolumeClaim", node(source));
+            // What a claim is, is for the pods: here it stands for some volume of that name.
+            let source = entry("emptyDir", node(Value::Map(Vec::new())));
             node(Value::Map(vec![entry("name", text(claim)), source]))
         }));
     }
