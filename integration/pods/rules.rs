@@ -54,6 +54,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("SleepAction", &["seconds"]),
     ("Sysctl", &["name", "value"]),
     ("HostAlias", &["ip", "hostnames"]),
+    ("ContainerRestartRule", &["action", "exitCodes"]),
+    ("ContainerRestartRuleOnExitCodes", &["operator", "values"]),
     ("PodDNSConfigOption", &["name"]),
     ("ContainerResizePolicy", &["resourceName", "restartPolicy"]),
     ("ResourceFieldSelector", &["resource"]),

@@ -251,7 +251,7 @@ fn update(field: &Field<'_>) -> Option<(Option<u32>, Share)> {
 fn claim(field: &Field<'_>) -> Option<String> {
     let mut f = field.fields(known::CLAIM_TEMPLATE)?;
     let name = f.require("metadata").and_then(|meta| {
-        let mut f = meta.fields(known::META)?;
+        let mut f = meta.fields(known::CLAIM_META)?;
         let _ = (f.take("labels"), f.take("annotations"));
         let name = f.require("name").and_then(|x| x.parse::<ObjectName>());
         f.finish();
