@@ -276,6 +276,9 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
     if let Some(policies) = container["resizePolicy"].as_array_mut() {
         policies.retain(|policy| seen.insert(policy["resourceName"].to_string()));
     }
+    if !container["restartPolicyRules"].is_null() && container["restartPolicy"].is_null() {
+        container["restartPolicy"] = "Never".into();
+    }
     told(container, number);
     checks(container, grace);
     resources(&mut container["resources"]);

@@ -60,22 +60,6 @@ pub const META: &Rules = &[
     ("selfLink", Noted(Text)),
 ];
 
-/// `ObjectMeta` of a claim that each pod of a StatefulSet has for itself: only its name counts.
-pub const CLAIM_META: &Rules = &[
-    ("creationTimestamp", Noted(Text)),
-    ("finalizers", NO),
-    ("deletionGracePeriodSeconds", NO),
-    ("deletionTimestamp", NO),
-    ("generateName", NO),
-    ("generation", NO),
-    ("managedFields", NO),
-    ("namespace", NO),
-    ("ownerReferences", NO),
-    ("resourceVersion", NO),
-    ("selfLink", NO),
-    ("uid", NO),
-];
-
 /// `ObjectMeta` of a pod template: name and namespace have no meaning there.
 pub const TEMPLATE_META: &Rules = &[
     ("creationTimestamp", Noted(Text)),

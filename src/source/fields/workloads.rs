@@ -1,6 +1,6 @@
 //! Deployments, StatefulSets and DaemonSets.
 
-use super::objects::{KIND, NAMED, SELECTOR, TEMPLATE, VERSION};
+use super::objects::{KIND, NAMED, OBJECT_META, SELECTOR, TEMPLATE, VERSION};
 use super::{Given, Shape, Table, given, told};
 use crate::source::decode::known;
 
@@ -329,24 +329,8 @@ static CLAIM: Table = Table {
     rest: known::CLAIM_TEMPLATE,
     given: &[given(
         "metadata",
-        Shape::One(&CLAIM_META),
+        Shape::One(&OBJECT_META),
         "The name of the volume.",
         &[],
     )],
-};
-
-static CLAIM_META: Table = Table {
-    name: "ObjectMeta",
-    about: "What the claim is called.",
-    rest: known::CLAIM_META,
-    given: &[
-        told("annotations", Shape::Map, "Notes on the claim.", ""),
-        told("labels", Shape::Map, "Labels of the claim.", ""),
-        given(
-            "name",
-            Shape::Text,
-            "The name of the volume in the pods.",
-            &[],
-        ),
-    ],
 };
