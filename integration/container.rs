@@ -23,6 +23,8 @@ mod chaos;
 mod commands;
 #[path = "container/cronjobs.rs"]
 mod cronjobs;
+#[path = "container/crun.rs"]
+mod crun;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
