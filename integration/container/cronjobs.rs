@@ -33,7 +33,7 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
         let more = json!({ "successfulJobsHistoryLimit": 2 });
         space.apply_ok("c", &[cron_job(&space, "c", &script, &more)]);
         let timer = "vks-cron-c-cron.timer";
-        assert_eq!(host.property(timer, "ActiveState"), "active");
+        host.wait(&format!("systemctl is-active {timer}"));
         space.wait_lines("log", 1);
         // The timer's service makes the Job where no agent does.
         host.ok("systemctl stop vks.service");
