@@ -38,6 +38,7 @@ pub fn values(table: &str, given: &Given) -> Vec<Value> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[rustfmt::skip]
 fn own(table: &str, field: &str) -> Option<Value> {
     let values = match (table, field) {

@@ -163,6 +163,18 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
+        self.follow_up(unit, &end, &last, finished)
+    }
+
+    /// What follows the end: a mark, acts on other containers, a back-off that begins anew.
+    fn follow_up(
+        &self,
+        unit: &UnitName,
+        end: &End,
+        last: &LastRun,
+        finished: Timestamp,
+    ) -> Result<After, RecordError> {
+        let failed = |source| RecordError::File(self.name.clone(), source);
         let restarts = self.restarts()?;
         let others = if end.is_final(self.role, &restarts, last.asked) {
             self.mark_done().map_err(failed)?;

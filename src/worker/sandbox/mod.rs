@@ -18,6 +18,7 @@ use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
+use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
@@ -87,7 +88,17 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Verb::Down => down(&layout, uid),
     };
     for error in &errors {
-        log::error!("{}", chain(error));
+        let reason = match (own.0, error) {
+            (Verb::Down, _) => "FailedKillPod",
+            (
+                _,
+                SandboxError::HostPath(_)
+                | SandboxError::NoSecret(_)
+                | SandboxError::MountPoints(_),
+            ) => "FailedMount",
+            _ => "FailedCreatePodSandBox",
+        };
+        log::warn!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason; "{}", chain(error));
     }
     match errors.first() {
         None => ExitCode::SUCCESS,
