@@ -27,10 +27,10 @@ mod dns;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
-#[path = "container/events.rs"]
-mod events;
 #[path = "container/escape.rs"]
 mod escape;
+#[path = "container/events.rs"]
+mod events;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]

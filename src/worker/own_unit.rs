@@ -103,6 +103,13 @@ impl OwnUnit {
         self.file.value(SECTION, key).map(from_one_line)
     }
 
+    /// `TimeoutStopSec=`, as planning writes it: how long `ExecStop=`, the end, and `ExecStopPost=` may each take.
+    pub fn stop_timeout(&self) -> Option<std::time::Duration> {
+        let seconds = self.file.value("Service", "TimeoutStopSec")?;
+        let seconds = seconds.strip_suffix('s')?.parse().ok()?;
+        Some(std::time::Duration::from_secs(seconds))
+    }
+
     /// A key of `[X-kubernetes]` that holds JSON.
     pub fn json<T: serde::de::DeserializeOwned>(
         &self,

@@ -14,6 +14,7 @@ use export::Malformed;
 use std::ffi::OsString;
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -165,9 +166,13 @@ impl Reader {
     }
 }
 
+/// How long journald may take to read what was printed: some 20,000 lines in a second on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Returns when journald has read what was printed before. Where it cannot be asked, so be it.
 pub async fn sync() {
-    let _ = tokio::task::spawn_blocking(crate::host::journald::catch_up).await;
+    let wait = || crate::host::journald::catch_up(PATIENCE);
+    let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 #[cfg(test)]
