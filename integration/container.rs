@@ -21,6 +21,10 @@ mod boot;
 mod chaos;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/cronjobs.rs"]
+mod cronjobs;
+#[path = "container/crun.rs"]
+mod crun;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -41,6 +45,8 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/jobs.rs"]
+mod jobs;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
 #[path = "container/lifecycle_rules.rs"]
@@ -63,6 +69,8 @@ mod readiness;
 mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
+#[path = "container/rollouts.rs"]
+mod rollouts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
 #[path = "container/security.rs"]
@@ -71,6 +79,8 @@ mod security;
 mod servers;
 #[path = "container/space.rs"]
 mod space;
+#[path = "container/statefulsets.rs"]
+mod statefulsets;
 #[path = "container/status.rs"]
 mod status;
 #[path = "container/versions.rs"]

@@ -76,3 +76,9 @@ fn resize() {
 fn boots() {
     run("boots.sh", 3);
 }
+
+/// Jobs and CronJobs while the clock is set forward and back, the host sleeps, and over a reboot in the middle.
+#[test]
+fn clocks() {
+    run("clocks.sh", 2);
+}

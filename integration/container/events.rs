@@ -74,7 +74,7 @@ fn what_happens_is_told_in_the_kubelets_words() {
     line(
         "Warning",
         "FailedPreStopHook",
-        "vks, probed ",
+        "vks ",
         "PreStopHook failed",
     );
     line(

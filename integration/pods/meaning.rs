@@ -19,6 +19,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("fsGroupChangePolicy", "\"Always\""),
     ("path", "\"/\""),
     ("terminationGracePeriodSeconds", "30"),
+    ("terminationMessagePolicy", "\"File\""),
     ("terminationMessagePath", "\"/dev/termination-log\""),
 ];
 

@@ -58,6 +58,9 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("ContainerResizePolicy", &["resourceName", "restartPolicy"]),
     ("ResourceFieldSelector", &["resource"]),
     ("SeccompProfile", &["type"]),
+    ("ContainerRestartRule", &["action", "exitCodes"]),
+    ("ContainerRestartRuleOnExitCodes", &["operator", "values"]),
+    ("PodReadinessGate", &["conditionType"]),
     ("AppArmorProfile", &["type"]),
     ("SELinuxOptions", &["type"]),
 ];
@@ -274,7 +277,26 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
     if let Some(policies) = container["resizePolicy"].as_array_mut() {
         policies.retain(|policy| seen.insert(policy["resourceName"].to_string()));
     }
-    // What is told of resources is that of this container, and it has some.
+    if container["restartPolicy"].is_null() {
+        container
+            .as_object_mut()
+            .unwrap()
+            .remove("restartPolicyRules");
+    }
+    told(container, number);
+    checks(container, grace);
+    resources(&mut container["resources"]);
+    // A variable of a secret may not stand on a command line.
+    if container["env"][0]["valueFrom"]["secretKeyRef"].is_object() {
+        let words = container["command"].as_array_mut().into_iter().flatten();
+        words
+            .filter(|word| *word == "$(V0)")
+            .for_each(|word| *word = json!("1"));
+    }
+}
+
+/// What is told of resources is that of this container, and it has some.
+fn told(container: &mut Value, number: usize) {
     let mut told = false;
     for variable in container["env"].as_array_mut().into_iter().flatten() {
         let from = &mut variable["valueFrom"]["resourceFieldRef"];
@@ -285,15 +307,6 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
     }
     if told {
         container["resources"]["limits"] = json!({"cpu": "2", "memory": "64Mi"});
-    }
-    checks(container, grace);
-    resources(&mut container["resources"]);
-    // A variable of a secret may not stand on a command line.
-    if container["env"][0]["valueFrom"]["secretKeyRef"].is_object() {
-        let words = container["command"].as_array_mut().into_iter().flatten();
-        words
-            .filter(|word| *word == "$(V0)")
-            .for_each(|word| *word = json!("1"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! One look at everything: what the agent begins with, and what commands do while no agent runs.
 
+use super::controllers::{self, Controllers, TimerPlan, timers};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
 use crate::apply::{Applier, ApplyError};
@@ -25,6 +26,30 @@ pub struct Parts {
     pub applier: Applier,
     /// What is known.
     pub state: State,
+    /// What makes pods.
+    pub controllers: Controllers,
+}
+
+impl Parts {
+    /// Asks the controllers what they want now; only looks, when `dry`. Blocks on small files.
+    pub fn control(&mut self, dry: bool) -> Vec<TimerPlan> {
+        if self.controllers.is_idle() {
+            return Vec::new();
+        }
+        let (state, sources) = (&mut self.state, &mut self.sources);
+        let outcome = self
+            .controllers
+            .work(sources, &state.observed, &state.settings, dry);
+        state.mark_wanted(outcome.pods);
+        let (observed, settings) = (&state.observed, &state.settings);
+        timers(
+            &self.controllers,
+            outcome.timers,
+            sources,
+            observed,
+            settings,
+        )
+    }
 }
 
 /// Refuses a systemd that would not keep what pods ask for.
@@ -55,8 +80,11 @@ pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, Age
     let observer = Observer::new(systemd.clone(), settings.layout.clone());
     let observed = observer.all().await.map_err(AgentError::Observe)?;
     let applier = Applier::new(systemd, settings.layout.clone());
+    let mut controllers = controllers::read(&settings);
+    controllers.mark_all(&sources, &observed);
     let state = State::new(settings, sources.desired(), observed, random_seed()?);
     Ok(Parts {
+        controllers,
         sources,
         observer,
         applier,
@@ -66,8 +94,12 @@ pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, Age
 
 /// Brings the host to what the manifests say, once, and reports what failed. The caller holds the lock.
 pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, AgentError> {
-    let mut failures = Vec::new();
+    let (mut failures, mut timer_failures) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        for (key, plan) in parts.control(false) {
+            let timer = parts.applier.pod(&key.object, plan).await;
+            timer_failures.extend(timer.err());
+        }
         let plan = parts.state.plan(parts.sources.desired(), Instant::now());
         if plan.is_empty() {
             break;
@@ -94,6 +126,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             .refresh(observed, &wanted)
             .await
             .map_err(AgentError::Observe)?;
+        parts.controllers.mark_pods(&keys, &parts.state.observed);
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
     if parts.state.has_new_orphans() {
@@ -103,6 +136,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             .await
             .map_err(AgentError::Systemd)?;
     }
+    failures.append(&mut timer_failures);
     Ok(failures)
 }
 

@@ -1,13 +1,18 @@
 //! The loop of `vks run`.
 
+mod control;
+
 use super::pass::{Parts, look};
 use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
 use crate::config::Settings;
+use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::host::unit_dir::UnitDir;
+use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
 use futures_util::FutureExt as _;
@@ -33,16 +38,32 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let signals = Changes::subscribe(&systemd)
         .await
         .map_err(AgentError::Systemd)?;
+    let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
         parts,
+        alarm,
+        timing: JoinSet::new(),
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
         told: Told::default(),
         ready: false,
     };
-    agent.turn(watch, signals, root).await
+    agent.turn(watch, signals, triggers, root).await
 }
+
+/// What controllers wake up by: time, and the timers of CronJobs.
+fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
+    let failed = |act| move |source| AgentError::File { act, source };
+    let alarm = Alarm::new().map_err(failed("make a timer"))?;
+    let dir = settings.layout.triggers();
+    std::fs::create_dir_all(&dir).map_err(failed("make the directory of triggers"))?;
+    let triggers = UnitDir::watch(&dir).map_err(failed("watch the directory of triggers"))?;
+    Ok((alarm, triggers))
+}
+
+/// A CronJob whose timer has been seen to.
+type Timed = (ControllerKey, Result<(), ApplyError>);
 
 /// A pod whose steps have been run.
 type Ran = (PodKey, Result<(), ApplyError>);
@@ -50,6 +71,10 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     tasks: JoinSet<Ran>,
+    /// Wakes for controllers that wait for time to pass.
+    alarm: Alarm,
+    /// Timers of CronJobs that are being written, started or removed.
+    timing: JoinSet<Timed>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
     told: Told,
@@ -61,6 +86,7 @@ impl Agent {
         &mut self,
         mut watch: Watcher,
         mut signals: Changes,
+        mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
         let mut end = [
@@ -73,6 +99,7 @@ impl Agent {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
+            self.control().await?;
             self.start_work();
             self.tidy();
             self.tell();
@@ -93,6 +120,16 @@ impl Agent {
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
+                due = triggers.next() => {
+                    due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
+                    self.parts.controllers.mark_cron_jobs();
+                }
+                woken = self.alarm.next() => {
+                    woken.map_err(|source| AgentError::File { act: "wait for a timer", source })?;
+                }
+                Some(timed) = self.timing.join_next() => {
+                    self.timed(timed.map_err(|_| AgentError::Task)?).await?;
+                }
                 Some(tidied) = self.tidying.join_next() => {
                     if let Err(error) = tidied.map_err(|_| AgentError::Task)? {
                         log::warn!("units of pods that are gone stay loaded: {error}");
@@ -107,6 +144,7 @@ impl Agent {
             }
         }
         notify::stopping();
+        self.timing.abort_all();
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
@@ -168,6 +206,16 @@ impl Agent {
             state.mark_all(sources.desired());
         }
         state.mark_wanted(changes.pods);
+        self.parts.controllers.mark(changes.controllers);
+        if changes.everything {
+            let Parts {
+                controllers,
+                sources,
+                state,
+                ..
+            } = &mut self.parts;
+            controllers.mark_all(sources, &state.observed);
+        }
         Ok(())
     }
 
@@ -203,7 +251,10 @@ impl Agent {
             return Ok(());
         }
         let Parts {
-            observer, state, ..
+            observer,
+            state,
+            controllers,
+            ..
         } = &mut self.parts;
         let pods = keys
             .iter()
@@ -213,6 +264,7 @@ impl Agent {
             .refresh(&mut state.observed, &pods)
             .await
             .map_err(AgentError::Observe)?;
+        controllers.mark_pods(&keys, &state.observed);
         state.mark(keys);
         Ok(())
     }
@@ -222,9 +274,11 @@ impl Agent {
             observer,
             state,
             sources,
+            controllers,
             ..
         } = &mut self.parts;
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
+        controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
         Ok(())
     }

@@ -58,6 +58,9 @@ pub enum CliError {
     /// `wait` failed.
     #[error(transparent)]
     Wait(#[from] super::wait::WaitError),
+    /// `rollout` failed.
+    #[error(transparent)]
+    Rollout(#[from] super::rollout::RolloutError),
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),

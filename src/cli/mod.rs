@@ -11,8 +11,10 @@
 pub mod apply;
 pub mod completions;
 pub mod context;
+pub mod controllers;
 pub mod delete;
 pub mod describe;
+pub mod due;
 pub mod duration;
 pub mod error;
 pub mod events;
@@ -31,7 +33,9 @@ pub mod plan;
 pub mod pods;
 pub mod render;
 pub mod restart;
+pub mod rollout;
 pub mod run;
+pub mod scale;
 pub mod selector;
 pub mod store;
 pub mod table;
@@ -130,6 +134,8 @@ enum OnHost {
     Apply(apply::Args),
     Delete(delete::Args),
     Restart(restart::Args),
+    Rollout(rollout::Args),
+    Scale(scale::Args),
     Get(get::Args),
     Describe(describe::Args),
     Events(events::Args),
@@ -138,6 +144,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Run(run::Args),
+    #[command(hide = true)]
+    Due(due::Args),
 }
 
 /// Does what the arguments, beginning with the program's name, say.
@@ -173,6 +181,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Apply(args) => apply::run(&args, context).await,
         OnHost::Delete(args) => delete::run(&args, context).await,
         OnHost::Restart(args) => restart::run(&args, context).await,
+        OnHost::Rollout(args) => rollout::run(&args, context).await,
+        OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,
         OnHost::Events(args) => events::run(&args, context).await,
@@ -181,6 +191,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
+        OnHost::Due(args) => due::run(&args, context).await,
     }
 }
 

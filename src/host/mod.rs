@@ -1,5 +1,6 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod clock;
 pub mod drop_ins;
 pub mod files;
 pub mod journald;
@@ -11,6 +12,7 @@ pub mod namespace;
 pub mod payload;
 pub mod pinned;
 pub mod process;
+pub mod records;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;

@@ -3,6 +3,8 @@
 //! ```text
 //! /var/lib/vks/                 state: survives a reboot, removed with the pod
 //!   manifests/                  what `vks apply` was given: the second source of pods
+//!   controllers/                what is remembered of Deployments, Jobs and their like, a file each
+//!   triggers/                   timers of CronJobs that have elapsed
 //!   pods/<uid>/                 0755, but what is secret is 0700 below it
 //!     volumes/<volume>/         emptyDir; config maps as ..data -> ..<digest>/ with a link for each key
 //!     secrets/<volume>/<key>    0700/0400: what the sandbox copies to tmpfs
@@ -146,6 +148,16 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// Records of controllers.
+    pub fn controllers(&self) -> PathBuf {
+        self.state.join("controllers")
+    }
+
+    /// Where timers of CronJobs leave word.
+    pub fn triggers(&self) -> PathBuf {
+        self.state.join("triggers")
     }
 
     /// The lock of whoever changes things.

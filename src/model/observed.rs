@@ -18,6 +18,8 @@ pub struct Observed {
     pub pods: BTreeMap<PodKey, ObservedPod>,
     /// Unit files of vks' name without a readable identity: reported, never touched.
     pub strays: BTreeSet<String>,
+    /// Unit files of CronJobs, with whose they are.
+    pub timers: BTreeMap<UnitName, ObservedUnit>,
     /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
     /// behind until the next daemon-reload when something wanted it at boot.
     pub orphans: BTreeSet<UnitName>,

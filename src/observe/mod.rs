@@ -100,6 +100,23 @@ impl Observer {
         Ok(())
     }
 
+    /// Looks again at units of CronJobs.
+    pub async fn timers(
+        &self,
+        observed: &mut Observed,
+        units: &BTreeSet<UnitName>,
+    ) -> Result<(), ObserveError> {
+        let names = units.clone();
+        let disk = self.read(move |layout| disk::some(layout, names)).await?;
+        let states = self.systemd.states(units).await?;
+        let fresh = assemble::assemble(disk, states);
+        observed.timers.retain(|unit, _| !units.contains(unit));
+        observed.timers.extend(fresh.timers);
+        observed.orphans.retain(|unit| !units.contains(unit));
+        observed.orphans.extend(fresh.orphans);
+        Ok(())
+    }
+
     /// The states of some units. Many are cheaper as one list of all that there are.
     async fn states(
         &self,

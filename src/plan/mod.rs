@@ -4,6 +4,7 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+pub mod controllers;
 pub mod diff;
 pub mod env;
 pub mod grace;

@@ -40,7 +40,7 @@ impl Update<'_> {
         match &wanted.role {
             UnitRole::Container { .. } | UnitRole::Sandbox | UnitRole::Probes => true,
             UnitRole::Deadline => *name == self.names.deadline_timer(),
-            UnitRole::Pod | UnitRole::Slice => false,
+            UnitRole::Pod | UnitRole::Slice | UnitRole::Cron => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::decode::{self, Claim, Found, Report};
 use super::tree::{self, Format};
+use crate::model::controller::Controller;
 use crate::model::desired::{DataObject, Problem};
 use crate::model::name::ObjectKey;
 use crate::model::pod::{Pod, SourcePath};
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub struct ParsedFile {
     /// The file.
     pub path: PathBuf,
-    /// Pods, also those that deployments stand for.
+    /// Pods.
     pub pods: Vec<Pod>,
+    /// What makes pods.
+    pub controllers: Vec<Controller>,
     /// Config maps.
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
@@ -75,6 +78,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
     ParsedFile {
         path: file.to_owned(),
         pods: found.pods,
+        controllers: found.controllers,
         config_maps: found.config_maps,
         secrets: found.secrets,
         claims: found.claims,

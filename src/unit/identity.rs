@@ -60,6 +60,7 @@ fn role_name(role: &UnitRole) -> &'static str {
         UnitRole::Sandbox => "sandbox",
         UnitRole::Probes => "probes",
         UnitRole::Deadline => "deadline",
+        UnitRole::Cron => "cron",
         UnitRole::Container {
             role: ContainerRole::Init,
             ..
@@ -126,6 +127,7 @@ fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
         "sandbox" => Ok(UnitRole::Sandbox),
         "probes" => Ok(UnitRole::Probes),
         "deadline" => Ok(UnitRole::Deadline),
+        "cron" => Ok(UnitRole::Cron),
         "init" => container(ContainerRole::Init),
         "sidecar" => container(ContainerRole::Sidecar),
         "main" => container(ContainerRole::Main),

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
@@ -53,8 +53,10 @@ fn run(args: &[OsString]) -> Result<(), HoldError> {
     if !parsed.flag("--detached") {
         let mut again = Command::new("/proc/self/exe");
         again.arg("hold").args(args).arg("--detached");
-        return again.spawn().map(drop).map_err(HoldError::Detach);
+        return wait_until_it_holds(again).map_err(HoldError::Detach);
     }
+    // Out of the session of the container, whose terminal's signals (SIGHUP at its end, ^C) are not for this process.
+    rustix::process::setsid().map_err(|errno| HoldError::Detach(errno.into()))?;
     let held = || -> io::Result<File> { Ok(io::stdin().as_fd().try_clone_to_owned()?.into()) };
     let once = parsed.flag("--once");
     let input: Option<PathBuf> = parsed.option::<String>("--input")?.map(PathBuf::from);
@@ -75,9 +77,27 @@ fn run(args: &[OsString]) -> Result<(), HoldError> {
         // Whoever waits is there as long as the process is.
         let _ = done.send(());
     });
+    say_that_it_holds().map_err(HoldError::Held)?;
     // A sender that is gone is as good as its word. What still runs ends with the process.
     let _ = end.recv();
     Ok(())
+}
+
+/// Starts the one that holds, and waits for its word: before it the container must not start, whose end would end it.
+fn wait_until_it_holds(mut again: Command) -> io::Result<()> {
+    let mut child = again.stderr(Stdio::piped()).spawn()?;
+    let mut word = [0];
+    match child.stderr.take().map(|mut pipe| pipe.read(&mut word)) {
+        Some(Ok(1)) => Ok(()),
+        Some(Err(error)) => Err(error),
+        _ => Err(io::Error::other("it ended at once")),
+    }
+}
+
+/// The word. Standard error then is what standard output is.
+fn say_that_it_holds() -> io::Result<()> {
+    io::stderr().write_all(b"+")?;
+    Ok(rustix::stdio::dup2_stderr(io::stdout())?)
 }
 
 /// Copies what the container writes until nobody has the terminal open.

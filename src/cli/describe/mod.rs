@@ -10,10 +10,11 @@ mod pod;
 mod volumes;
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::selector::Selector;
 use super::table::align;
-use super::target::Target;
+use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView};
 use crate::model::desired::Problem;
 use crate::model::time::Timestamp;
@@ -42,7 +43,7 @@ pub struct Args {
 
 /// Prints the descriptions, two blank lines between them.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse_pods(&args.objects)?;
+    let target = Target::parse(&args.objects)?;
     if !target.names.is_empty() && (args.selector.is_some() || args.all_namespaces) {
         return Err(CliError::Usage(
             "choose by name, or by -l and -A".to_owned(),
@@ -53,20 +54,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: target.names.clone(),
         selector: args.selector.clone().unwrap_or_default(),
     };
+    if let Kind::Controller(kind) = target.kind {
+        let which = controllers::Which {
+            namespace: filter.namespace,
+            names: filter.names,
+            selector: filter.selector,
+        };
+        return controllers::describe(kind, &which, context).await;
+    }
+    let target = Target::parse_pods(&args.objects)?;
     let view = Host::open(&context.settings).await?.view(&filter).await?;
-    let all = super::events::since(
-        super::events::HOUR,
-        filter.namespace.clone(),
-        match &target.names[..] {
-            [name] => Some(name.clone()),
-            _ => None,
-        },
-    );
-    // A description without them is better than none.
-    let events = all.await.unwrap_or_else(|error| {
-        context.tell(format_args!("events cannot be read: {error}"));
-        Vec::new()
-    });
+    let events = events_of(&filter, context).await;
     let scene = Scene {
         events: &events,
         node: context.settings.node_name.clone(),
@@ -95,6 +93,19 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         context.tell("No resources found");
     }
     Ok(outcome)
+}
+
+/// The events of the last hour. A description without them is better than none.
+async fn events_of(filter: &Filter, context: &Context) -> Vec<Event> {
+    let name = match &filter.names[..] {
+        [name] => Some(name.clone()),
+        _ => None,
+    };
+    let all = super::events::since(super::events::HOUR, filter.namespace.clone(), name);
+    all.await.unwrap_or_else(|error| {
+        context.tell(format_args!("events cannot be read: {error}"));
+        Vec::new()
+    })
 }
 
 /// What a description needs besides the pod.

@@ -148,6 +148,7 @@ fn role(name: &UnitName, unit: &ObservedUnit) -> String {
         UnitRole::Sandbox => "sandbox".to_owned(),
         UnitRole::Probes => "probes".to_owned(),
         UnitRole::Deadline => "deadline".to_owned(),
+        UnitRole::Cron => "cron".to_owned(),
         UnitRole::Container { name, role, .. } => match role {
             ContainerRole::Init => format!("init {name}"),
             ContainerRole::Sidecar => format!("sidecar {name}"),

@@ -153,6 +153,11 @@ impl Room<'_> {
                 let path = self.settings.layout.pod_namespace(self.uid, "uts");
                 let open = format!("{}:uts:read-only", path.display());
                 file.push("Service", "OpenFile", specifiers(&open));
+                // Nobody without the capability can change it anyway; this also forbids the call.
+                let may = confinement.capabilities.has("SYS_ADMIN");
+                if confinement.profile != Profile::Trusted && !may {
+                    file.push("Service", "ProtectHostname", "yes");
+                }
             }
             Some(name) => {
                 let private = format!("private:{name}");
@@ -164,6 +169,11 @@ impl Room<'_> {
             let from = self.settings.layout.stdin(self.uid, &spec.name);
             let pair = format!("{}:{INPUT}", from.display());
             file.push("Service", "BindPaths", specifiers(&pair));
+        }
+        if !self.pod.spec.host_network && confinement.profile != Profile::Trusted {
+            // Goes without saying for one that joins a namespace (`NetworkNamespacePath=` goes before it), but not for
+            // `systemd-analyze security`.
+            file.push("Service", "PrivateNetwork", "yes");
         }
         if self.pod_names.ipc {
             let layout = &self.settings.layout;

@@ -13,6 +13,9 @@ use crate::unit::{digest, hex};
 /// What `vks as` needs until it is somebody else.
 const TO_CHANGE: [&str; 3] = ["SETUID", "SETGID", "SETPCAP"];
 
+/// What `vks launch` needs to join the pod's host name, and `vks as` to give that up again.
+const TO_JOIN: [&str; 2] = ["SETPCAP", "SYS_ADMIN"];
+
 /// What the host keeps below `/run` that programs need: where names are looked up, and on NixOS the programs themselves.
 const OF_RUN: [&str; 5] = [
     "/run/systemd/resolve/stub-resolv.conf",
@@ -200,12 +203,12 @@ impl Room<'_> {
 
 fn capabilities(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     let wanted = confinement.capabilities;
-    let needed = match confinement.starts_by_as() {
+    let needed = match confinement.changes_identity() {
         true => Capabilities::of(&TO_CHANGE),
         false => Capabilities::NONE,
     };
     let joining = match confinement.joins_host_name {
-        true => Capabilities::of(&["SYS_ADMIN"]),
+        true => Capabilities::of(&TO_JOIN),
         false => Capabilities::NONE,
     };
     let set = wanted.and(needed).and(joining);
@@ -248,8 +251,10 @@ fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
                 .filter(|(name, _)| confinement.capabilities.has(name))
                 .map(|(_, calls)| *calls)
                 .collect();
-            if strict && confinement.starts_by_as() {
+            if strict && confinement.changes_identity() {
                 more.push("@setuid capset");
+            } else if strict && confinement.starts_by_as() {
+                more.push("capset");
             }
             more.sort_unstable();
             more.dedup();

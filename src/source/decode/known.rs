@@ -167,20 +167,23 @@ pub const EMPTY_DIR: &Rules = &[("medium", NO), ("sizeLimit", Later(""))];
 /// `ConfigMapVolumeSource` and `SecretVolumeSource`.
 pub const KEYS_VOLUME: &Rules = &[("items", NO)];
 
-/// `DeploymentSpec`.
-pub const DEPLOYMENT: &Rules = &[
-    ("minReadySeconds", NO),
-    ("paused", NO),
-    ("progressDeadlineSeconds", Noted(Int)),
-    ("revisionHistoryLimit", Noted(Int)),
-    (
-        "strategy",
-        Unset("all pods of a changed deployment are replaced"),
-    ),
-];
-
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, ConfigMap, Secret and List";
+pub const SUPPORTED_KINDS: &str =
+    "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret and List";
+
+/// `StatefulSetSpec`.
+pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
+
+/// `PersistentVolumeClaim` in a StatefulSet: its name is taken, the rest is for the volume.
+pub const CLAIM_TEMPLATE: &Rules = &[
+    ("apiVersion", Noted(Text)),
+    ("kind", Noted(Text)),
+    ("spec", Noted(Table)),
+    ("status", Noted(Table)),
+];
+
+/// `JobSpec`.
+pub const JOB: &Rules = &[("manualSelector", Noted(Bool)), ("selector", Noted(Table))];

@@ -17,6 +17,7 @@ mod container;
 mod env;
 mod find;
 mod identity;
+mod jobs;
 mod objects;
 mod pod;
 mod probe;
@@ -25,6 +26,7 @@ mod security;
 mod tests;
 mod volume;
 mod why;
+mod workloads;
 
 pub use find::{Found, Unknown, find};
 pub use objects::KINDS;

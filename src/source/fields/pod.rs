@@ -124,13 +124,12 @@ pub static POD_SPEC: Table = Table {
             &["CPUWeight=", "CPUQuota=", "MemoryMin=", "MemoryLow=", "MemoryMax="],
         )
         .note("on the slice of the pod"),
-        given(
+        told(
             "readinessGates",
             Shape::Many(&READINESS_GATE),
             "Conditions that must be true besides the containers being ready.",
-            &[],
-        )
-        .note("a host sets none of them by itself: the pod is not ready, with the reason `ReadinessGatesNotReady`"),
+            "a host sets none of them by itself: the pod is not ready, with the reason `ReadinessGatesNotReady`",
+        ),
         given(
             "restartPolicy",
             Shape::Words(&["Always", "OnFailure", "Never"]),

@@ -1,3 +1,4 @@
+mod controllers;
 mod right;
 mod security;
 mod wrong;
