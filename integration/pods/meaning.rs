@@ -20,6 +20,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("fsGroupChangePolicy", "\"Always\""),
     ("path", "\"/\""),
     ("terminationGracePeriodSeconds", "30"),
+    ("terminationMessagePolicy", "\"File\""),
     ("terminationMessagePath", "\"/dev/termination-log\""),
 ];
 
