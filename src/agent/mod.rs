@@ -19,6 +19,7 @@ mod publisher;
 mod run;
 pub mod state;
 mod told;
+mod watchdog;
 
 pub use run::run;
 

@@ -5,6 +5,7 @@ mod control;
 use super::pass::{Parts, look};
 use super::publisher::{Publisher, news};
 use super::told::Told;
+use super::watchdog::Watchdog;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
 use crate::config::{self, Settings};
@@ -22,7 +23,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -97,10 +98,7 @@ impl Agent {
             handler(SignalKind::interrupt())?,
         ];
         let mut hangup = handler(SignalKind::hangup())?;
-        let mut watchdog = notify::watchdog_period().map(interval);
-        if let Some(ticks) = &mut watchdog {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        let watchdog = Watchdog::start().map_err(timer)?;
         let mut gone = news();
         loop {
             self.control().await?;
@@ -129,9 +127,8 @@ impl Agent {
                     due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
                     self.parts.controllers.mark_cron_jobs();
                 }
-                woken = self.alarm.next() => {
-                    woken.map_err(|source| AgentError::File { act: "wait for a timer", source })?;
-                }
+                woken = self.alarm.next() => woken.map_err(timer)?,
+                beat = watchdog.beat() => beat.map_err(timer)?,
                 Some(timed) = self.timing.join_next() => {
                     self.timed(timed.map_err(|_| AgentError::Task)?).await?;
                 }
@@ -145,7 +142,6 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
-                () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -352,18 +348,16 @@ fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
     })
 }
 
-async fn wait_until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
+fn timer(source: std::io::Error) -> AgentError {
+    AgentError::File {
+        act: "wait for a timer",
+        source,
     }
 }
 
-async fn tick(ticks: &mut Option<tokio::time::Interval>) {
-    match ticks {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
+async fn wait_until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
 }
