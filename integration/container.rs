@@ -19,6 +19,8 @@ mod agent;
 mod boot;
 #[path = "container/chaos.rs"]
 mod chaos;
+#[path = "container/claims.rs"]
+mod claims;
 #[path = "container/commands.rs"]
 mod commands;
 #[path = "container/edits.rs"]
@@ -55,7 +57,13 @@ mod servers;
 mod space;
 #[path = "container/status.rs"]
 mod status;
+#[path = "container/subpath.rs"]
+mod subpath;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]
 mod volumes;
+#[path = "container/volumes_files.rs"]
+mod volumes_files;
+#[path = "container/volumes_mounts.rs"]
+mod volumes_mounts;

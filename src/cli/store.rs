@@ -41,6 +41,8 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::Deployment(key) => Some(("deployment", key)),
         What::ConfigMap(key) => Some(("configmap", key)),
         What::Secret(key) => Some(("secret", key)),
+        What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
+        What::PersistentVolume(key) => Some(("persistentvolume", key)),
         What::Uid(_) => None,
     }
 }

@@ -14,6 +14,10 @@ pub enum Kind {
     ConfigMap,
     /// core/v1 Secret: only for what acts on manifests.
     Secret,
+    /// core/v1 PersistentVolumeClaim: only for what acts on manifests.
+    VolumeClaim,
+    /// core/v1 PersistentVolume: only for what acts on manifests.
+    PersistentVolume,
 }
 
 impl Kind {
@@ -24,6 +28,8 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
+            Self::VolumeClaim => "persistentvolumeclaim",
+            Self::PersistentVolume => "persistentvolume",
         }
     }
 
@@ -34,6 +40,8 @@ impl Kind {
             Self::Deployment => What::Deployment(key),
             Self::ConfigMap => What::ConfigMap(key),
             Self::Secret => What::Secret(key),
+            Self::VolumeClaim => What::VolumeClaim(key),
+            Self::PersistentVolume => What::persistent_volume(key.name),
         }
     }
 }
@@ -152,6 +160,8 @@ fn kind(word: &str) -> Result<Kind, TargetError> {
         "deployment" | "deployments" | "deploy" => Ok(Kind::Deployment),
         "configmap" | "configmaps" | "cm" => Ok(Kind::ConfigMap),
         "secret" | "secrets" => Ok(Kind::Secret),
+        "persistentvolumeclaim" | "persistentvolumeclaims" | "pvc" => Ok(Kind::VolumeClaim),
+        "persistentvolume" | "persistentvolumes" | "pv" => Ok(Kind::PersistentVolume),
         _ => Err(TargetError::Kind(word.to_owned())),
     }
 }

@@ -1,6 +1,8 @@
 //! What the host says about itself, for settings that nobody wrote.
 
+use super::Capacity;
 use crate::model::name::ObjectName;
+use crate::model::quantity::{Bytes, CpuMillis};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
@@ -22,4 +24,15 @@ pub fn host_ip() -> Option<String> {
         .ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_unspecified() && !address.is_loopback()).then(|| address.to_string())
+}
+
+/// Cores that this process may use, and memory.
+pub fn capacity() -> Option<Capacity> {
+    let cores = rustix::thread::sched_getaffinity(None).ok()?.count();
+    let info = rustix::system::sysinfo();
+    let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
+    Some(Capacity {
+        cpu: CpuMillis(u64::from(cores) * 1000),
+        memory: Bytes(u64::try_from(memory).ok()?),
+    })
 }

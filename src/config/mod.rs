@@ -14,6 +14,7 @@ pub mod scratch;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
+use crate::model::quantity::{Bytes, CpuMillis};
 use fragment::{Fragment, Paths};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -33,6 +34,27 @@ pub struct Settings {
     pub pod_dirs: Vec<PathBuf>,
     /// `paths.*`.
     pub layout: Layout,
+    /// What the host has.
+    pub capacity: Capacity,
+}
+
+/// What a host has for all pods together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Cores.
+    pub cpu: CpuMillis,
+    /// Memory.
+    pub memory: Bytes,
+}
+
+impl Default for Capacity {
+    /// That of a small host.
+    fn default() -> Self {
+        Self {
+            cpu: CpuMillis(1000),
+            memory: Bytes(1 << 30),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -43,6 +65,7 @@ impl Default for Settings {
             program: "/usr/bin/vks".to_owned(),
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
+            capacity: Capacity::default(),
         }
     }
 }
@@ -101,6 +124,7 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
+            capacity: detect::capacity().unwrap_or(default.capacity),
         }
     }
 
@@ -159,6 +183,13 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         ("paths.netns", &paths.netns),
     ] {
         path.iter().try_for_each(|path| check_path(field, path))?;
+    }
+    // Mount units have their path for a name, escaped, and at most 255 bytes.
+    if let Some(run) = &paths.run
+        && run.as_os_str().len() > 48
+    {
+        let message = format!("{} is longer than 48 bytes: shorten it", run.display());
+        return Err(("paths.run", message));
     }
     Ok(())
 }

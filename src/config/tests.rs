@@ -49,6 +49,7 @@ fn every_setting_arrives() {
             units: "/u".into(),
             netns: "/n".into(),
         },
+        capacity: detect::capacity().unwrap(),
     };
     assert_eq!(load(&scratch), wanted);
 }

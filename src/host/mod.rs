@@ -12,3 +12,4 @@ pub mod systemd;
 pub mod unit_changes;
 pub mod unit_dir;
 pub mod units;
+pub mod volume_path;

@@ -40,6 +40,8 @@ pub enum UnitRole {
     },
     /// Runs the liveness and readiness probes of the pod.
     Probes,
+    /// Mounts a volume.
+    Mount,
     /// Ends the pod at its active deadline (a timer and its service).
     Deadline,
 }

@@ -4,6 +4,7 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod claim;
 pub mod desired;
 pub mod identity;
 pub mod image;

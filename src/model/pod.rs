@@ -4,7 +4,7 @@ use super::image::ImageRef;
 use super::name::{ContainerName, ObjectName, PodKey, PodUid};
 use super::probe::{Hook, Probes};
 use super::quantity::{Bytes, CpuMillis};
-use super::volume::{Mount, Volume};
+use super::volume::{Device, Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -109,6 +109,9 @@ pub struct Container {
     /// Volumes it sees.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// Block devices it sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
     /// Its own restart policy; of an init container only `Always` (a sidecar) is special.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<RestartPolicy>,

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Names that all of vks' units have.
-const PATTERNS: [&str; 2] = ["vks.*", "vks-*"];
+const PATTERNS: [&str; 3] = ["vks.*", "vks-*", "*-vksmounts-*.mount"];
 
 /// To ask for the state of one unit costs about as much as so many rows of the list of all units.
 const ROWS_FOR_ONE: usize = 16;

@@ -4,8 +4,10 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+mod claims;
 pub mod diff;
 pub mod env;
+mod files;
 mod life;
 pub mod resources;
 mod starts;

@@ -53,7 +53,7 @@ impl Changes {
 enum Seen {
     Gone,
     Same,
-    New(ParsedFile, Option<[u8; 32]>),
+    New(Box<ParsedFile>, Option<[u8; 32]>),
 }
 
 impl Directories {
@@ -119,7 +119,7 @@ impl Directories {
             return false;
         };
         let path = Arc::from(path);
-        self.put(Place { rank, path }, file, digest);
+        self.put(Place { rank, path }, *file, digest);
         true
     }
 
@@ -190,7 +190,7 @@ impl Directories {
             None => ParsedFile::default(),
         };
         if let Some((file, digest)) = new {
-            self.put(place.clone(), file, digest);
+            self.put(place.clone(), *file, digest);
         }
         self.compare(old, &place, changes);
     }
@@ -214,6 +214,14 @@ impl Directories {
         for (key, data) in old.secrets {
             let same = desired.secrets.get(&key) == Some(&data);
             mark(&mut touched, What::Secret(key), same);
+        }
+        for (key, claim) in old.volume_claims {
+            let same = desired.volume_claims.get(&key) == Some(&claim);
+            mark(&mut touched, What::VolumeClaim(key), same);
+        }
+        for (name, volume) in old.persistent_volumes {
+            let same = desired.persistent_volumes.get(&name) == Some(&volume);
+            mark(&mut touched, What::persistent_volume(name), same);
         }
         let users = desired
             .pods
@@ -245,11 +253,14 @@ fn look(path: &Path, known: Option<[u8; 32]>) -> Seen {
             if known == Some(digest) {
                 Seen::Same
             } else {
-                Seen::New(parse(path, &bytes), Some(digest))
+                Seen::New(Box::new(parse(path, &bytes)), Some(digest))
             }
         }
         Err(ReadError::Gone) => Seen::Gone,
-        Err(error) => Seen::New(ParsedFile::unreadable(path, error.to_string()), None),
+        Err(error) => {
+            let file = ParsedFile::unreadable(path, error.to_string());
+            Seen::New(Box::new(file), None)
+        }
     }
 }
 

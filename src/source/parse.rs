@@ -2,8 +2,9 @@
 
 use super::decode::{self, Claim, Found, Report};
 use super::tree::{self, Format};
+use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::desired::{DataObject, Problem};
-use crate::model::name::ObjectKey;
+use crate::model::name::{ObjectKey, ObjectName};
 use crate::model::pod::{Pod, SourcePath};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,6 +21,10 @@ pub struct ParsedFile {
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
     pub secrets: Vec<(ObjectKey, DataObject)>,
+    /// Claims for storage.
+    pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
+    /// Volumes that claims can name.
+    pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Everything only one file may define, also when the file has problems.
     pub claims: Vec<Claim>,
     /// What is wrong, in the order of the file. With any problem nothing of the file is to be used.
@@ -77,6 +82,8 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         pods: found.pods,
         config_maps: found.config_maps,
         secrets: found.secrets,
+        volume_claims: found.volume_claims,
+        persistent_volumes: found.persistent_volumes,
         claims: found.claims,
         problems: report.finish(),
     }

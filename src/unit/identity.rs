@@ -59,6 +59,7 @@ fn role_name(role: &UnitRole) -> &'static str {
         UnitRole::Slice => "slice",
         UnitRole::Sandbox => "sandbox",
         UnitRole::Probes => "probes",
+        UnitRole::Mount => "mount",
         UnitRole::Deadline => "deadline",
         UnitRole::Container {
             role: ContainerRole::Init,
@@ -125,6 +126,7 @@ fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
         "slice" => Ok(UnitRole::Slice),
         "sandbox" => Ok(UnitRole::Sandbox),
         "probes" => Ok(UnitRole::Probes),
+        "mount" => Ok(UnitRole::Mount),
         "deadline" => Ok(UnitRole::Deadline),
         "init" => container(ContainerRole::Init),
         "sidecar" => container(ContainerRole::Sidecar),

@@ -12,6 +12,7 @@
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
 //! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
+//! | `vks subpaths UNIT` | `ExecStartPre=` of containers with a `subPath` | shows parts of volumes where they are mounted from |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -33,6 +34,7 @@ pub mod record;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;
+pub mod sub_paths;
 
 use crate::config::Settings;
 use crate::model::layout::Layout;
@@ -53,6 +55,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "prober" => prober::main(args),
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
+        "subpaths" => sub_paths::main(args),
         _ => return None,
     })
 }

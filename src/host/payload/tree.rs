@@ -1,49 +1,66 @@
-//! Trees of keys: the kubelet's way with `..data`, and the plain store of a secret.
+//! Trees of files: the kubelet's way with `..data` (pkg/volume/util/atomic_writer.go).
 
 use super::LIMIT;
 use crate::host::files::{Dir, FileError};
 use crate::model::observed::Digest;
-use crate::model::payload::tree_digest;
+use crate::model::payload::{Files, TreeFile};
 use crate::unit::hex;
-use std::collections::{BTreeMap, BTreeSet};
+use rustix::fs::FileType;
+use std::collections::BTreeSet;
 
 /// The link that names the directory in force.
 const DATA: &str = "..data";
 
-/// Writes a tree, or completes it. Readers see all old keys or all new ones.
+/// Writes a tree, or completes it. Readers see all old files or all new ones. What is in force under the name of this
+/// digest stays as it is.
 pub(super) fn write(
     parent: &Dir,
     name: &str,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
+    digest: Digest,
 ) -> Result<(), FileError> {
-    check_keys(parent, files)?;
+    check_paths(parent, files)?;
     let tree = parent.create_sub(name, 0o755)?;
-    let current = format!("..{}", hex(&tree_digest(files)));
+    let current = format!("..{}", hex(&digest));
     if tree.read_link(DATA)?.as_deref() != Some(&current) {
         // What has this name and is not in force was cut short.
         tree.remove_tree(&current)?;
-        let keys = tree.create_sub(&current, 0o755)?;
-        for (key, bytes) in files {
-            keys.write(key, bytes, 0o644)?;
+        let new = tree.create_sub(&current, 0o755)?;
+        for (path, file) in files {
+            put(&new, path, file)?;
         }
     }
-    for key in files.keys() {
-        let target = format!("{DATA}/{key}");
-        if tree.read_link(key)?.as_deref() != Some(&target) {
+    let tops: BTreeSet<&str> = files.keys().filter_map(|path| top(path)).collect();
+    for top in &tops {
+        let target = format!("{DATA}/{top}");
+        if tree.read_link(top)?.as_deref() != Some(&target) {
             // Something else than a file or link would be in the way of the rename.
-            tree.remove_tree(key)?;
-            tree.symlink(key, &target)?;
+            tree.remove_tree(top)?;
+            tree.symlink(top, &target)?;
         }
     }
     if tree.read_link(DATA)?.as_deref() != Some(&current) {
         tree.symlink(DATA, &current)?;
     }
     for (entry, _) in tree.entries()? {
-        if entry != DATA && entry != current && !files.contains_key(&entry) {
+        if entry != DATA && entry != current && !tops.contains(entry.as_str()) {
             tree.remove_tree(&entry)?;
         }
     }
     Ok(())
+}
+
+fn top(path: &str) -> Option<&str> {
+    path.split('/').next()
+}
+
+/// Writes a file and the directories above it. Files belong to root; whoever gives them to the group of a pod
+/// (`fsGroup`) does it here, before the tree is in force.
+fn put(dir: &Dir, path: &str, file: &TreeFile) -> Result<(), FileError> {
+    match path.split_once('/') {
+        Some((first, rest)) => put(&dir.create_sub(first, 0o755)?, rest, file),
+        None => dir.write(path, &file.bytes, file.mode),
+    }
 }
 
 /// The digest of a tree that is complete; `None` of one that is not, or is no tree.
@@ -66,49 +83,37 @@ fn names(dir: &Dir) -> Result<BTreeSet<String>, FileError> {
     Ok(dir.entries()?.into_iter().map(|(name, _)| name).collect())
 }
 
-/// Writes the store of a secret: a directory of plain files for root only, put in place as a whole.
-pub(super) fn write_store(
-    parent: &Dir,
-    name: &str,
-    files: &BTreeMap<String, Vec<u8>>,
-) -> Result<(), FileError> {
-    check_keys(parent, files)?;
-    let new = format!(".new-{name}");
-    parent.remove_tree(&new)?;
-    let keys = parent.create_sub(&new, 0o700)?;
-    for (key, bytes) in files {
-        keys.write(key, bytes, 0o400)?;
+/// The files of a tree that is complete.
+pub(super) fn files(tree: &Dir) -> Result<Files, FileError> {
+    let mut files = Files::new();
+    if let Some(current) = tree.read_link(DATA)?
+        && let Some(dir) = tree.sub(&current)?
+    {
+        collect(&dir, "", &mut files)?;
     }
-    match parent.has(name)? {
-        true => parent.exchange(&new, name)?,
-        false => parent.rename(&new, name)?,
-    }
-    parent.remove_tree(&new)
+    Ok(files)
 }
 
-/// Reads the store of a secret; `None` when there is none.
-pub(super) fn read_store(
-    parent: &Dir,
-    name: &str,
-) -> Result<Option<BTreeMap<String, Vec<u8>>>, FileError> {
-    let Some(store) = parent.sub(name)? else {
-        return Ok(None);
-    };
-    let mut files = BTreeMap::new();
-    for (key, _) in store.entries()? {
-        if let Some(bytes) = store.read(&key, LIMIT)? {
-            files.insert(key, bytes);
+fn collect(dir: &Dir, prefix: &str, files: &mut Files) -> Result<(), FileError> {
+    for (name, kind) in dir.entries()? {
+        let path = format!("{prefix}{name}");
+        if kind == FileType::Directory {
+            if let Some(below) = dir.sub(&name)? {
+                collect(&below, &format!("{path}/"), files)?;
+            }
+        } else if let Some((bytes, mode)) = dir.read_with_mode(&name, LIMIT)? {
+            files.insert(path, TreeFile { bytes, mode });
         }
     }
-    Ok(Some(files))
+    Ok(())
 }
 
-/// `..` at the front of a key is what the tree itself uses.
-fn check_keys(parent: &Dir, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
-    for key in files.keys() {
-        parent.check(key)?;
-        if key.starts_with("..") {
-            return Err(parent.error("use the key", key, std::io::ErrorKind::InvalidInput));
+/// `..` at the front of a path is what the tree itself uses.
+fn check_paths(parent: &Dir, files: &Files) -> Result<(), FileError> {
+    for path in files.keys() {
+        path.split('/').try_for_each(|part| parent.check(part))?;
+        if path.starts_with("..") {
+            return Err(parent.error("use the path", path, std::io::ErrorKind::InvalidInput));
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ prop_compose! {
         made.env = vec![EnvVar { name: "A".into(), value: EnvValue::Text(clean(&text)) }];
         made.restart_policy = [None, Some(RestartPolicy::Always), Some(RestartPolicy::OnFailure), Some(RestartPolicy::Never)][usize::from(policy)];
         if mount {
-            made.mounts = vec![Mount { volume: "v".parse().unwrap(), path: "/v: \\x".into(), read_only: false }];
+            made.mounts = vec![Mount { volume: "v".parse().unwrap(), path: "/v: \\x".into(), read_only: false, sub_path: None, propagation: Default::default() }];
         }
         if probe {
             made.probes.liveness = Some(Probe { check: Check::Exec { command: vec!["a".into()] }, initial_delay: Duration::ZERO,

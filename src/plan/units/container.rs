@@ -1,7 +1,7 @@
 //! The service that runs a container.
 
 use super::super::env::{Environment, Origin, expand};
-use super::super::{resources, volumes};
+use super::super::resources;
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
@@ -9,7 +9,7 @@ use crate::model::pod::{Container, ContainerRole, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
-use crate::unit::escape::{bind_path, command_line, quoted, specifiers, word};
+use crate::unit::escape::{command_line, quoted, specifiers, word};
 use crate::unit::identity::SECTION;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Room<'_> {
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
-        self.mounts(&mut file, spec);
+        self.mounts(&mut file, spec, env)?;
         for (key, value) in resources::settings(&spec.resources) {
             file.push("Service", key, value);
         }
@@ -91,6 +91,7 @@ impl Room<'_> {
             .iter()
             .filter(|volume| spec.mounts.iter().any(|mount| mount.volume == volume.name))
             .collect();
+        let places = self.looked_up_places(spec);
         let around = (
             role,
             policy,
@@ -98,7 +99,11 @@ impl Room<'_> {
             pod.host_network,
             pod.termination_grace,
         );
-        spec_hash(&(alone, around, volumes))
+        // Pods without claims keep their hash.
+        match places.is_empty() {
+            true => spec_hash(&(alone, around, volumes)),
+            false => spec_hash(&(alone, around, volumes, places)),
+        }
     }
 
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
@@ -271,34 +276,6 @@ impl Room<'_> {
         self.join_network(file);
     }
 
-    /// Volumes, and the termination message file.
-    fn mounts(&self, file: &mut UnitFile, spec: &Container) {
-        let layout = &self.settings.layout;
-        for mount in &spec.mounts {
-            let found = self
-                .pod
-                .spec
-                .volumes
-                .iter()
-                .find(|volume| volume.name == mount.volume);
-            let Some(volume) = found else { continue };
-            let from = volumes::host_path(volume, layout, self.uid);
-            let key = if volumes::is_read_only(volume, mount) {
-                "BindReadOnlyPaths"
-            } else {
-                "BindPaths"
-            };
-            file.push("Service", key, pair(&from, &mount.path));
-        }
-        let message = layout.termination(self.uid, &spec.name);
-        let message = message.display().to_string();
-        file.push(
-            "Service",
-            "BindPaths",
-            pair(&message, &spec.termination_message_path),
-        );
-    }
-
     /// Where its output goes, and how it is found there.
     fn journal(&self, file: &mut UnitFile, spec: &Container) {
         file.push("Service", "SyslogIdentifier", spec.name.as_str());
@@ -317,18 +294,6 @@ impl Room<'_> {
                 "LogExtraFields",
                 word(&format!("KUBERNETES_{field}={value}")),
             );
-        }
-    }
-}
-
-fn pair(from: &str, to: &str) -> String {
-    // Each side is escaped for the split at the colon; one with blanks is quoted as a whole.
-    let (from, to) = (bind_path(from), bind_path(to));
-    match (from.strip_prefix('"'), to.strip_prefix('"')) {
-        (None, None) => format!("{from}:{to}"),
-        _ => {
-            let bare = |side: &str| side.trim_matches('"').to_owned();
-            format!("\"{}:{}\"", bare(&from), bare(&to))
         }
     }
 }

@@ -1,16 +1,17 @@
 //! A pod as the unit files it becomes.
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
-//! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`helpers`]
-//! (probes and deadline).
+//! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`mounts`] (what
+//! containers see of volumes, and mount units), [`helpers`] (probes and deadline).
 
 mod container;
 mod helpers;
+mod mounts;
 mod pod;
 mod sandbox;
 
 use super::env::{self, Context, Environment};
-use super::volumes;
+use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
@@ -53,6 +54,7 @@ struct Room<'a> {
     containers: BTreeMap<ContainerName, UnitName>,
     /// The pod has a sandbox unit.
     sandboxed: bool,
+    places: Places,
 }
 
 /// Renders a pod, or says why it cannot be started: a config map, secret or key that is missing, or a
@@ -69,7 +71,8 @@ pub fn render(
         desired,
         settings,
     };
-    let mut payloads = volumes::payloads(&context)?;
+    let places = volumes::places(&context)?;
+    let mut payloads = volumes::payloads(&context, &places)?;
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         let env = env::environment(&context, spec)?;
@@ -86,6 +89,7 @@ pub fn render(
         names,
         containers,
         sandboxed,
+        places,
     };
     let units = room.units(&environments)?;
     Ok(Rendered {
@@ -102,6 +106,7 @@ impl Room<'_> {
     ) -> Result<BTreeMap<UnitName, WantedUnit>, Blocked> {
         let mut units = BTreeMap::new();
         units.extend(self.slice());
+        units.extend(self.mount_units());
         units.extend(self.sandbox());
         units.extend(self.probes());
         units.extend(self.deadline());

@@ -28,11 +28,15 @@ impl Room<'_> {
         if !self.sandboxed {
             return None;
         }
-        let setup = volumes::setup(self.pod, &self.settings.layout, self.uid);
+        let setup = volumes::setup(self.pod, &self.places);
         let hash = spec_hash(&setup);
         let mut file = self.file("Sandbox");
         self.join_pod(&mut file);
         self.deadline_condition(&mut file);
+        for mount in self.mount_unit_names() {
+            file.push("Unit", "Wants", mount.as_str());
+            file.push("Unit", "After", mount.as_str());
+        }
         let program = &self.settings.program;
         let command = |verb| {
             crate::unit::escape::command_line(":", [program.as_str(), "sandbox", verb, "%n"])

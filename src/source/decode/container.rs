@@ -3,7 +3,7 @@
 use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields, advice};
 use super::known;
-use super::{env, probe, volume};
+use super::{env, mounts, probe};
 use crate::model::pod::{Container, Port, Resources, RestartPolicy, RunAs};
 use crate::model::probe::Probes;
 use crate::model::quantity::QuantityError;
@@ -40,7 +40,8 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let env = env::env(&mut f);
     let ports = ports(&mut f, around.host_network);
     let resources = f.optional("resources", |x| resources(&x));
-    let mounts = volume::mounts(&mut f, around.volumes);
+    let mounts = mounts::mounts(&mut f, around.volumes);
+    let devices = mounts::devices(&mut f, around.volumes);
     let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
     let named = ports.as_deref().unwrap_or_default();
     let probes = probe::probes(&mut f, named);
@@ -62,6 +63,7 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         ports: ports?,
         resources: resources?.unwrap_or_default(),
         mounts: mounts?,
+        devices: devices?,
         restart_policy: restart_policy?,
         probes: probes?,
         post_start,
@@ -211,7 +213,7 @@ fn amounts(field: &Field<'_>) -> Option<Amounts> {
 }
 
 /// A quantity, written as a string or a number.
-fn quantity<T: FromStr<Err = QuantityError>>(field: &Field<'_>) -> Option<T> {
+pub fn quantity<T: FromStr<Err = QuantityError>>(field: &Field<'_>) -> Option<T> {
     let text = match &field.node.value {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),

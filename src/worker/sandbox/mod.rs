@@ -2,12 +2,13 @@
 //!
 //! The sandbox unit calls it at boot too, with no agent around: all it needs is in `[X-kubernetes] Setup=` of
 //! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
-//! there of it, in reverse, goes on after errors, and never touches the pod's directory.
+//! there of it, in reverse, goes on after errors, and never touches the pod's directory nor those of claims.
 
 mod host_path;
-mod mount_points;
+pub(super) mod mount_points;
 mod once;
 mod ownership;
+mod storage;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -62,6 +63,10 @@ enum SandboxError {
     HostPath(#[from] host_path::HostPathError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Storage(#[from] storage::StorageError),
+    #[error(transparent)]
+    Mount(#[from] MountError),
 }
 
 /// Runs the verb.
@@ -126,9 +131,16 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
     }
+    for volume in &setup.memory {
+        storage::memory(layout, uid, volume)?;
+    }
+    for claim in &setup.claims {
+        storage::claim(layout, claim)?;
+    }
     for path in &setup.host_paths {
         host_path::prepare(path)?;
     }
+    setup.mounted.iter().try_for_each(storage::mounted)?;
     if !setup.mount_points.is_empty() {
         mount_points::make(layout, uid, &setup.mount_points)?;
     }
@@ -143,6 +155,10 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
 fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     let mount_points = mount_points::release(layout, uid).into_iter();
     let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    let shown = super::sub_paths::release(layout, uid).into_iter();
+    errors.extend(shown.map(SandboxError::from));
+    let memory = storage::release(layout, uid).into_iter();
+    errors.extend(memory.map(SandboxError::from));
     errors.extend(remove_secrets(layout, uid).err());
     let network = namespace::remove_network(&layout.network_namespace(uid));
     errors.extend(network.err().map(SandboxError::from));

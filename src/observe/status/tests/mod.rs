@@ -32,6 +32,7 @@ fn container(name: &str) -> Container {
         ports: vec![],
         resources: Resources::default(),
         mounts: vec![],
+        devices: vec![],
         restart_policy: None,
         probes: Probes::default(),
         post_start: None,
