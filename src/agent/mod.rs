@@ -13,6 +13,7 @@
 pub mod backoff;
 pub mod notify;
 pub mod pass;
+pub mod reclaim;
 mod run;
 pub mod state;
 mod told;

@@ -1,6 +1,7 @@
 //! The loop of `vks run`.
 
 use super::pass::{Parts, look};
+use super::reclaim::Reclaim;
 use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
@@ -38,6 +39,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         parts,
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
+        reclaim: Reclaim::default(),
         told: Told::default(),
         ready: false,
     };
@@ -52,6 +54,7 @@ struct Agent {
     tasks: JoinSet<Ran>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
+    reclaim: Reclaim,
     told: Told,
     ready: bool,
 }
@@ -75,6 +78,7 @@ impl Agent {
         loop {
             self.start_work();
             self.tidy();
+            self.reclaim.start(&self.parts).await?;
             self.tell();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
@@ -98,6 +102,7 @@ impl Agent {
                         log::warn!("units of pods that are gone stay loaded: {error}");
                     }
                 }
+                Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
@@ -157,6 +162,7 @@ impl Agent {
     }
 
     async fn files(&mut self, changed: source::Changed) -> Result<(), AgentError> {
+        self.reclaim.mark();
         let changes = self
             .with_sources(move |sources| match changed.everything {
                 true => sources.load(),
@@ -231,6 +237,7 @@ impl Agent {
 
     /// Looks at a pod whose steps have been run, and at all others that are done by now: together they cost less.
     async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
+        self.reclaim.mark();
         let mut keys = BTreeSet::new();
         let mut next = Some(first);
         while let Some(done) = next {

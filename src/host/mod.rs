@@ -1,5 +1,6 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod claims;
 pub mod files;
 pub mod last_run;
 pub mod lock;

@@ -18,7 +18,9 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
-use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::model::observed::{
+    ActiveState, KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState,
+};
 use crate::unit::names::PodUnits;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,6 +158,11 @@ impl Observer {
             Ok(result) => Ok(result?),
             Err(_) => Err(ObserveError::Interrupted),
         }
+    }
+
+    /// The claims whose directories go with them.
+    pub async fn kept_claims(&self) -> Result<Vec<KeptClaim>, ObserveError> {
+        self.read(crate::host::claims::kept).await
     }
 
     /// Asks for the runs of the containers and probers of these pods.

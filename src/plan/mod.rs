@@ -9,6 +9,7 @@ pub mod diff;
 pub mod env;
 mod files;
 mod life;
+pub mod reclaim;
 pub mod resources;
 mod starts;
 pub mod step;
