@@ -186,11 +186,12 @@ fn termination_message() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "message");
     let long = "x".repeat(5000);
+    let usual = json!({ "terminationMessagePath": "/dev/termination-log" });
     let pod = space.pod("message", &json!({ "restartPolicy": "Never", "containers": [
-        sh("usual", "printf 'good %%n \"end\"\\nü' >/dev/termination-log"),
+        with(sh("usual", "printf 'good %%n \"end\"\\nü' >/dev/termination-log"), &usual),
         with(sh("own", "echo own >/t/message/own-log; exit 3"), &json!({ "terminationMessagePath": "/t/message/own-log" })),
         sh("none", "exit 1"),
-        sh("long", &format!("echo {long} >/dev/termination-log")),
+        with(sh("long", &format!("echo {long} >/dev/termination-log")), &usual),
     ] }));
     pod.wait_phase("Failed");
     let message = |name: &str| pod.container(name)["state"]["terminated"]["message"].clone();

@@ -62,6 +62,11 @@ async fn look(parts: &Parts) -> Result<(Vec<Reclaiming>, bool), AgentError> {
     let kept = kept.map_err(AgentError::Observe)?;
     let desired = parts.sources.desired();
     let todo = plan(desired, &parts.state.observed, &kept);
+    for act in &todo {
+        if let Reclaiming::Remove(claim) = act {
+            log::info!("claim {claim} is gone and said Delete: its data is removed");
+        }
+    }
     Ok((todo, concerns(desired, &kept)))
 }
 

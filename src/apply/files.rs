@@ -55,6 +55,7 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
                 pod.remove_tree("done")?;
             }
         }
+        Step::CreatePodDirectory => drop(Dir::create(&layout.pod(uid))?),
         Step::RemovePodDirectory => {
             remove_mark(&layout.reload_needed(uid))?;
             payload::remove_pod_dir(layout, uid)?;

@@ -86,7 +86,6 @@ impl Applier {
                         (claim, done)
                     }
                     Reclaiming::Remove(claim) => {
-                        log::info!("the data of claim {claim} is removed, as it asked for");
                         let done = claims::remove(&layout, &claim);
                         (claim, done)
                     }

@@ -124,8 +124,9 @@ pub struct Container {
     /// Runs before the stop, within the grace period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_stop: Option<Hook>,
-    /// The file whose content becomes the termination message (default `/dev/termination-log`).
-    pub termination_message_path: String,
+    /// The file whose content becomes the termination message, if the manifest names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_message_path: Option<String>,
     /// User and group of this container.
     #[serde(default)]
     pub run_as: RunAs,

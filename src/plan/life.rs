@@ -70,6 +70,7 @@ pub(super) fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan 
         );
     }
     let mut steps: Vec<Step> = files.drain(..1).collect();
+    steps.push(Step::CreatePodDirectory);
     steps.extend(want.payloads.into_iter().map(Step::WritePayload));
     steps.append(&mut files);
     steps.push(Step::Enable(target.clone()));

@@ -75,7 +75,7 @@ impl Host {
             Step::RemovePayload(path) => {
                 self.pod(key, plan).payloads.remove(path);
             }
-            Step::ClearDone(_) | Step::ClearMarks => {}
+            Step::CreatePodDirectory | Step::ClearDone(_) | Step::ClearMarks => {}
             Step::RemovePodDirectory => {
                 let pod = self.pod(key, plan);
                 pod.payloads.clear();

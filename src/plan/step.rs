@@ -50,6 +50,8 @@ pub enum Step {
     Enable(UnitName),
     /// Not any more.
     Disable(UnitName),
+    /// Make the pod's directory: its age is the pod's.
+    CreatePodDirectory,
     /// Write or replace something in the pod's directory.
     WritePayload(Payload),
     /// Remove something from the pod's directory, by its path below it.
@@ -92,6 +94,7 @@ impl fmt::Display for Step {
             Self::RemovePayload(path) => write!(f, "remove   {path}"),
             Self::ClearDone(container) => write!(f, "renew    container {container}"),
             Self::ClearMarks => f.write_str("renew    the pod"),
+            Self::CreatePodDirectory => f.write_str("make     the pod's directory"),
             Self::RemovePodDirectory => f.write_str("remove   the pod's directory"),
             Self::Reload => f.write_str("reload   systemd"),
             Self::Start(unit) => write!(f, "start    {unit}"),

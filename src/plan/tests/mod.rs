@@ -32,7 +32,7 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: Some("/dev/termination-log".into()),
         run_as: RunAs::default(),
     }
 }
@@ -125,6 +125,7 @@ fn a_new_pod_is_written_enabled_and_started_without_a_reload() {
         lines,
         [
             "write    vks-default-web.target",
+            "make     the pod's directory",
             "write    termination/main",
             "write    vks.default.web.sleep.service",
             "enable   vks-default-web.target",

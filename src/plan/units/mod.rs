@@ -76,7 +76,7 @@ pub fn render(
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         let env = env::environment(&context, spec)?;
-        payloads.extend(volumes::container_payloads(spec, &env));
+        payloads.extend(volumes::container_payloads(pod, spec, &env));
         environments.insert(spec.name.clone(), env);
     }
     let names = PodUnits::new(&pod.key);

@@ -59,14 +59,11 @@ impl Room<'_> {
         if spec.mounts.iter().any(private) {
             file.push("Service", "MountFlags", "private");
         }
-        let layout = &self.settings.layout;
-        let message = layout.termination(self.uid, &spec.name);
-        let message = message.display().to_string();
-        file.push(
-            "Service",
-            "BindPaths",
-            pair(&message, &spec.termination_message_path),
-        );
+        if let Some(path) = volumes::termination_path(self.pod, spec) {
+            let message = self.settings.layout.termination(self.uid, &spec.name);
+            let message = message.display().to_string();
+            file.push("Service", "BindPaths", pair(&message, path));
+        }
         if !parts.is_empty() {
             let line = self.own_command(&["subpaths", "%n"]).replace("%%n", "%n");
             file.push("Service", "ExecStartPre", line);

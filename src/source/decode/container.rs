@@ -68,8 +68,7 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         probes: probes?,
         post_start,
         pre_stop,
-        termination_message_path: message_path?
-            .unwrap_or_else(|| "/dev/termination-log".to_owned()),
+        termination_message_path: message_path?,
         run_as: run_as?.unwrap_or_default(),
     };
     (!init || plain_init(field, &container)).then_some(container)

@@ -74,7 +74,7 @@ fn fields_arrive_with_the_defaults_of_the_api() {
     assert_eq!(main.pre_stop, Some(sleep));
     let sidecar = &spec.init_containers[1];
     assert_eq!(sidecar.restart_policy, Some(RestartPolicy::Always));
-    assert_eq!(sidecar.termination_message_path, "/dev/termination-log");
+    assert_eq!(sidecar.termination_message_path, None);
 }
 
 #[test]

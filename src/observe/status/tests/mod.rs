@@ -37,7 +37,7 @@ fn container(name: &str) -> Container {
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
-        termination_message_path: "/dev/termination-log".into(),
+        termination_message_path: None,
         run_as: RunAs::default(),
     }
 }
