@@ -111,7 +111,8 @@ fn a_claim_that_says_delete_goes_when_it_and_its_pods_are_gone() {
     inside(&other, "c", &format!("echo words >{at}/file"));
     host.vks_ok(&["delete", "pvc", "doomed", "kept", "-n", "reclaim"]);
     let dir = "/var/lib/vks/volumes/reclaim";
-    waits_for_text(&host, "vks describe pod user -n reclaim", "doomed");
+    // The agent has seen that it is gone.
+    host.wait("journalctl -u vks.service -o cat | grep -q 'reclaim/user.*persistentvolumeclaim \"doomed\" not found'");
     assert_eq!(
         host.ok(&format!("cat {dir}/doomed/file")),
         "words\n",
@@ -121,10 +122,6 @@ fn a_claim_that_says_delete_goes_when_it_and_its_pods_are_gone() {
     host.wait(&format!("test ! -e {dir}/doomed"));
     other.delete();
     assert_eq!(host.ok(&format!("cat {dir}/kept/file")), "words\n");
-}
-
-fn waits_for_text(host: &super::host::Host, command: &str, word: &str) {
-    host.wait(&format!("{command} | grep -q {word}"));
 }
 
 #[test]

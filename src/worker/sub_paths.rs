@@ -1,7 +1,8 @@
 //! `vks subpaths UNIT`: shows parts of volumes where a container mounts them from, before each of its starts.
 //!
 //! A container may be changing its volume while another one of the pod starts. What is found is bound to a place
-//! that only root reaches, and systemd mounts that.
+//! that only root reaches, and systemd mounts that. Commands of a unit with mounts have a mount namespace of their own,
+//! also with `+` in front, so the host's is joined first.
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
@@ -9,10 +10,13 @@ use super::own_unit::{OwnUnit, OwnUnitError};
 use super::sandbox::mount_points::{self, MountPointError};
 use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
+use crate::host::namespace::{self, NamespaceError};
+use crate::host::process::{Process, ProcessError};
 use crate::host::volume_path::{Volume, VolumePathError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName};
 use crate::model::sandbox::{MountPoint, SUB_PATHS_KEY, SubPath};
+use nix::sched::CloneFlags;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
@@ -34,6 +38,12 @@ enum SubPathError {
     Place { mount: String, source: FileError },
     #[error("what an earlier run left at {at} is in the way")]
     Old { at: String, source: io::Error },
+    #[error("cannot join the mounts of the host")]
+    Host(#[source] NamespaceError),
+    #[error("cannot find the first process of the host")]
+    First(#[source] ProcessError),
+    #[error("there is no first process: /proc is not the host's")]
+    NoFirst,
     #[error(transparent)]
     Mount(#[from] MountError),
     #[error(transparent)]
@@ -66,6 +76,9 @@ fn own_unit(layout: &Layout, args: &[OsString]) -> Result<OwnUnit, SubPathError>
 
 fn show_all(layout: &Layout, own: &OwnUnit) -> Result<(), SubPathError> {
     let parts: Vec<SubPath> = own.json(SUB_PATHS_KEY)?;
+    let first = Process::open(1).map_err(SubPathError::First)?;
+    let first = first.ok_or(SubPathError::NoFirst)?;
+    namespace::join(&first, CloneFlags::CLONE_NEWNS).map_err(SubPathError::Host)?;
     // Above them nobody but root gets through.
     let pods = layout.run.join("pods");
     Dir::create(&pods)

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 mod properties;
 mod secrets;
+mod volumes;
 
 fn container(name: &str) -> Container {
     Container {

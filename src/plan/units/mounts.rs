@@ -47,7 +47,15 @@ impl Room<'_> {
                 true => "BindReadOnlyPaths",
                 false => "BindPaths",
             };
-            file.push("Service", key, pair(&from, &mount.path));
+            // What a sub-path shows is not there yet when the command that shows it begins, in mounts of its own.
+            let may_be_missing = mount.sub_path.is_some();
+            let bind = pair(&from, &mount.path);
+            let bind = match (may_be_missing, bind.strip_prefix('"')) {
+                (false, _) => bind,
+                (true, None) => format!("-{bind}"),
+                (true, Some(rest)) => format!("\"-{rest}"),
+            };
+            file.push("Service", key, bind);
         }
         for device in &spec.devices {
             if let Some(place) = self.places.get(&device.volume) {
