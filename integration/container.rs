@@ -35,6 +35,8 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/lifecycle_ends.rs"]
+mod lifecycle_ends;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]

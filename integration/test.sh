@@ -112,9 +112,21 @@ manual_pages() {
 
 scripts() {
   local script
-  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh; do
+  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
     bash -n "$script" || return
   done
+}
+
+# Flake and module, where there is an evaluator for them.
+nix_files() {
+  local code=0
+  header "nix"
+  integration/nix/run.sh || code=$?
+  case $code in
+    0) passed=$((passed + 1)) ;;
+    77) skip "nix: no evaluator" ;;
+    *) fail "nix" ;;
+  esac
 }
 
 quick_tier() {
@@ -129,9 +141,12 @@ quick_tier() {
     header "manual pages"
     skip "manual pages: groff is not installed"
   fi
+  nix_files
   tests "unit tests" --lib --bins
   tests "doc tests" --doc
-  tests "golden and layers" --test golden --test layers
+  tests "golden, layers, fields" --test golden --test layers --test fields
+  # Many more: VKS_PODS=10000 cargo test --test pods
+  tests "random pods" --test pods -- --skip systemd_says
   # Ten minutes of it: VKS_FUZZ_SECONDS=600 cargo test --test fuzz
   VKS_FUZZ_SECONDS=${VKS_FUZZ_SECONDS:-20} tests "fuzz" --test fuzz
 }
@@ -184,6 +199,7 @@ container_tier() {
   for suite in trixie sid; do
     step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
   done
+  VKS_LAB=1 tests "random pods in trixie" --test pods -- systemd_says
   VKS_LAB=1 tests "container tests" --test container
 }
 

@@ -76,13 +76,15 @@ pub fn names(prefix: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// The manifests of pods of one process on the host's network.
+/// The manifests of pods of one process on the host's network, with the profile trusted: what is compared is a
+/// hand-written service of the host, which is not shut in either.
 pub fn pods(names: &[String]) -> String {
     let mut text = String::new();
     for name in names {
         write!(
             text,
-            "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  hostNetwork: true\n  \
+            "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  \
+             annotations: {{vks.io/profile: trusted}}\nspec:\n  hostNetwork: true\n  \
              terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: host:/usr/bin/sleep\n    \
              args: [infinity]\n"
         )

@@ -83,6 +83,41 @@ fn standard_input_byte_for_byte() {
     );
 }
 
+/// A terminal of the container's own, as large as ours, which follows ours.
+#[test]
+fn a_terminal_with_our_size() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "exectty");
+    space.ready("e", &json!({ "containers": [sleeper("c")] }));
+    let driver = include_str!("exec/terminal.py");
+    host.machine.write("/t/exectty/driver.py", driver, "0644");
+    let out = host
+        .machine
+        .exec(&["timeout", "60", "python3", "/t/exectty/driver.py"]);
+    assert_eq!(out.code, 0, "{}{}", out.stdout, out.stderr);
+    for part in ["31 77", "/dev/pts/", "45 123", "status 130", "exit 7"] {
+        assert!(out.stdout.contains(part), "{part}: {}", out.stdout);
+    }
+}
+
+/// What a process hands on only by itself: limits, weight for the out-of-memory killer, file mode mask.
+#[test]
+fn with_the_limits_of_the_container() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "execlim");
+    let pod = space.ready("e", &json!({ "containers": [sleeper("c")] }));
+    let pid = pod.pid("c");
+    host.ok(&format!(
+        "prlimit --pid {pid} --nofile=123:456 --core=0:1000 --stack=4000000: && echo 321 >/proc/{pid}/oom_score_adj"
+    ));
+    let script = "ulimit -Sn; ulimit -Hn; ulimit -Sc; cat /proc/self/oom_score_adj; umask";
+    let out = host.vks_ok(&["exec", "e", "-n", "execlim", "--", "/bin/sh", "-c", script]);
+    let umask = host.ok(&format!("sed -n 's/^Umask:[^0-9]*//p' /proc/{pid}/status"));
+    assert_eq!(out, format!("123\n456\n0\n321\n{umask}"));
+    let all = format!("vks exec e -n execlim -- cat /proc/self/limits | diff - /proc/{pid}/limits");
+    host.ok(&all);
+}
+
 /// What is run in a container ends with it.
 #[test]
 fn ends_with_the_container() {

@@ -121,8 +121,13 @@ pub struct Machine {
 impl Machine {
     /// Boots a machine of a suite with the program under test at /usr/bin/vks. The name must be used once.
     pub fn boot(suite: &str, name: &str) -> Self {
+        Self::boot_with(suite, name, &[])
+    }
+
+    /// The same with more options of `lab.sh boot`.
+    pub fn boot_with(suite: &str, name: &str, options: &[&str]) -> Self {
         let bind = format!("{}:/usr/bin/vks", vks_program().display());
-        let leader = leader(&["boot", name, suite, "--bind-ro", &bind]);
+        let leader = leader(&[&["boot", name, suite, "--bind-ro", &bind], options].concat());
         Self {
             name: name.into(),
             leader,

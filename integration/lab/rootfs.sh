@@ -12,6 +12,8 @@ rootfs_packages=(
   iproute2 iputils-ping procps kmod jq curl openssl socat strace python3 python3-yaml
   # what an agent uses or may use
   nftables wireguard-tools libcap2-bin
+  # another runtime of containers, to compare with
+  crun
 )
 
 # Slow or pointless where nobody logs in and no hardware is.

@@ -205,14 +205,15 @@ vm_start() {
 }
 
 # Passes on what the script says, without the lines that are for the lab: these
-# have the run's token, which no script prints by chance.
+# have the run's token, which no script prints by chance. Any line is a sign of the
+# script: its first words have been seen to get lost on the serial line.
 vm_filter() {
   awk -v token="$1" -v dir="$vm_dir" '
     ended { next }
+    !begun { begun = 1; printf "" > (dir "/started"); close(dir "/started") }
     at = index($0, token) {
       if (at > 1) print substr($0, 1, at - 1) # a last line without its end
       split(substr($0, at), word, " ")
-      if (word[2] == "start") { printf "" > (dir "/started"); close(dir "/started") }
       if (word[2] == "exit") { print word[3] > (dir "/code"); close(dir "/code"); ended = 1 }
       fflush()
       next

@@ -105,8 +105,7 @@ YAML
     all_well 3
     check "the agent runs" until_so 60 systemctl is-active vks.service
     check "delete" vks delete -f /t/pods.yaml
-    none() { [ -z "$(systemctl list-units --all --no-legend 'vks.*' 'vks-default-*' | grep -v not-found)" ] && [ -z "$(ls /var/lib/vks/pods /run/netns 2>/dev/null | grep -v :)" ]; }
-    check "nothing is left" until_so 30 none
+    check "nothing is left" until_so 60 nothing_left
     finish
     ;;
 esac

@@ -7,7 +7,9 @@ good=/var/lib/good # outlives a reboot
 set_up() {
   install -m 755 /payload/vks /usr/bin/vks
   cp -r /payload/units/. /
-  mkdir -p /t
+  mkdir -p /t /etc/vks
+  # The pods are programs of the host that look around on it.
+  printf "[pods]\nprofile = 'trusted'\n" >/etc/vks/vks.toml
   systemd-tmpfiles --create >/dev/null 2>&1
   systemctl daemon-reload
   systemctl enable --now vks-pods.target vks.service 2>/dev/null
@@ -52,6 +54,15 @@ group() {
 # A part of a pod as JSON: of PATH in jq's words.
 pod() {
   vks get pod "$1" -o json | jq -r "$2"
+}
+
+# Nothing of any pod is there any more; else says what.
+nothing_left() {
+  left=$(
+    systemctl list-units --all --no-legend 'vks.*' 'vks-default-*' | grep -v not-found
+    ls -d /sys/fs/cgroup/vks.slice/vks-default.slice/vks-* /var/lib/vks/pods/* /run/netns/* 2>/dev/null
+  )
+  [ -z "$left" ] || { echo "$left"; return 1; }
 }
 
 finish() {

@@ -130,6 +130,5 @@ check "that of the pod too" until_so 60 slice_changed
 check "the other container was not touched" equals "$a_before" systemctl show -P InvocationID $a
 
 check "delete" vks delete -f /t/pods.yaml
-none() { [ -z "$(systemctl list-units --all --no-legend 'vks.*' 'vks-default-*' | grep -v not-found)" ] && ! ls -d /sys/fs/cgroup/vks.slice/vks-default.slice/vks-* 2>/dev/null; }
-check "nothing is left" until_so 30 none
+check "nothing is left" until_so 60 nothing_left
 finish

@@ -235,9 +235,11 @@ impl Agent {
         Ok(())
     }
 
-    /// Looks at a pod whose steps have been run, and at all others that are done by now: together they cost less.
+    /// Looks at a pod whose steps have been run, and at all others that are done soon after: together they cost less,
+    /// and what the steps began has come further.
     async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
         self.reclaim.mark();
+        sleep(SETTLE).await;
         let mut keys = BTreeSet::new();
         let mut next = Some(first);
         while let Some(done) = next {

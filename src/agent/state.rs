@@ -6,6 +6,7 @@
 use super::backoff::Backoff;
 use crate::config::Settings;
 use crate::model::desired::{Desired, Problem};
+use crate::model::event;
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed};
 use crate::model::status::Blocked;
@@ -25,7 +26,7 @@ pub struct State {
     /// Pods whose steps are being run.
     busy: BTreeSet<PodKey>,
     backoff: Backoff,
-    blocked: BTreeMap<PodKey, Blocked>,
+    blocked: BTreeMap<PodKey, Vec<Blocked>>,
     told: BTreeSet<Problem>,
     /// Orphans that a reload was tried for.
     tidied: BTreeSet<UnitName>,
@@ -104,14 +105,23 @@ impl State {
         plan
     }
 
-    fn block(&mut self, key: &PodKey, why: &Blocked) {
-        if self.blocked.get(key) != Some(why) {
+    fn block(&mut self, key: &PodKey, why: &[Blocked]) {
+        let known = self.blocked.get(key).map(Vec::as_slice).unwrap_or_default();
+        for blocked in why.iter().filter(|blocked| !known.contains(blocked)) {
+            let container = blocked.container.as_ref().map_or("", |name| name.as_str());
+            let (reason, prefix) = match blocked.container {
+                Some(_) => ("Failed", "Error: "),
+                None => ("FailedMount", ""),
+            };
             log::warn!(
-                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
-                "pod {key}: {}: {}; what runs of it is kept", why.reason, why.message
+                MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason,
+                KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str(),
+                KUBERNETES_CONTAINER = container;
+                "{prefix}{}", blocked.message
             );
-            self.blocked.insert(key.clone(), why.clone());
+            log::info!("pod {key}: {}: what runs of it is kept", blocked.reason);
         }
+        self.blocked.insert(key.clone(), why.to_vec());
     }
 
     /// The steps of a pod have been run, well or not: look at it again.

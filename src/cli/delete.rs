@@ -2,6 +2,7 @@
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
+use super::grace;
 use super::manifests;
 use super::selector::Selector;
 use super::store;
@@ -37,7 +38,8 @@ pub struct Args {
     /// No failure when there is no such object
     #[arg(long)]
     pub ignore_not_found: bool,
-    /// Seconds that the pods get to end by themselves, instead of their own grace period
+    /// Seconds that the pods get to end by themselves, instead of their own grace period (at least 2); also for
+    /// pods that are stopping
     #[arg(long, value_name = "SECONDS")]
     pub grace_period: Option<u32>,
     /// Wait until the pods are gone
@@ -61,6 +63,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let (objects, mut wrong) = wanted(args, &sources, context)?;
     let own = context.settings.layout.manifests();
     let mut pods = BTreeSet::new();
+    let mut removals = Vec::new();
     for what in &objects {
         let Some((kind, key)) = store::parts(what) else {
             continue;
@@ -74,8 +77,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
                     .values()
                     .filter(|pod| pod.source.0 == file);
                 pods.extend(theirs.map(|pod| pod.key.clone()));
-                store::remove(context, &name)?;
-                context.print(&format!("{kind} \"{}\" deleted\n", key.name))?;
+                removals.push((kind, key, name));
             }
             Some(file) => {
                 wrong = true;
@@ -85,6 +87,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
                 };
                 context.tell(format_args!("error: {error}"));
             }
+            None if is_there(&host, &sources, what).await? => drop(pods.insert(key.clone())),
             None if args.ignore_not_found => {}
             None => {
                 wrong = true;
@@ -92,17 +95,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             }
         }
     }
-    let ended = async {
-        let well = store::converge("delete", context).await?;
-        if args.wait || args.grace_period.is_some() {
-            gone(&host, &pods).await?;
-        }
-        Ok::<_, CliError>(well)
-    };
-    wrong |= !match args.grace_period {
-        None => ended.await?,
-        Some(seconds) => shortened(ended, seconds, &host, &pods).await?,
-    };
+    if let Some(seconds) = args.grace_period {
+        grace::set(&host, &pods, Duration::from_secs(seconds.into()), context).await?;
+    }
+    for (kind, key, name) in removals {
+        store::remove(context, &name)?;
+        context.print(&format!("{kind} \"{}\" deleted\n", key.name))?;
+    }
+    wrong |= !store::converge("delete", context).await?;
+    if args.wait {
+        gone(&host, &pods).await?;
+    }
     Ok(if wrong {
         Outcome::Code(1)
     } else {
@@ -175,33 +178,18 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
     all.map(|(what, _)| what.clone()).filter(fits).collect()
 }
 
-/// Kills what still runs of these pods when the time is over; systemd's own stop then ends at once.
-async fn shortened(
-    ended: impl Future<Output = Result<bool, CliError>>,
-    seconds: u32,
-    host: &Host,
-    pods: &BTreeSet<PodKey>,
-) -> Result<bool, CliError> {
-    tokio::pin!(ended);
-    let limit = Duration::from_secs(seconds.into());
-    if let Ok(well) = tokio::time::timeout(limit, &mut ended).await {
-        return well;
-    }
-    let view = host.running(&Filter::of(pods.iter())).await?;
-    let left = view
-        .pods
-        .iter()
-        .filter(|pod| pods.contains(&pod.report.key));
-    for unit in left
-        .filter_map(|pod| pod.observed.as_ref())
-        .flat_map(|pod| pod.units.keys())
-    {
-        if unit.as_str().ends_with(".service") {
-            // One that has just ended cannot be killed: that is what was wanted.
-            let _ = host.kill(unit).await;
-        }
-    }
-    ended.await
+/// A pod that no manifest wants any more, and of which the host still has something: it is being stopped.
+async fn is_there(host: &Host, sources: &Directories, what: &What) -> Result<bool, CliError> {
+    let What::Pod(key) = what else {
+        return Ok(false);
+    };
+    let view = host.running(&Filter::of([key].into_iter())).await?;
+    let mut pods = view.pods.iter();
+    let held = |source| sources.desired().holds(source);
+    Ok(pods.any(|pod| {
+        let there = pod.observed.as_ref();
+        pod.report.key == *key && there.is_some_and(|there| !held(&there.source))
+    }))
 }
 
 /// Waits until nothing of these pods is left.

@@ -58,6 +58,9 @@ pub enum CliError {
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),
+    /// `explain` knows no such field.
+    #[error(transparent)]
+    Explain(#[from] crate::source::fields::Unknown),
     /// A manifest named on the command line.
     #[error(transparent)]
     Manifest(#[from] super::manifests::ManifestError),

@@ -16,7 +16,9 @@ pub mod describe;
 pub mod duration;
 pub mod error;
 pub mod exec;
+pub mod explain;
 pub mod get;
+pub mod grace;
 pub mod journal;
 pub mod jsonpath;
 pub mod logging;
@@ -112,6 +114,7 @@ struct Global {
 enum Command {
     #[command(flatten)]
     OnHost(OnHost),
+    Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
     Version(version::Args),
@@ -144,6 +147,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError
     );
     match command {
         // These need no host, and no settings that could be wrong.
+        Command::Explain(args) => explain::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Version(args) => version::run(&args),

@@ -44,7 +44,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         context.print(&describe(key, pod))?;
     }
     for (key, blocked) in &plan.blocked {
-        context.tell(format_args!("{key}: blocked: {}", blocked.message));
+        for blocked in blocked {
+            context.tell(format_args!("{key}: blocked: {}", blocked.message));
+        }
     }
     if plan.is_empty() {
         context.print("Nothing to do.\n")?;

@@ -35,9 +35,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     for (key, pod) in &desired.pods {
         let uid = pod.uid.clone().unwrap_or_else(|| new_uid(key, RENDER_SEED));
         match units::render(pod, &uid, &desired, &context.settings) {
-            Ok(rendered) => units.extend(rendered.units),
-            Err(blocked) => {
-                context.tell(format_args!("error: pod {key}: {}", blocked.message));
+            Ok(rendered) if rendered.blocked.is_empty() => units.extend(rendered.units),
+            rendered => {
+                let all =
+                    rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked);
+                for blocked in all {
+                    context.tell(format_args!("error: pod {key}: {}", blocked.message));
+                }
                 return Ok(Outcome::Code(1));
             }
         }

@@ -155,6 +155,7 @@ fn kubectls_lines_are_understood() {
         "vks wait --for=delete pods --all",
         "vks apply -f a.yaml -f b --wait",
         "vks delete pod web --wait=false",
+        "vks explain pod.spec.containers --recursive",
         "vks completions zsh",
     ];
     for line in good {

@@ -28,7 +28,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let mut wrong = manifests::tell_problems(&desired.problems, context);
     for (key, pod) in &desired.pods {
         let uid = new_uid(key, RENDER_SEED);
-        if let Err(blocked) = render(pod, &uid, &desired, &context.settings) {
+        let rendered = render(pod, &uid, &desired, &context.settings);
+        for blocked in rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked) {
             wrong = true;
             let file = pod.source.0.display();
             let container = blocked.container.map(|name| format!(", container {name}"));

@@ -4,6 +4,7 @@ use super::Capacity;
 use crate::model::name::ObjectName;
 use crate::model::quantity::{Bytes, CpuMillis};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 /// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
 pub fn node_name() -> String {
@@ -35,4 +36,11 @@ pub fn capacity() -> Option<Capacity> {
         cpu: CpuMillis(u64::from(cores) * 1000),
         memory: Bytes(u64::try_from(memory).ok()?),
     })
+}
+
+/// Whether AppArmor and SELinux are enabled in the kernel.
+pub fn security_modules(root: &Path) -> (bool, bool) {
+    let enabled = root.join("sys/module/apparmor/parameters/enabled");
+    let app_armor = std::fs::read_to_string(enabled).is_ok_and(|text| text.starts_with('Y'));
+    (app_armor, root.join("sys/fs/selinux/enforce").exists())
 }

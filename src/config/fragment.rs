@@ -1,5 +1,6 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use crate::model::security::Profile;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ pub struct Node {
 pub struct Pods {
     /// Directories of manifests, absolute paths, the first winning (default `["/etc/vks/pods.d"]`).
     pub directories: Option<Vec<PathBuf>>,
+    /// The profile of pods that name none: `strict`, `default` or `trusted` (default `strict`).
+    pub profile: Option<Profile>,
 }
 
 /// `[paths]`: where vks keeps things; absolute paths.
@@ -58,6 +61,7 @@ impl Fragment {
         put(&mut self.node.ip, node.ip);
         put(&mut self.node.program, node.program);
         put(&mut self.pods.directories, pods.directories);
+        put(&mut self.pods.profile, pods.profile);
         put(&mut self.paths.state, paths.state);
         put(&mut self.paths.run, paths.run);
         put(&mut self.paths.units, paths.units);

@@ -11,12 +11,14 @@ mod files;
 pub mod fragment;
 #[cfg(test)]
 pub mod scratch;
+mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::quantity::{Bytes, CpuMillis};
+use crate::model::security::Profile;
 use fragment::{Fragment, Paths};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -36,6 +38,14 @@ pub struct Settings {
     pub layout: Layout,
     /// What the host has.
     pub capacity: Capacity,
+    /// `pods.profile`: for pods that name none (default strict).
+    pub profile: Profile,
+    /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
+    pub seccomp: BTreeMap<String, String>,
+    /// AppArmor is enabled in the kernel (default false).
+    pub app_armor: bool,
+    /// SELinux is enabled in the kernel (default false).
+    pub se_linux: bool,
 }
 
 /// What a host has for all pods together.
@@ -66,6 +76,10 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             capacity: Capacity::default(),
+            profile: Profile::default(),
+            seccomp: BTreeMap::new(),
+            app_armor: false,
+            se_linux: false,
         }
     }
 }
@@ -112,7 +126,10 @@ impl Settings {
         for path in files::list(root)? {
             merged.overlay(files::read(&path)?);
         }
-        Ok(Self::from_fragment(merged))
+        let mut settings = Self::from_fragment(merged);
+        settings.seccomp = seccomp::read(root)?;
+        (settings.app_armor, settings.se_linux) = detect::security_modules(root);
+        Ok(settings)
     }
 
     fn from_fragment(merged: Fragment) -> Self {
@@ -125,6 +142,8 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
             capacity: detect::capacity().unwrap_or(default.capacity),
+            profile: pods.profile.unwrap_or_default(),
+            ..default
         }
     }
 

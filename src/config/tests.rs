@@ -35,7 +35,7 @@ fn every_setting_arrives() {
     let scratch = Scratch::new("config");
     scratch.put(
         "etc/vks/vks.toml",
-        "[node]\nname = 'n1'\nip = '192.0.2.7'\nprogram = '/opt/vks'\n[pods]\ndirectories = ['/a', '/b']\n\
+        "[node]\nname = 'n1'\nip = '192.0.2.7'\nprogram = '/opt/vks'\n[pods]\ndirectories = ['/a', '/b']\nprofile = 'trusted'\n\
          [paths]\nstate = '/s'\nrun = '/r'\nunits = '/u'\nnetns = '/n'\n",
     );
     let wanted = Settings {
@@ -50,6 +50,8 @@ fn every_setting_arrives() {
             netns: "/n".into(),
         },
         capacity: detect::capacity().unwrap(),
+        profile: Profile::Trusted,
+        ..Settings::default()
     };
     assert_eq!(load(&scratch), wanted);
 }

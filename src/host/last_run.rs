@@ -48,7 +48,8 @@ pub fn ask(unit: &UnitName) -> Result<LastRun, LastRunError> {
 }
 
 /// Takes a unit's back-off back to its beginning, and with it systemd's count of its restarts. It also takes back
-/// the result of the run that is ending: only for units that start again whatever that was.
+/// the result of the run that is ending: a unit with `Restart=on-failure` starts again only if something fails after
+/// this.
 pub fn reset_back_off(unit: &UnitName) -> Result<(), LastRunError> {
     let reset = || -> io::Result<()> {
         let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;

@@ -2,7 +2,9 @@
 
 pub mod claims;
 pub mod files;
+pub mod journald;
 pub mod last_run;
+pub mod limits;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;

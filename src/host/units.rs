@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Unit types that vks makes files of.
 const KINDS: [&str; 5] = [".service", ".target", ".slice", ".timer", ".mount"];
 
+/// The drop-in that vks makes. Its name comes last in systemd's order, so that it holds against those of others.
+const DROP_IN: &str = "zz-vks-grace.conf";
+
 /// A unit file as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitOnDisk {
@@ -90,9 +93,31 @@ impl UnitDir {
         self.dir.write(name.as_str(), text.as_bytes(), 0o644)
     }
 
-    /// Removes a unit file; whether there was one.
+    /// The content of a unit file; `None` when there is none that can be understood.
+    pub fn file(&self, name: &UnitName) -> Result<Option<UnitFile>, FileError> {
+        let bytes = self.dir.read(name.as_str(), MAX_BYTES)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| unit::read::read(&text).ok()))
+    }
+
+    /// Writes the drop-in of vks for a unit: it goes with the unit's file.
+    pub fn write_drop_in(&self, name: &UnitName, text: &str) -> Result<(), FileError> {
+        let drop_ins = self.dir.create_sub(&drop_in_dir(name), 0o755)?;
+        drop_ins.write(DROP_IN, text.as_bytes(), 0o644)
+    }
+
+    /// Removes a unit file, with the drop-in that vks made for it; whether there was a file.
     pub fn remove(&self, name: &UnitName) -> Result<bool, FileError> {
-        self.dir.remove(name.as_str())
+        let removed = self.dir.remove(name.as_str())?;
+        let directory = drop_in_dir(name);
+        if let Some(drop_ins) = self.dir.sub(&directory)? {
+            drop_ins.remove(DROP_IN)?;
+            // What others have put there is theirs.
+            if drop_ins.entries()?.is_empty() {
+                self.dir.remove_tree(&directory)?;
+            }
+        }
+        Ok(removed)
     }
 
     /// Makes a unit start at boot.
@@ -138,6 +163,10 @@ impl UnitDir {
             None => Ok(()),
         }
     }
+}
+
+fn drop_in_dir(unit: &UnitName) -> String {
+    format!("{unit}.d")
 }
 
 fn wants_dir() -> String {
@@ -218,6 +247,7 @@ mod tests {
         let name = unit("vks-a-b.target");
         dir.write(&name, &target()).unwrap();
         dir.enable(&name).unwrap();
+        dir.write_drop_in(&name, "[Unit]\n").unwrap();
         for other in ["ssh.service", "vks-pods.target", "vks.conf"] {
             std::os::unix::fs::symlink("/dev/null", layout.units.join(other)).unwrap();
         }
@@ -234,6 +264,7 @@ mod tests {
         assert!(!dir.is_enabled(&name).unwrap() && !dir.disable(&name).unwrap());
         assert!(dir.remove(&name).unwrap() && !dir.remove(&name).unwrap());
         assert_eq!(dir.read(&name).unwrap(), None);
+        assert!(!layout.units.join("vks-a-b.target.d").exists());
     }
 
     #[test]

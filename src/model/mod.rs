@@ -4,8 +4,10 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod capability;
 pub mod claim;
 pub mod desired;
+pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;
@@ -17,6 +19,7 @@ pub mod probe;
 pub mod prober;
 pub mod quantity;
 pub mod sandbox;
+pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;

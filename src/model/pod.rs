@@ -4,6 +4,7 @@ use super::image::ImageRef;
 use super::name::{ContainerName, ObjectName, PodKey, PodUid};
 use super::probe::{Hook, Probes};
 use super::quantity::{Bytes, CpuMillis};
+use super::security::{PodSecurity, Security};
 use super::volume::{Device, Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,9 @@ pub struct PodSpec {
     pub active_deadline: Option<Duration>,
     /// User and group for containers that name none.
     pub run_as: RunAs,
+    /// The rest of its security context.
+    #[serde(default, skip_serializing_if = "PodSecurity::is_silent")]
+    pub security: PodSecurity,
     /// The name of the service account, only for `fieldRef` (default `default`).
     pub service_account: String,
 }
@@ -130,6 +134,9 @@ pub struct Container {
     /// User and group of this container.
     #[serde(default)]
     pub run_as: RunAs,
+    /// The rest of its security context.
+    #[serde(default, skip_serializing_if = "Security::is_silent")]
+    pub security: Security,
 }
 
 /// One environment variable.
@@ -294,6 +301,11 @@ impl PodSpec {
             user: container.run_as.user.or(self.run_as.user),
             group: container.run_as.group.or(self.run_as.group),
         }
+    }
+
+    /// The security context in force for a container: each field its own, else the pod's.
+    pub fn security_of(&self, container: &Container) -> Security {
+        container.security.over(&self.security.containers)
     }
 
     /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos).

@@ -42,6 +42,29 @@ pub struct Setup {
     /// therefore be there on the host. Order does not matter, a path may come more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<MountPoint>,
+    /// Sysctls of its network namespace, name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sysctls: Vec<(String, String)>,
+    /// The group that volumes are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fs_group: Option<FsGroup>,
+}
+
+/// `fsGroup` of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FsGroup {
+    /// The group.
+    pub group: u32,
+    /// Leave a volume as it is whose top directory has group and mode already (default false).
+    #[serde(default)]
+    pub only_on_mismatch: bool,
+    /// Volumes that containers write: given to the group to read and write. By their paths on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<String>,
+    /// Volumes that they only read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<String>,
 }
 
 /// A path of the host that a volume stands for.

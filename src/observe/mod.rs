@@ -18,9 +18,7 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
-use crate::model::observed::{
-    ActiveState, KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState,
-};
+use crate::model::observed::{KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState};
 use crate::unit::names::PodUnits;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +29,8 @@ const PATTERNS: [&str; 3] = ["vks.*", "vks-*", "*-vksmounts-*.mount"];
 
 /// To ask for the state of one unit costs about as much as so many rows of the list of all units.
 const ROWS_FOR_ONE: usize = 16;
-/// So few units are asked for one by one, however many there are.
-const MANY: usize = 32;
+/// And as much as to compare so many names: what a list of some units does, each with each that there is.
+const NAMES_FOR_ONE: usize = 4000;
 
 /// Why the host could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -108,12 +106,17 @@ impl Observer {
         observed: &Observed,
     ) -> Result<BTreeMap<UnitName, UnitState>, ObserveError> {
         let known: usize = observed.pods.values().map(|pod| pod.units.len()).sum();
-        if units.len() < MANY || units.len() * ROWS_FOR_ONE < known {
+        if units.len() * ROWS_FOR_ONE >= known {
+            let mut states = self.systemd.list(&PATTERNS).await?;
+            states.retain(|unit, _| units.contains(unit));
+            return Ok(states);
+        }
+        if known > NAMES_FOR_ONE {
             return Ok(self.systemd.states(units).await?);
         }
-        let mut states = self.systemd.list(&PATTERNS).await?;
-        states.retain(|unit, _| units.contains(unit));
-        Ok(states)
+        let names: Vec<String> = units.iter().map(exactly).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(self.systemd.list(&names).await?)
     }
 
     /// The pods that some units belong to: by `observed`, or by the file of a unit that is new.
@@ -217,6 +220,12 @@ fn asked(
     asked
 }
 
+/// The pattern that one unit's name matches and no other's.
+fn exactly(unit: &UnitName) -> String {
+    // Of what glob(7) gives a meaning, a unit name can only have the backslash.
+    unit.as_str().replace('\\', "\\\\")
+}
+
 /// The pod that a unit belongs to.
 pub fn unit_to_pod<'a>(observed: &'a Observed, unit: &UnitName) -> Option<&'a PodKey> {
     let mut pods = observed.pods.iter();
@@ -244,7 +253,7 @@ fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>
     let state = &observed.state;
     (asked && state.loaded).then(|| RunQuery {
         unit,
-        running: state.active == ActiveState::Active && &*state.sub == "running",
+        running: matches!(&*state.sub, "running" | "start"),
         status_text: *role == UnitRole::Probes,
         restarting: state.sub.contains("auto-restart"),
     })

@@ -3,7 +3,8 @@
 //! The rules, in their order:
 //! 1. A pod whose source cannot be read is left as it is: absence is no reason to stop it, and another file
 //!    that defines it now is no reason to change it.
-//! 2. A pod that cannot be rendered (a config map is missing) keeps what runs.
+//! 2. A pod that cannot be rendered (the config map of a volume is missing) keeps what runs; so does a container that
+//!    cannot, and the others go on without it.
 //! 3. A pod of another uid, or with another sandbox or other init containers, is stopped as a whole first.
 //! 4. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
 //! 5. What should run and does not is started; what is finished stays finished.
@@ -19,39 +20,43 @@ use crate::model::observed::{ActiveState, Observed, ObservedUnit};
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 
-/// The plan for one pod; no steps when all is as it should be.
+/// The plan for one pod, with no steps when all is as it should be, and why some of its containers have to wait. An
+/// error when all of it has to.
 pub fn plan_pod(
     key: &PodKey,
     desired: &Desired,
     observed: &Observed,
     settings: &Settings,
     seed: &[u8],
-) -> Result<PodPlan, Blocked> {
+) -> Result<(PodPlan, Vec<Blocked>), Blocked> {
+    let all = |plan| Ok((plan, Vec::new()));
     match (desired.pods.get(key), observed.pods.get(key)) {
-        (None, None) => Ok(nothing(super::new_uid(key, seed))),
-        (None, Some(is)) if desired.holds(&is.source) => Ok(nothing(is.uid.clone())),
-        (None, Some(is)) => Ok(remove(key, is, Reason::Remove)),
+        (None, None) => all(nothing(super::new_uid(key, seed))),
+        (None, Some(is)) if desired.holds(&is.source) => all(nothing(is.uid.clone())),
+        (None, Some(is)) => all(remove(key, is, Reason::Remove)),
         (Some(pod), None) => {
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
-            let want = render(pod, &uid, desired, settings)?;
-            Ok(create(pod, want, observed))
+            let mut want = render(pod, &uid, desired, settings)?;
+            let blocked = std::mem::take(&mut want.blocked);
+            Ok((create(pod, want, observed), blocked))
         }
         // Another file defines it now, but the one it runs from cannot be read: that may define it still.
         (Some(pod), Some(is)) if pod.source != is.source && desired.holds(&is.source) => {
-            Ok(nothing(is.uid.clone()))
+            all(nothing(is.uid.clone()))
         }
         (Some(pod), Some(is)) => {
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
-                return Ok(remove(key, is, Reason::Replace));
+                return all(remove(key, is, Reason::Replace));
             }
             let want = render(pod, &is.uid, desired, settings)?;
-            Ok(Update {
+            let plan = Update {
                 pod,
                 is,
                 want: &want,
                 names: PodUnits::new(key),
             }
-            .plan())
+            .plan();
+            Ok((plan, want.blocked))
         }
     }
 }

@@ -8,9 +8,11 @@ mod claims;
 pub mod diff;
 pub mod env;
 mod files;
+pub mod grace;
 mod life;
 pub mod reclaim;
 pub mod resources;
+pub mod security;
 mod starts;
 pub mod step;
 pub mod units;
@@ -38,8 +40,9 @@ pub const RENDER_SEED: &[u8] = b"example";
 pub struct Plan {
     /// Pods with something to do. They do not depend on each other.
     pub pods: BTreeMap<PodKey, PodPlan>,
-    /// Pods that are wanted and cannot be started or changed now; what runs of them is kept.
-    pub blocked: BTreeMap<PodKey, Blocked>,
+    /// Pods that are wanted and cannot be started or changed now, as a whole or some of their containers, and why; what
+    /// runs of them is kept. Never empty lists.
+    pub blocked: BTreeMap<PodKey, Vec<Blocked>>,
 }
 
 impl Plan {
@@ -66,12 +69,16 @@ pub fn plan_pods<'a>(
     let mut plan = Plan::default();
     for key in keys {
         match diff::plan_pod(key, desired, observed, settings, seed) {
-            Ok(pod) if pod.steps.is_empty() => {}
-            Ok(pod) => {
-                plan.pods.insert(key.clone(), pod);
+            Ok((pod, blocked)) => {
+                if !pod.steps.is_empty() {
+                    plan.pods.insert(key.clone(), pod);
+                }
+                if !blocked.is_empty() {
+                    plan.blocked.insert(key.clone(), blocked);
+                }
             }
             Err(blocked) => {
-                plan.blocked.insert(key.clone(), blocked);
+                plan.blocked.insert(key.clone(), vec![blocked]);
             }
         }
     }

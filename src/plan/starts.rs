@@ -107,7 +107,13 @@ impl Update<'_> {
             } => self.is_final(container, wanted) && !self.observed(name).is_some_and(is_up),
             _ => true,
         });
-        over || self.waits_for_failed_init()
+        over && !self.lacks_main() || self.waits_for_failed_init()
+    }
+
+    /// A main that cannot be rendered now will run, or runs.
+    fn lacks_main(&self) -> bool {
+        let mut mains = self.pod.spec.containers.iter();
+        mains.any(|main| self.want.left_out.contains_key(&main.name))
     }
 
     fn end_sidecars(&self, steps: &mut Vec<Step>) {

@@ -4,7 +4,7 @@ use super::diff::is_up;
 use super::step::{PodPlan, Reason, Step};
 use super::units::{Rendered, WantedUnit};
 use crate::model::identity::UnitRole;
-use crate::model::name::UnitName;
+use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::{ContainerRole, Pod};
 use crate::unit::digest;
@@ -66,12 +66,28 @@ impl Update<'_> {
         identity.is_some_and(|identity| identity.spec_hash != wanted.spec_hash)
     }
 
+    /// The unit of a container that cannot be rendered now: what there is of it stays.
+    pub(super) fn is_left_out(&self, name: &UnitName) -> bool {
+        self.want.left_out.values().any(|unit| unit == name)
+    }
+
+    /// The same of something in the pod's directory, which bears the container's name.
+    fn is_of_left_out(&self, path: &str) -> bool {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        !path.starts_with("volumes/")
+            && !path.starts_with("secrets/")
+            && self.want.left_out.keys().any(|name| name.as_str() == file)
+    }
+
     fn stops(&self) -> Stops<'_> {
         let mut stops = Stops {
             whole_pod: false,
             units: BTreeSet::new(),
         };
         for (name, unit) in &self.is.units {
+            if self.is_left_out(name) {
+                continue;
+            }
             let whole = |role: &UnitRole| {
                 matches!(role, UnitRole::Sandbox)
                     || matches!(
@@ -98,19 +114,35 @@ impl Update<'_> {
                 }
             }
         }
-        // A sandbox or init container that is new to a pod that is there: the others must come after it.
+        // A sandbox or init container that is new to a pod that is there: what comes after it must come after it.
         stops.whole_pod |= self.want.units.iter().any(|(name, wanted)| {
-            let first = matches!(
-                wanted.role,
-                UnitRole::Sandbox
-                    | UnitRole::Container {
+            self.observed(name).is_none()
+                && match &wanted.role {
+                    UnitRole::Sandbox => self.is.units.values().any(is_up_container),
+                    UnitRole::Container {
+                        name,
                         role: ContainerRole::Init,
                         ..
-                    }
-            );
-            first && self.observed(name).is_none() && self.is.units.values().any(is_up_container)
+                    } => self.runs_after(name),
+                    _ => false,
+                }
         });
         stops
+    }
+
+    /// Whether a container runs that comes after this one.
+    fn runs_after(&self, name: &ContainerName) -> bool {
+        let all = self.pod.spec.all_containers();
+        let later: Vec<_> = all
+            .map(|(_, container)| &container.name)
+            .skip_while(|other| *other != name)
+            .collect();
+        self.is.units.values().any(|unit| {
+            let role = unit.identity.as_ref().map(|identity| &identity.role);
+            let later =
+                matches!(role, Some(UnitRole::Container { name, .. }) if later.contains(&name));
+            later && is_up(unit)
+        })
     }
 
     fn payloads(&self, steps: &mut Vec<Step>) {
@@ -124,7 +156,7 @@ impl Update<'_> {
             .is
             .payloads
             .keys()
-            .filter(|path| !wanted.contains(path.as_str()));
+            .filter(|path| !wanted.contains(path.as_str()) && !self.is_of_left_out(path));
         steps.extend(stale.cloned().map(Step::RemovePayload));
     }
 
@@ -132,7 +164,8 @@ impl Update<'_> {
     fn files(&self, steps: &mut Vec<Step>) -> bool {
         let mut reload = self.is.reload_needed;
         for (name, unit) in &self.is.units {
-            if !self.want.units.contains_key(name) && unit.digest.is_some() {
+            let gone = !self.want.units.contains_key(name) && !self.is_left_out(name);
+            if gone && unit.digest.is_some() {
                 steps.push(Step::RemoveUnit(name.clone()));
             }
         }

@@ -3,14 +3,15 @@
 use super::claims::{self, Bound};
 use super::env::{Context, Environment, Origin};
 use super::files::{self, blocked};
-use super::resources;
+use super::{resources, security};
+use crate::config::Settings;
 use crate::model::claim::{PersistentPlace, VolumeClaim, VolumeMode};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid, VolumeName};
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
 use crate::model::quantity::Bytes;
-use crate::model::sandbox::{HostPath, MemoryVolume, MountPoint, MountedVolume, Setup};
+use crate::model::sandbox::{FsGroup, HostPath, MemoryVolume, MountPoint, MountedVolume, Setup};
 use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Mount, MountSpec, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
@@ -53,8 +54,14 @@ pub enum PlaceKind {
     Mount(MountSpec),
 }
 
-/// Where all volumes are, or why one cannot be had.
-pub fn places(context: &Context) -> Result<Places, Blocked> {
+/// Where all volumes are and the payloads they are made of, or why one cannot be had.
+pub fn of_pod(context: &Context) -> Result<(Places, Vec<Payload>), Blocked> {
+    let places = places(context)?;
+    let payloads = payloads(context, &places)?;
+    Ok((places, payloads))
+}
+
+fn places(context: &Context) -> Result<Places, Blocked> {
     let mut places = Places::new();
     for volume in &context.pod.spec.volumes {
         let found = place(context, volume).map_err(|why| blocked(&volume.name, &why))?;
@@ -183,7 +190,7 @@ fn ephemeral<'a>(
 }
 
 /// The payloads of a pod's volumes, or which object is missing.
-pub fn payloads(context: &Context, places: &Places) -> Result<Vec<Payload>, Blocked> {
+fn payloads(context: &Context, places: &Places) -> Result<Vec<Payload>, Blocked> {
     let mut out = Vec::new();
     for volume in &context.pod.spec.volumes {
         let in_pod = places
@@ -201,16 +208,27 @@ pub fn payloads(context: &Context, places: &Places) -> Result<Vec<Payload>, Bloc
 /// Where a container finds its termination message file, if it has one: where the manifest says, else at
 /// Kubernetes' default path in every container that does not share the host's file tree as it is. One that does has no
 /// other use for a mount namespace of its own, which costs more than all the rest of its start.
-pub fn termination_path<'a>(pod: &Pod, container: &'a Container) -> Option<&'a str> {
+pub fn termination_path<'a>(
+    pod: &Pod,
+    container: &'a Container,
+    settings: &Settings,
+) -> Option<&'a str> {
     let nothing_mounted = container.mounts.is_empty() && container.devices.is_empty();
-    let shares_the_tree = pod.spec.host_network && nothing_mounted;
+    let shares_the_tree =
+        pod.spec.host_network && nothing_mounted && security::is_trusted(pod, container, settings);
     let default = (!shares_the_tree).then_some(TERMINATION_LOG);
     container.termination_message_path.as_deref().or(default)
 }
 
 /// The payloads of one container: its termination message file, and the environment that must not stand in the unit.
-pub fn container_payloads(pod: &Pod, container: &Container, env: &Environment) -> Vec<Payload> {
-    let message = termination_path(pod, container).map(|_| Payload::termination(&container.name));
+pub fn container_payloads(
+    pod: &Pod,
+    container: &Container,
+    env: &Environment,
+    settings: &Settings,
+) -> Vec<Payload> {
+    let message =
+        termination_path(pod, container, settings).map(|_| Payload::termination(&container.name));
     let mut out: Vec<Payload> = message.into_iter().collect();
     let mut text = String::new();
     for (name, (value, origin)) in env {
@@ -264,7 +282,35 @@ pub fn setup(pod: &Pod, places: &Places) -> Setup {
         let devices = devices.filter_map(|d| Some(mount_point(places.get(&d.volume)?, &d.path)));
         setup.mount_points.extend(devices);
     }
+    setup.sysctls.clone_from(&pod.spec.security.sysctls);
+    setup.fs_group = fs_group(pod, places);
     setup
+}
+
+/// The volumes that `fsGroup` is about: those whose directories vks makes.
+fn fs_group(pod: &Pod, places: &Places) -> Option<FsGroup> {
+    let mut of = FsGroup {
+        group: pod.spec.security.fs_group?,
+        only_on_mismatch: pod.spec.security.only_on_mismatch,
+        writable: Vec::new(),
+        read_only: Vec::new(),
+    };
+    for volume in &pod.spec.volumes {
+        let Some(place) = places.get(&volume.name) else {
+            continue;
+        };
+        let path = place.path.clone();
+        match &place.kind {
+            PlaceKind::Payload | PlaceKind::Secret if files::is_tree(&volume.source) => {
+                of.read_only.push(path);
+            }
+            PlaceKind::Payload | PlaceKind::Memory(_) | PlaceKind::Claim(_) => {
+                of.writable.push(path);
+            }
+            PlaceKind::Secret | PlaceKind::HostPath(_) | PlaceKind::Mount(_) => {}
+        }
+    }
+    (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.

@@ -6,6 +6,7 @@
 
 mod decode;
 mod directory;
+pub mod fields;
 mod merge;
 mod parse;
 mod points;

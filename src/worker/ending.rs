@@ -5,6 +5,7 @@ use super::check::Target;
 use super::hook::run_hook;
 use super::journal::chain;
 use crate::host::process::{Process, ProcessError};
+use crate::model::event;
 use crate::model::probe::Hook;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -35,8 +36,15 @@ pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), E
     if let Some(hook) = hook {
         match timeout_at(begun + grace, run_hook(hook, Target { pid })).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => log::warn!("PreStopHook failed: {}", chain(&error)),
+            Ok(Err(error)) => {
+                log::warn!(
+                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
+                    "PreStopHook failed"
+                );
+                log::info!("the preStop hook failed: {}", chain(&error));
+            }
             Err(_) => log::warn!(
+                MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
                 "PreStopHook did not end within the grace period of {} s",
                 grace.as_secs()
             ),

@@ -2,17 +2,19 @@
 //! for hooks.
 //!
 //! A fresh process of one thread joins the namespaces of the container's process, its control group, its root
-//! and working directory, takes on its user, groups, environment, file mode mask, bounding set of capabilities
-//! and no-new-privileges bit, and executes the program. Not taken on: the filter of system calls
-//! (`SystemCallFilter=`) and limits (`LimitNOFILE=` and its kin), which no process can copy from another.
+//! and working directory, takes on its user, groups, environment, file mode mask, resource limits, weight for the
+//! out-of-memory killer, bounding set of capabilities and no-new-privileges bit, and executes the program. Not taken
+//! on: the filter of system calls (`SystemCallFilter=`), which no process can copy from another.
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::chain;
+use crate::host::limits;
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::process::{Process, ProcessError, Status};
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -141,6 +143,9 @@ struct Target {
     process: Process,
     status: Status,
     environment: Vec<(OsString, OsString)>,
+    limits: Vec<(Resource, Rlimit)>,
+    /// `oom_score_adj`, a number as text.
+    oom: Vec<u8>,
     namespaces: CloneFlags,
     root: OwnedFd,
     directory: OwnedFd,
@@ -165,6 +170,8 @@ impl Target {
             Ok((
                 process.status()?,
                 process.environment()?,
+                limits::of(&process)?,
+                process.read("oom_score_adj")?,
                 namespace::different(&process)?,
                 root,
                 directory("cwd", "working directory")?,
@@ -176,11 +183,13 @@ impl Target {
         if process.has_exited()? {
             return Err(EnterError::Gone(pid));
         }
-        let (status, environment, namespaces, root, directory, same_root) = learnt?;
+        let (status, environment, limits, oom, namespaces, root, directory, same_root) = learnt?;
         Ok(Self {
             process,
             status,
             environment,
+            limits,
+            oom,
             namespaces,
             root,
             directory,
@@ -190,6 +199,7 @@ impl Target {
 
     fn become_like(&self) -> Result<(), EnterError> {
         self.join_cgroup();
+        self.take_limits()?;
         namespace::join(&self.process, self.namespaces)?;
         let take = |what| {
             let pid = self.process.pid();
@@ -210,6 +220,25 @@ impl Target {
         }
         self.bound_capabilities().map_err(take("bounding set"))?;
         self.change_user()
+    }
+
+    /// While this is still root, and `/proc` still ours.
+    fn take_limits(&self) -> Result<(), EnterError> {
+        let failed = |what, source| EnterError::TakeOn {
+            what,
+            pid: self.process.pid(),
+            source,
+        };
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/proc/self/oom_score_adj")
+            .and_then(|mut file| file.write_all(&self.oom))
+            .map_err(|source| failed("weight for the out-of-memory killer", source))?;
+        for (resource, limit) in &self.limits {
+            rustix::process::setrlimit(*resource, *limit)
+                .map_err(|errno| failed("resource limits", errno.into()))?;
+        }
+        Ok(())
     }
 
     /// Best effort: without it the program runs, but is accounted to whoever started it.

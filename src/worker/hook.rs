@@ -1,9 +1,10 @@
 //! `vks hook`: the lifecycle hooks of a container, as `ExecStartPost=` and `ExecStop=` of its unit.
 
-use super::args::{Allowed, ArgumentError, Arguments};
+use super::args::{Allowed, ArgumentError, Arguments, Json};
 use super::check::{CheckError, Target, request, run_command};
 use super::ending::{self, EndError};
 use super::journal;
+use crate::model::event;
 use crate::model::probe::Hook;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -15,15 +16,12 @@ pub enum HookError {
     /// The arguments.
     #[error("cannot understand the arguments of vks hook")]
     Arguments(#[from] ArgumentError),
-    /// The hook's JSON.
-    #[error("cannot understand the hook")]
-    Json(#[from] serde_json::Error),
     /// Not called by a unit.
     #[error("MAINPID is not set: vks hook is for units to call")]
     NoMainPid,
-    /// The hook itself.
-    #[error("{0} failed")]
-    Failed(&'static str, #[source] CheckError),
+    /// The hook after the start; the container has been ended for it.
+    #[error("PostStartHook failed")]
+    PostStart(#[source] CheckError),
     /// The end of the container.
     #[error(transparent)]
     End(#[from] EndError),
@@ -42,26 +40,36 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<(), HookError> {
-    let mut args = Arguments::parse(args, &[Allowed::Value("--grace")])?;
+    let allowed = ["--grace", "--pre-stop"].map(Allowed::Value);
+    let mut args = Arguments::parse(args, &allowed)?;
     let verb: String = args.next("post-start or pre-stop")?;
-    let json: String = args.next("HOOK")?;
-    let grace: Option<u64> = args.option("--grace")?;
+    let Json(hook): Json<Hook> = args.next("HOOK")?;
+    let grace: u64 = args
+        .option("--grace")?
+        .ok_or(ArgumentError::Missing("--grace"))?;
+    let grace = Duration::from_secs(grace);
+    let pre_stop: Option<Json<Hook>> = args.option("--pre-stop")?;
     args.end()?;
-    let hook: Hook = serde_json::from_str(&json)?;
     let pid = super::main_pid();
     let runtime = super::runtime().map_err(HookError::Runtime)?;
     match (verb.as_str(), pid) {
         ("post-start", None) => Err(HookError::NoMainPid),
-        ("post-start", Some(pid)) => {
-            let started = runtime.block_on(run_hook(&hook, Target { pid }));
-            started.map_err(|error| HookError::Failed("PostStartHook", error))
-        }
+        ("post-start", Some(pid)) => runtime.block_on(async {
+            let Err(error) = run_hook(&hook, Target { pid }).await else {
+                return Ok(());
+            };
+            log::warn!(
+                MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPostStartHook";
+                "PostStartHook failed"
+            );
+            // Not by systemd, which runs no ExecStop= for a container that has not started.
+            let pre_stop = pre_stop.map(|Json(hook)| hook);
+            ending::end(pid, pre_stop.as_ref(), grace).await?;
+            Err(HookError::PostStart(error))
+        }),
         // systemd calls ExecStop= also when the container has ended by itself: there is nothing to ask of it then.
         ("pre-stop", None) => Ok(()),
-        ("pre-stop", Some(pid)) => {
-            let grace = Duration::from_secs(grace.ok_or(ArgumentError::Missing("--grace"))?);
-            Ok(runtime.block_on(ending::end(pid, Some(&hook), grace))?)
-        }
+        ("pre-stop", Some(pid)) => Ok(runtime.block_on(ending::end(pid, Some(&hook), grace))?),
         (other, _) => Err(ArgumentError::TooMany(other.to_owned()).into()),
     }
 }

@@ -3,7 +3,7 @@
 //! | command line | unit setting | does |
 //! |---|---|---|
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
-//! | `vks as UID:GID -- CMD...` | `ExecStart=` of containers with `runAsUser` | becomes the user, then the program |
+//! | `vks as UID:GID ... -- CMD...` | `ExecStart=` of containers that name users or groups | becomes the user, then the program |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |

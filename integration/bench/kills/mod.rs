@@ -165,7 +165,9 @@ fn is_rich(name: &str) -> bool {
 }
 
 fn manifest(name: &str, version: usize) -> String {
-    let head = format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n");
+    let head = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  annotations: {{vks.io/profile: trusted}}\nspec:\n"
+    );
     let spec = format!(
         "  terminationGracePeriodSeconds: 1\n  containers:\n  - name: main\n    image: host:/usr/bin/sleep\n    \
          args: ['{}']\n",

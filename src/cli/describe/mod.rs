@@ -4,6 +4,7 @@
 
 mod containers;
 mod environment;
+mod fields;
 mod pod;
 mod volumes;
 
@@ -108,6 +109,7 @@ fn describe(pod: &PodView, scene: &Scene) -> String {
     containers::sections(&mut text, pod, scene);
     pod::conditions(&mut text, pod);
     volumes::section(&mut text, pod);
+    fields::section(&mut text, pod);
     pod::units(&mut text, pod);
     align(&text.0)
 }

@@ -165,16 +165,9 @@ impl Reader {
     }
 }
 
-/// Returns when journald has written down what it was sent before. Where it cannot be asked, so be it.
+/// Returns when journald has read what was printed before. Where it cannot be asked, so be it.
 pub async fn sync() {
-    let child = Command::new("journalctl")
-        .arg("--sync")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .status();
-    let _ = child.await;
+    let _ = tokio::task::spawn_blocking(crate::host::journald::catch_up).await;
 }
 
 #[cfg(test)]

@@ -164,6 +164,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if args.follow && runs.len() > args.max_log_requests {
         return Err(LogsError::TooMany(runs.len(), args.max_log_requests).into());
     }
+    if !args.follow {
+        // Of a run that has just ended, some may still be on its way.
+        super::journal::sync().await;
+    }
     print::all(args, context, &host, runs).await?;
     // One container alone is an error; of several, those that have nothing to show are named.
     match (

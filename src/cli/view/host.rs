@@ -6,8 +6,7 @@ use super::{Filter, View};
 use crate::agent::AgentError;
 use crate::agent::pass::check_version;
 use crate::config::Settings;
-use crate::host::systemd::{Systemd, SystemdError, Whom};
-use crate::model::name::UnitName;
+use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::observed::Observed;
 use crate::observe::{ObserveError, Observer};
 use crate::source::{Directories, WatchError};
@@ -86,9 +85,9 @@ impl Host {
         ))
     }
 
-    /// Kills all processes of a unit.
-    pub async fn kill(&self, unit: &UnitName) -> Result<(), ViewError> {
-        Ok(self.systemd.kill(unit, Whom::All, 9).await?)
+    /// Has systemd read its unit files again.
+    pub async fn reload(&self) -> Result<(), ViewError> {
+        Ok(self.systemd.reload().await?)
     }
 
     /// Views of these pods from now on.

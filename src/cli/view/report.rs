@@ -3,6 +3,7 @@
 use super::{Filter, PodView, View};
 use crate::config::Settings;
 use crate::model::desired::{Desired, Problem};
+use crate::model::identity::UnitRole;
 use crate::model::name::PodKey;
 use crate::model::observed::{Observed, ObservedPod};
 use crate::model::pod::Pod;
@@ -77,11 +78,12 @@ fn view(
     settings: &Settings,
 ) -> PodView {
     // What runs is never blocked: it goes on as it is.
-    let blocked = match (is, desired) {
-        (None, Some(desired)) => {
-            render(pod, &new_uid(&pod.key, RENDER_SEED), desired, settings).err()
+    let blocked = match desired.filter(|_| lacks_units(pod, is)) {
+        Some(desired) => {
+            let rendered = render(pod, &new_uid(&pod.key, RENDER_SEED), desired, settings);
+            rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked)
         }
-        _ => None,
+        None => Vec::new(),
     };
     let unwanted = |desired: &Desired, is: &ObservedPod| {
         !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source)
@@ -92,8 +94,15 @@ fn view(
     let facts = Facts {
         host_ip: settings.host_ip.clone(),
     };
-    PodView::new(
-        report(pod, is, blocked.as_ref(), &facts, terminating),
-        is.cloned(),
-    )
+    PodView::new(report(pod, is, &blocked, &facts, terminating), is.cloned())
+}
+
+/// Whether a container has no unit.
+fn lacks_units(pod: &Pod, is: Option<&ObservedPod>) -> bool {
+    let units = is.into_iter().flat_map(|is| is.units.values());
+    let containers = units.filter(|unit| {
+        let role = unit.identity.as_ref().map(|identity| &identity.role);
+        matches!(role, Some(UnitRole::Container { .. }))
+    });
+    containers.count() < pod.spec.all_containers().count()
 }

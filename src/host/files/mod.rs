@@ -3,7 +3,10 @@
 //! A [`Dir`] is an open directory. What is done in it takes one name, or a path whose parts are resolved
 //! beneath it with links refused (openat2(2)), so that nobody who can write below can lead vks elsewhere.
 
+mod group;
 mod remove;
+
+pub use group::GroupAccess;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 /// The link that names the directory in force.
 const DATA: &str = "..data";
+/// The bit of a directory whose entries get its group.
+const SET_GROUP: u32 = 0o2000;
 
 /// Writes a tree, or completes it. Readers see all old files or all new ones. What is in force under the name of this
 /// digest stays as it is.
@@ -20,14 +22,19 @@ pub(super) fn write(
     digest: Digest,
 ) -> Result<(), FileError> {
     check_paths(parent, files)?;
-    let tree = parent.create_sub(name, 0o755)?;
+    // What the sandbox has given to a group stays that group's.
+    let group = match parent.sub(name)? {
+        Some(tree) => tree.mode()? & SET_GROUP,
+        None => 0,
+    };
+    let tree = parent.create_sub(name, 0o755 | group)?;
     let current = format!("..{}", hex(&digest));
     if tree.read_link(DATA)?.as_deref() != Some(&current) {
         // What has this name and is not in force was cut short.
         tree.remove_tree(&current)?;
-        let new = tree.create_sub(&current, 0o755)?;
+        let new = tree.create_sub(&current, 0o755 | group)?;
         for (path, file) in files {
-            put(&new, path, file)?;
+            put(&new, path, file, group)?;
         }
     }
     let tops: BTreeSet<&str> = files.keys().filter_map(|path| top(path)).collect();
@@ -54,12 +61,13 @@ fn top(path: &str) -> Option<&str> {
     path.split('/').next()
 }
 
-/// Writes a file and the directories above it. Files belong to root; whoever gives them to the group of a pod
-/// (`fsGroup`) does it here, before the tree is in force.
-fn put(dir: &Dir, path: &str, file: &TreeFile) -> Result<(), FileError> {
+/// Writes a file and the directories above it. In a volume that has a group, files are readable by it (kubelet:
+/// `SetVolumeOwnership`).
+fn put(dir: &Dir, path: &str, file: &TreeFile, group: u32) -> Result<(), FileError> {
+    let readable = if group == 0 { 0 } else { 0o440 };
     match path.split_once('/') {
-        Some((first, rest)) => put(&dir.create_sub(first, 0o755)?, rest, file),
-        None => dir.write(path, &file.bytes, file.mode),
+        Some((first, rest)) => put(&dir.create_sub(first, 0o755 | group)?, rest, file, group),
+        None => dir.write(path, &file.bytes, file.mode | readable),
     }
 }
 

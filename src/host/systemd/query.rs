@@ -23,7 +23,7 @@ const SERVICE: &str = "org.freedesktop.systemd1.Service";
 pub struct RunQuery<'a> {
     /// A loaded service.
     pub unit: &'a UnitName,
-    /// Whether it is known to run, so that nothing of an end needs to be asked.
+    /// Whether it is known to run or to begin, so that nothing of an end needs to be asked.
     pub running: bool,
     /// Whether its StatusText matters.
     pub status_text: bool,

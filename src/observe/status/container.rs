@@ -31,7 +31,7 @@ pub(super) struct Seen<'a> {
 pub(super) struct Surroundings<'a> {
     pod: &'a Pod,
     observed: Option<&'a ObservedPod>,
-    blocked: Option<&'a Blocked>,
+    blocked: &'a [Blocked],
     /// The pod's target is active: what can run should.
     wanted: bool,
     /// No main will run again.
@@ -60,7 +60,7 @@ impl<'a> Surroundings<'a> {
     pub(super) fn new(
         pod: &'a Pod,
         observed: Option<&'a ObservedPod>,
-        blocked: Option<&'a Blocked>,
+        blocked: &'a [Blocked],
         containers: &[Seen],
     ) -> Self {
         let mut mains = containers.iter().filter(|c| c.role == ContainerRole::Main);
@@ -79,7 +79,7 @@ impl<'a> Surroundings<'a> {
 
     /// Why a container that has no back-off does not run.
     fn waiting(&self, container: &Seen) -> Waiting {
-        let blocked = self.blocked.filter(|blocked| {
+        let blocked = self.blocked.iter().find(|blocked| {
             let about = blocked.container.as_ref();
             about.is_none_or(|name| *name == container.spec.name)
         });

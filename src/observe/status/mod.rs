@@ -26,7 +26,7 @@ pub struct Facts {
 pub fn report(
     pod: &Pod,
     observed: Option<&ObservedPod>,
-    blocked: Option<&Blocked>,
+    blocked: &[Blocked],
     facts: &Facts,
     terminating: bool,
 ) -> PodReport {
@@ -46,7 +46,7 @@ pub fn report(
 pub fn status(
     pod: &Pod,
     observed: Option<&ObservedPod>,
-    blocked: Option<&Blocked>,
+    blocked: &[Blocked],
     facts: &Facts,
 ) -> PodStatus {
     let containers: Vec<Seen> = container::seen(&pod.spec, observed);

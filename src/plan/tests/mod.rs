@@ -12,6 +12,7 @@ use crate::model::time::Timestamp;
 use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
+mod blocked;
 mod properties;
 mod secrets;
 mod volumes;
@@ -35,6 +36,7 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: Some("/dev/termination-log".into()),
         run_as: RunAs::default(),
+        security: Default::default(),
     }
 }
 
@@ -45,7 +47,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-fn pod(name: &str) -> Pod {
+pub(super) fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),
@@ -63,6 +65,7 @@ fn pod(name: &str) -> Pod {
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
@@ -242,7 +245,7 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
     }];
     let mut want = desired([web]);
     let plan = plan_now(&want, &Host::default());
-    let blocked = plan.blocked.values().next().unwrap();
+    let blocked = &plan.blocked.values().next().unwrap()[0];
     assert!(plan.is_empty() && blocked.message.contains("configmap \"conf\" not found"));
 
     let key = ObjectKey {

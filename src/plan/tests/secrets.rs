@@ -42,10 +42,7 @@ fn a_secret_never_reaches_a_unit() {
     want.pods.values_mut().next().unwrap().spec.containers[0].args = vec!["$(URL)".into()];
     let plan = plan_now(&want, &Host::default());
     assert!(
-        plan.blocked
-            .values()
-            .next()
-            .unwrap()
+        plan.blocked.values().next().unwrap()[0]
             .message
             .contains("command line")
     );

@@ -71,7 +71,12 @@ fn with(source: VolumeSource, more: impl FnOnce(&mut Mount)) -> Pod {
 fn rendered(want: &Desired) -> Result<Rendered, String> {
     let pod = want.pods.values().next().unwrap();
     let uid = "u".parse().unwrap();
-    render(pod, &uid, want, &Settings::default()).map_err(|blocked| blocked.message)
+    let made = render(pod, &uid, want, &Settings::default());
+    let mut made = made.map_err(|blocked| blocked.message)?;
+    match made.blocked.pop() {
+        Some(blocked) => Err(blocked.message),
+        None => Ok(made),
+    }
 }
 
 /// The values of a key in the container's unit.

@@ -1,12 +1,14 @@
 //! The service that runs a container.
 
 use super::super::env::{Environment, Origin, expand};
-use super::super::resources;
+use super::super::security::Confinement;
+use super::super::{resources, security};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::pod::{Container, ContainerRole, RestartPolicy};
 use crate::model::probe::Probes;
+use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{command_line, quoted, specifiers, word};
@@ -44,11 +46,14 @@ impl Room<'_> {
             },
         );
         file.push("Service", "Slice", self.names.slice().as_str());
-        file.push("Service", "ExecStart", self.exec_start(spec, env)?);
+        let confinement = security::confine(self.pod, spec, self.settings)?;
+        let change = self.identity_change(&confinement);
+        file.push("Service", "ExecStart", exec_start(spec, env, change)?);
         self.hooks(&mut file, role, spec);
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
+        self.shut_in(&mut file, &confinement, spec, env);
         self.mounts(&mut file, spec, env)?;
         for (key, value) in resources::settings(&spec.resources) {
             file.push("Service", key, value);
@@ -63,7 +68,7 @@ impl Room<'_> {
         Ok(Some(self.finish(
             name.clone(),
             identity,
-            self.container_hash(role, spec, policy),
+            self.container_hash(role, spec, policy, &confinement),
             file,
         )))
     }
@@ -75,6 +80,7 @@ impl Room<'_> {
         role: ContainerRole,
         spec: &Container,
         policy: RestartPolicy,
+        confinement: &Confinement,
     ) -> Box<str> {
         let probes = Probes {
             startup: spec.probes.startup.clone(),
@@ -99,10 +105,14 @@ impl Room<'_> {
             pod.host_network,
             pod.termination_grace,
         );
-        // Pods without claims keep their hash.
-        match places.is_empty() {
-            true => spec_hash(&(alone, around, volumes)),
-            false => spec_hash(&(alone, around, volumes, places)),
+        let silent = pod.security.is_silent() && spec.security.is_silent();
+        let trusted = silent && confinement.profile == Profile::Trusted;
+        // What does not say anything new keeps its hash.
+        match (trusted, places.is_empty()) {
+            (true, true) => spec_hash(&(alone, around, volumes)),
+            (true, false) => spec_hash(&(alone, around, volumes, places)),
+            (false, true) => spec_hash(&(alone, around, volumes, confinement)),
+            (false, false) => spec_hash(&(alone, around, volumes, confinement, places)),
         }
     }
 
@@ -149,50 +159,6 @@ impl Room<'_> {
         }
     }
 
-    /// The words before the program that make it another user: `User=` refuses numbers that are no user of the host.
-    fn identity_change(&self, spec: &Container) -> Vec<String> {
-        let run_as = self.pod.spec.run_as_of(spec);
-        if run_as.user.is_none() && run_as.group.is_none() {
-            return Vec::new();
-        }
-        let who = format!("{}:{}", run_as.user.unwrap_or(0), run_as.group.unwrap_or(0));
-        vec![
-            self.settings.program.clone(),
-            "as".to_owned(),
-            who,
-            "--".to_owned(),
-        ]
-    }
-
-    fn exec_start(&self, spec: &Container, env: &Environment) -> Result<String, Blocked> {
-        let program = [spec.image.program().to_owned()];
-        let first: &[String] = if spec.command.is_empty() {
-            &program
-        } else {
-            &spec.command
-        };
-        let mut argv = self.identity_change(spec);
-        for (field, text) in first
-            .iter()
-            .map(|t| ("command", t))
-            .chain(spec.args.iter().map(|t| ("args", t)))
-        {
-            let (text, origin) = expand(text, env);
-            if origin == Origin::Secret {
-                return Err(Blocked {
-                    container: Some(spec.name.clone()),
-                    reason: "CreateContainerConfigError",
-                    message: format!(
-                        "{field} uses a variable that comes from a secret, and a command line can be read by everyone: \
-                         let the program read the variable or a file"
-                    ),
-                });
-            }
-            argv.push(text);
-        }
-        Ok(command_line(":", argv.iter().map(String::as_str)))
-    }
-
     /// Hooks, the startup probe, and the record of each run.
     fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
         let json = |value: &dyn erased::Json| value.json();
@@ -200,21 +166,30 @@ impl Room<'_> {
             let line = self.own_command(args).replace("%%n", "%n");
             file.push("Service", key, line);
         };
+        let grace = self.pod.spec.termination_grace.as_secs().to_string();
+        let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
+        // Both end the container themselves when they fail: with its hook, and in the time that is its due.
+        let mut end = vec!["--grace", grace.as_str()];
+        if let Some(hook) = &pre_stop {
+            end.extend(["--pre-stop", hook]);
+        }
         if let Some(hook) = &spec.post_start {
-            push("ExecStartPost", &["hook", "post-start", &json(hook)]);
+            let hook = json(hook);
+            push(
+                "ExecStartPost",
+                &[&["hook", "post-start"], &end[..], &[&hook]].concat(),
+            );
         }
         if let Some(probe) = &spec.probes.startup {
-            push("ExecStartPost", &["probe", "startup", &json(probe)]);
+            let (name, probe) = (spec.name.as_str(), json(probe));
+            let who = ["probe", "startup", "--container", name];
+            push("ExecStartPost", &[&who, &end[..], &[&probe]].concat());
         }
         if role == ContainerRole::Init {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
-        if let Some(hook) = &spec.pre_stop {
-            let grace = format!("{}", self.pod.spec.termination_grace.as_secs());
-            push(
-                "ExecStop",
-                &["hook", "pre-stop", "--grace", &grace, &json(hook)],
-            );
+        if let Some(hook) = &pre_stop {
+            push("ExecStop", &["hook", "pre-stop", "--grace", &grace, hook]);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
@@ -296,6 +271,35 @@ impl Room<'_> {
             );
         }
     }
+}
+
+fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Result<String, Blocked> {
+    let program = [spec.image.program().to_owned()];
+    let first: &[String] = if spec.command.is_empty() {
+        &program
+    } else {
+        &spec.command
+    };
+    let mut argv = before;
+    for (field, text) in first
+        .iter()
+        .map(|t| ("command", t))
+        .chain(spec.args.iter().map(|t| ("args", t)))
+    {
+        let (text, origin) = expand(text, env);
+        if origin == Origin::Secret {
+            return Err(Blocked {
+                container: Some(spec.name.clone()),
+                reason: "CreateContainerConfigError",
+                message: format!(
+                    "{field} uses a variable that comes from a secret, and a command line can be read by everyone: \
+                     let the program read the variable or a file"
+                ),
+            });
+        }
+        argv.push(text);
+    }
+    Ok(command_line(":", argv.iter().map(String::as_str)))
 }
 
 /// The restart policy in force, for `vks record`.

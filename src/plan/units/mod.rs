@@ -9,15 +9,16 @@ mod helpers;
 mod mounts;
 mod pod;
 mod sandbox;
+mod security;
 
-use super::env::{self, Context, Environment};
+use super::env::{self, Context};
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
-use crate::model::pod::Pod;
+use crate::model::pod::{ContainerRole, Pod};
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
@@ -32,6 +33,11 @@ pub struct Rendered {
     pub units: BTreeMap<UnitName, WantedUnit>,
     /// What its directory holds.
     pub payloads: Vec<Payload>,
+    /// Why some containers cannot be started. They have no unit here, nor have those that come after a blocked init
+    /// container or sidecar.
+    pub blocked: Vec<Blocked>,
+    /// The units that are missing here for that: what runs of them goes on.
+    pub left_out: BTreeMap<ContainerName, UnitName>,
 }
 
 /// A unit file that ought to be.
@@ -57,8 +63,8 @@ struct Room<'a> {
     places: Places,
 }
 
-/// Renders a pod, or says why it cannot be started: a config map, secret or key that is missing, or a
-/// value that cannot be given to a process safely.
+/// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
+/// key that only a container needs, or a value that cannot be given to a process safely, holds up that container alone.
 pub fn render(
     pod: &Pod,
     uid: &PodUid,
@@ -71,13 +77,10 @@ pub fn render(
         desired,
         settings,
     };
-    let places = volumes::places(&context)?;
-    let mut payloads = volumes::payloads(&context, &places)?;
+    let (places, mut payloads) = volumes::of_pod(&context)?;
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
-        let env = env::environment(&context, spec)?;
-        payloads.extend(volumes::container_payloads(pod, spec, &env));
-        environments.insert(spec.name.clone(), env);
+        environments.insert(&spec.name, env::environment(&context, spec));
     }
     let names = PodUnits::new(&pod.key);
     let containers = names.containers(&pod.spec);
@@ -91,34 +94,55 @@ pub fn render(
         sandboxed,
         places,
     };
-    let units = room.units(&environments)?;
-    Ok(Rendered {
+    let mut rendered = Rendered {
         uid: uid.clone(),
-        units,
-        payloads,
-    })
+        units: room.pod_units(),
+        payloads: Vec::new(),
+        blocked: Vec::new(),
+        left_out: BTreeMap::new(),
+    };
+    let mut held_up = false;
+    for (role, spec) in pod.spec.all_containers() {
+        let made = match environments.remove(&spec.name) {
+            Some(Ok(env)) => room.container(role, spec, &env).map(|unit| (env, unit)),
+            Some(Err(blocked)) => Err(blocked),
+            None => continue,
+        };
+        match made {
+            Ok((env, Some((name, _)))) if held_up => {
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                rendered.left_out.insert(spec.name.clone(), name);
+            }
+            Ok((env, unit)) => {
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                rendered.units.extend(unit);
+            }
+            Err(blocked) => {
+                held_up |= role != ContainerRole::Main;
+                rendered.blocked.push(blocked);
+                let unit = room.containers.get(&spec.name).cloned();
+                rendered
+                    .left_out
+                    .extend(unit.map(|unit| (spec.name.clone(), unit)));
+            }
+        }
+    }
+    rendered.payloads = payloads;
+    let target = room.target(&rendered.units);
+    rendered.units.extend([target]);
+    Ok(rendered)
 }
 
 impl Room<'_> {
-    fn units(
-        &self,
-        environments: &BTreeMap<ContainerName, Environment>,
-    ) -> Result<BTreeMap<UnitName, WantedUnit>, Blocked> {
+    /// The units beside the containers, all but the target, which wants the others.
+    fn pod_units(&self) -> BTreeMap<UnitName, WantedUnit> {
         let mut units = BTreeMap::new();
         units.extend(self.slice());
         units.extend(self.mount_units());
         units.extend(self.sandbox());
         units.extend(self.probes());
         units.extend(self.deadline());
-        let none = Environment::new();
-        for (role, spec) in self.pod.spec.all_containers() {
-            let env = environments.get(&spec.name).unwrap_or(&none);
-            units.extend(self.container(role, spec, env)?);
-        }
-        // Last: it wants all the others.
-        let target = self.target(&units);
-        units.extend([target]);
-        Ok(units)
+        units
     }
 
     /// A file with header, description and `[Unit]` keys common to all units of the pod.

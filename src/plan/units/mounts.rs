@@ -10,7 +10,7 @@ use crate::model::sandbox::{SUB_PATHS_KEY, SubPath as Part};
 use crate::model::status::Blocked;
 use crate::model::volume::{Mount, MountSpec, Propagation, SubPath};
 use crate::unit::UnitFile;
-use crate::unit::escape::{bind_path, one_line, specifiers};
+use crate::unit::escape::{bind_path, one_line, quoted, specifiers};
 use crate::unit::identity::SECTION;
 use crate::unit::names;
 use std::path::Path;
@@ -57,17 +57,22 @@ impl Room<'_> {
             };
             file.push("Service", key, bind);
         }
+        let few_devices = file.value("Service", "PrivateDevices").is_some();
         for device in &spec.devices {
             if let Some(place) = self.places.get(&device.volume) {
                 // A device that is read-only is written to all the same if its bind is: the mount says nothing there.
                 file.push("Service", "BindPaths", pair(&place.path, &device.path));
+                // Else all are allowed, and naming one would forbid the others.
+                if few_devices {
+                    file.push("Service", "DeviceAllow", quoted(&place.path) + " rw");
+                }
             }
         }
         let private = |mount: &Mount| mount.propagation == Propagation::Private;
         if spec.mounts.iter().any(private) {
             file.push("Service", "MountFlags", "private");
         }
-        if let Some(path) = volumes::termination_path(self.pod, spec) {
+        if let Some(path) = volumes::termination_path(self.pod, spec, self.settings) {
             let message = self.settings.layout.termination(self.uid, &spec.name);
             let message = message.display().to_string();
             file.push("Service", "BindPaths", pair(&message, path));

@@ -4,7 +4,7 @@ use super::super::resources;
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Room<'_> {
     /// The target: active means "this pod is wanted". It has no default dependencies, so that it does not
@@ -16,7 +16,10 @@ impl Room<'_> {
         file.push("Unit", "Before", "shutdown.target");
         file.push("Unit", "BindsTo", self.names.slice().as_str());
         file.push("Unit", "After", self.names.slice().as_str());
-        for name in self.wanted_by_target(units) {
+        // Also containers that have no unit yet: the target must not change when one comes.
+        let containers = self.containers.values();
+        let wanted: BTreeSet<&UnitName> = self.wanted_by_target(units).chain(containers).collect();
+        for name in wanted {
             file.push("Unit", "Wants", name.as_str());
         }
         file.push("Install", "WantedBy", crate::unit::names::ALL_PODS);

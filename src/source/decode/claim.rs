@@ -247,8 +247,16 @@ fn volume_mode(spec: &mut Fields<'_>) -> Option<VolumeMode> {
 
 /// `{storage: 1Gi}`.
 fn storage(field: &Field<'_>) -> Option<Option<Bytes>> {
-    let mut f = field.fields(known::NONE)?;
-    let amount = f.optional("storage", |x| container::quantity(&x));
-    f.finish();
-    amount
+    let mut amount = None;
+    let mut good = true;
+    for (entry, field) in field.entries()? {
+        if entry.key == "storage" {
+            amount = container::quantity(&field);
+            good &= amount.is_some();
+        } else {
+            field.problem("vks knows only storage: remove this resource");
+            good = false;
+        }
+    }
+    good.then_some(amount)
 }

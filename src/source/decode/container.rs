@@ -3,8 +3,8 @@
 use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields, advice};
 use super::known;
-use super::{env, mounts, probe};
-use crate::model::pod::{Container, Port, Resources, RestartPolicy, RunAs};
+use super::{env, mounts, probe, security};
+use crate::model::pod::{Container, Port, Resources, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::quantity::QuantityError;
 use crate::model::volume::Volume;
@@ -48,10 +48,11 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
     let message_policy = f.optional("terminationMessagePolicy", |x| x.one_of(&[("File", ())]));
-    let run_as = f.optional("securityContext", |x| run_as(&x, known::SECURITY));
+    let security = f.optional("securityContext", |x| security::of_container(&x));
     f.finish();
     message_policy?;
     let (post_start, pre_stop) = hooks?;
+    let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
         name: name?,
         image: image?,
@@ -69,7 +70,8 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         post_start,
         pre_stop,
         termination_message_path: message_path?,
-        run_as: run_as?.unwrap_or_default(),
+        run_as,
+        security,
     };
     (!init || plain_init(field, &container)).then_some(container)
 }
@@ -87,18 +89,6 @@ fn plain_init(field: &Field<'_>, container: &Container) -> bool {
         );
     }
     sidecar || !watched
-}
-
-/// `securityContext` of a pod or container.
-pub fn run_as(field: &Field<'_>, rules: &'static known::Rules) -> Option<RunAs> {
-    let mut f = field.fields(rules)?;
-    let user = f.optional("runAsUser", |x| x.count(0));
-    let group = f.optional("runAsGroup", |x| x.count(0));
-    f.finish();
-    Some(RunAs {
-        user: user?,
-        group: group?,
-    })
 }
 
 fn ports(container: &mut Fields<'_>, host_network: bool) -> Option<Vec<Port>> {

@@ -254,6 +254,8 @@ impl<'a> Fields<'a> {
 
     /// Judges the keys that nobody has taken.
     pub fn finish(self) {
+        #[cfg(test)]
+        super::asked::note(&self.path, &self.asked);
         for entry in self.entries {
             if !self.asked.contains(&entry.key.as_str()) {
                 self.judge(entry);
@@ -336,7 +338,7 @@ fn plain_key(key: &str) -> bool {
 }
 
 /// The known name closest to a key, if one is close.
-fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     if key.len() > 64 {
         return None;
     }

@@ -112,19 +112,7 @@ pub const POD_SPEC: &Rules = &[
 ];
 
 /// `PodSecurityContext`.
-pub const POD_SECURITY: &Rules = &[
-    ("appArmorProfile", NO),
-    ("fsGroup", Later("")),
-    ("fsGroupChangePolicy", NO),
-    ("runAsNonRoot", NO),
-    ("seLinuxChangePolicy", NO),
-    ("seLinuxOptions", NO),
-    ("seccompProfile", NO),
-    ("supplementalGroups", NO),
-    ("supplementalGroupsPolicy", NO),
-    ("sysctls", NO),
-    ("windowsOptions", NO),
-];
+pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
 
 /// `Container`.
 pub const CONTAINER: &Rules = &[
@@ -138,18 +126,7 @@ pub const CONTAINER: &Rules = &[
 ];
 
 /// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
-pub const SECURITY: &Rules = &[
-    ("allowPrivilegeEscalation", Later("")),
-    ("appArmorProfile", NO),
-    ("capabilities", NO),
-    ("privileged", NO),
-    ("procMount", NO),
-    ("readOnlyRootFilesystem", NO),
-    ("runAsNonRoot", NO),
-    ("seLinuxOptions", NO),
-    ("seccompProfile", NO),
-    ("windowsOptions", NO),
-];
+pub const SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
 
 /// `ResourceRequirements`.
 pub const RESOURCES: &Rules = &[("claims", NO)];

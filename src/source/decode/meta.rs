@@ -3,6 +3,7 @@
 use super::field::{Field, Fields};
 use super::known;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
+use crate::model::security::PROFILE_ANNOTATION;
 use std::collections::BTreeMap;
 
 /// The largest sum of all annotations of an object, in bytes.
@@ -107,6 +108,8 @@ fn annotations(meta: &mut Fields<'_>) -> Option<Labels> {
         match field.text() {
             Some(text) => {
                 size += entry.key.len() + text.len();
+                good &=
+                    entry.key != PROFILE_ANNOTATION || super::security::profile(&field).is_some();
                 out.insert(entry.key.clone(), text.to_owned());
             }
             None => good = false,

@@ -4,6 +4,8 @@
 //! has then reported what. A file with any problem is not used at all, so what a half-decoded object
 //! would be does not matter; only its name does, which stays taken.
 
+#[cfg(test)]
+pub(in crate::source) mod asked;
 mod base64;
 mod check;
 mod claim;
@@ -14,7 +16,7 @@ mod env;
 mod facts;
 mod field;
 mod items;
-mod known;
+pub(in crate::source) mod known;
 mod meta;
 mod mounts;
 mod pod;
@@ -22,8 +24,10 @@ mod probe;
 mod projected;
 mod remote;
 mod report;
+mod security;
 mod volume;
 
+pub(in crate::source) use field::nearest;
 pub use report::Report;
 
 use crate::model::claim::{PersistentVolume, VolumeClaim};

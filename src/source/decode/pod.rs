@@ -1,10 +1,11 @@
 //! Pods: the spec as a whole, and the manifest that a pod carries with it.
 
-use super::container::{Around, RESTART_POLICIES, container, run_as};
+use super::container::{Around, RESTART_POLICIES, container};
 use super::field::{Field, Fields};
 use super::known;
 use super::meta::Meta;
 use super::report::Report;
+use super::security;
 use super::volume::volumes;
 use crate::model::pod::{Container, Pod, PodSpec, RestartPolicy, SourcePath};
 use crate::source::tree::{Node, json_line};
@@ -94,11 +95,13 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     }
     let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
     let active_deadline = f.optional("activeDeadlineSeconds", |x| x.count(1));
-    let security = f.optional("securityContext", |x| run_as(&x, known::POD_SECURITY));
+    let on_host = host_network.unwrap_or_default();
+    let security = f.optional("securityContext", |x| security::of_pod(&x, on_host));
     let service_account = service_account(&mut f);
     let facts = facts(&mut f);
     f.finish();
     facts?;
+    let (run_as, security) = security?.unwrap_or_default();
     let spec = PodSpec {
         init_containers: init_containers?,
         containers: containers?,
@@ -107,7 +110,8 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         host_network: host_network?,
         termination_grace: grace?,
         active_deadline: active_deadline?.map(|seconds| Duration::from_secs(u64::from(seconds))),
-        run_as: security?.unwrap_or_default(),
+        run_as,
+        security,
         service_account: service_account?,
     };
     let distinct = distinct_names(field, &spec);

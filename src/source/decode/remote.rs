@@ -82,23 +82,32 @@ fn driver(field: &Field<'_>) -> Option<()> {
     Some(())
 }
 
-/// `what` and `options`.
+/// `what` (only of a pod's volume, which has no `volumeHandle`) and `options`.
 fn attributes(field: &Field<'_>, inline: bool) -> Option<(Option<String>, Vec<String>)> {
-    let mut f = field.fields(known::NONE)?;
-    let what = match inline {
-        true => f.require("what").map(|x| source(&x)),
-        false => None,
-    };
-    let options = f.optional("options", |x| {
-        let text = word(&x)?;
-        Some(text.split(',').map(str::to_owned).collect::<Vec<_>>())
-    });
-    f.finish();
-    let what = match (inline, what) {
-        (true, None | Some(None)) => return None,
-        (_, what) => what.flatten(),
-    };
-    Some((what, options?.unwrap_or_default()))
+    let mut what = None;
+    let mut options = Vec::new();
+    let mut good = true;
+    for (entry, attribute) in field.entries()? {
+        match entry.key.as_str() {
+            "what" if inline => {
+                what = source(&attribute);
+                good &= what.is_some();
+            }
+            "options" => match word(&attribute) {
+                Some(text) => options = text.split(',').map(str::to_owned).collect(),
+                None => good = false,
+            },
+            _ => {
+                attribute.problem("is no attribute of mount.vks.io: remove it");
+                good = false;
+            }
+        }
+    }
+    if inline && what.is_none() && good {
+        field.problem("says not what to mount: add `what`");
+        good = false;
+    }
+    good.then_some((what, options))
 }
 
 /// `mountOptions` of a persistent volume.

@@ -1,4 +1,5 @@
 mod right;
+mod security;
 mod volumes;
 mod wrong;
 mod wrong_containers;

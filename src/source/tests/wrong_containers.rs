@@ -106,10 +106,6 @@ const CONTAINERS: &[(&str, &str)] = &[
         "volumeMounts[0].name: there is no volume \"v\": add it to spec.volumes or correct the name",
     ),
     (
-        "securityContext: {privileged: true}",
-        "securityContext.privileged: vks does not implement this field yet: remove it",
-    ),
-    (
         "securityContext: {runAsUser: -1}",
         "securityContext.runAsUser: must be from 0 to 2147483647",
     ),

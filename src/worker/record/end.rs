@@ -70,16 +70,22 @@ impl End {
     }
 }
 
-/// Whether the delay before the next start goes back to the first one. Only with policy Always: the reset also
-/// takes back the result, by which systemd decides about the others.
-pub(super) fn was_well(
-    policy: RestartPolicy,
-    asked: bool,
-    started: Option<Timestamp>,
-    finished: Timestamp,
-) -> bool {
+impl End {
+    /// Whether systemd starts the container again after this end, unless a stop was asked for.
+    pub fn runs_again(&self, policy: RestartPolicy) -> bool {
+        let well = self.result == "success" && self.exit_code == Some(0);
+        match policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => !well,
+            RestartPolicy::Never => false,
+        }
+    }
+}
+
+/// Whether a run was so long that the delay before the next start goes back to the first one.
+pub(super) fn was_well(started: Option<Timestamp>, finished: Timestamp) -> bool {
     let lasted = started.map(|started| finished.since(started));
-    policy == RestartPolicy::Always && !asked && lasted.is_some_and(|lasted| lasted >= WELL)
+    lasted.is_some_and(|lasted| lasted >= WELL)
 }
 
 /// The number of a signal by the name that systemd gives it: `KILL`, `RTMIN+3`, or a number.
@@ -167,14 +173,11 @@ mod tests {
     #[test]
     fn ten_minutes_end_the_back_off() {
         let at = |seconds: u64| Timestamp::from_micros((1 << 40) + seconds * 1_000_000).unwrap();
-        let well = |policy, asked, lasted| was_well(policy, asked, Some(at(0)), at(lasted));
-        assert!(well(Always, false, 600));
-        assert!(!well(Always, false, 599));
-        assert!(!well(Always, true, 600));
-        assert!(!well(OnFailure, false, 600));
-        assert!(!was_well(Always, false, None, at(0)));
+        assert!(was_well(Some(at(0)), at(600)));
+        assert!(!was_well(Some(at(0)), at(599)));
+        assert!(!was_well(None, at(0)));
         // A clock that was set back.
-        assert!(!was_well(Always, false, Some(at(700)), at(0)));
+        assert!(!was_well(Some(at(700)), at(0)));
     }
 
     #[test]

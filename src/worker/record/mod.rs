@@ -11,6 +11,7 @@ use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
+use crate::host::journald;
 use crate::host::last_run::{self, LastRun};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
@@ -27,6 +28,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+/// journald has long heard of a container that ran for this long, and knows which limits its output has.
+const LOG_KNOWN: Duration = Duration::from_secs(60);
+/// Exit code for [`After::Fail`].
+const AGAIN: u8 = 75;
 /// The key of `[X-kubernetes]` with the restart policy in force: `Always`, `OnFailure` or `Never`.
 const POLICY_KEY: &str = "Policy";
 /// Bytes of a termination message that count: the last ones (kubelet: MaxContainerTerminationMessageLength).
@@ -61,12 +66,22 @@ enum RecordError {
 pub fn main(args: &[OsString]) -> ExitCode {
     journal::install(None);
     match run(&super::layout(), args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(After::Nothing) => ExitCode::SUCCESS,
+        Ok(After::Fail) => ExitCode::from(AGAIN),
         Err(error) => super::fail(&error, matches!(error, RecordError::Arguments(_))),
     }
 }
 
-fn run(layout: &Layout, args: &[OsString]) -> Result<(), RecordError> {
+/// What the verb has still to do when all is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Nothing,
+    /// End in failure: the reset of the back-off has taken back the result of the run, by which systemd decides
+    /// whether to start an `on-failure` unit again. A failure of its ExecStopPost= is one too.
+    Fail,
+}
+
+fn run(layout: &Layout, args: &[OsString]) -> Result<After, RecordError> {
     let mut args = Arguments::parse(args, &[Allowed::Flag("--exited-ok")])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
@@ -88,7 +103,7 @@ fn run(layout: &Layout, args: &[OsString]) -> Result<(), RecordError> {
         ),
     };
     if !end.ran() {
-        return Ok(());
+        return Ok(After::Nothing);
     }
     let book = Book {
         layout,
@@ -108,7 +123,7 @@ struct Book<'a> {
 }
 
 impl Book<'_> {
-    fn add(&self, unit: &UnitName, invocation: String, end: End) -> Result<(), RecordError> {
+    fn add(&self, unit: &UnitName, invocation: String, end: End) -> Result<After, RecordError> {
         let failed = |source| RecordError::File(self.name.clone(), source);
         let uid = &self.own.identity.uid;
         let (dir, file) = place(&self.layout.runs(uid, &self.name)).map_err(failed)?;
@@ -118,10 +133,20 @@ impl Book<'_> {
             .last()
             .is_some_and(|last| *last.invocation == *invocation)
         {
-            return Ok(());
+            return Ok(After::Nothing);
         }
         let finished = now();
         let mut last = last_run(unit, &invocation, &end);
+        let short = last
+            .started
+            .is_none_or(|started| finished.since(started) < LOG_KNOWN);
+        if short && let Err(error) = journald::catch_up() {
+            log::warn!(
+                "lines of container {} may be lost: {}",
+                self.name,
+                chain(&error)
+            );
+        }
         last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
@@ -147,12 +172,16 @@ impl Book<'_> {
         if end.is_final(self.role, policy, last.asked) {
             self.mark_done().map_err(failed)?;
         }
-        if end::was_well(policy, last.asked, last.started, finished)
-            && let Err(error) = last_run::reset_back_off(unit)
-        {
-            log::warn!("{}", chain(&error));
+        let again = !last.asked && end.runs_again(policy);
+        if !again || !end::was_well(last.started, finished) {
+            return Ok(After::Nothing);
         }
-        Ok(())
+        match last_run::reset_back_off(unit) {
+            Ok(()) if policy == RestartPolicy::OnFailure => return Ok(After::Fail),
+            Ok(()) => {}
+            Err(error) => log::warn!("{}", chain(&error)),
+        }
+        Ok(After::Nothing)
     }
 
     fn policy(&self) -> Result<RestartPolicy, RecordError> {

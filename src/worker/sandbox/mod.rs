@@ -8,6 +8,7 @@ mod host_path;
 pub(super) mod mount_points;
 mod once;
 mod ownership;
+mod settings;
 mod storage;
 
 use super::args::{ArgumentError, Arguments};
@@ -61,6 +62,8 @@ enum SandboxError {
     NoSecret(VolumeName),
     #[error(transparent)]
     HostPath(#[from] host_path::HostPathError),
+    #[error(transparent)]
+    Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
     #[error(transparent)]
@@ -126,7 +129,11 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
         return Err(SandboxError::RanBefore);
     }
     if setup.network {
-        namespace::create_network(&layout.network_namespace(uid))?;
+        let path = layout.network_namespace(uid);
+        namespace::create_network(&path)?;
+        if !setup.sysctls.is_empty() {
+            settings::sysctls(&path, &setup.sysctls)?;
+        }
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
@@ -136,6 +143,9 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
     }
     for claim in &setup.claims {
         storage::claim(layout, claim)?;
+    }
+    if let Some(group) = &setup.fs_group {
+        settings::give_volumes(group)?;
     }
     for path in &setup.host_paths {
         host_path::prepare(path)?;

@@ -41,7 +41,7 @@ pub(super) fn memory(
 }
 
 /// The directory of a claim, open to all as an emptyDir is; those above it are not, so that only those get there who
-/// have it mounted. One that is there stays as it is. Whoever gives it to the group of a pod (`fsGroup`) does it here.
+/// have it mounted. One that is there stays as it is.
 pub(super) fn claim(layout: &Layout, claim: &ObjectKey) -> Result<(), StorageError> {
     let make = || -> Result<(), FileError> {
         let volumes = Dir::create(&layout.state)?.create_sub("volumes", 0o700)?;

@@ -39,6 +39,7 @@ fn container(name: &str) -> Container {
         pre_stop: None,
         termination_message_path: None,
         run_as: RunAs::default(),
+        security: Default::default(),
     }
 }
 
@@ -91,6 +92,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             run_as: RunAs::default(),
+            security: Default::default(),
             service_account: "default".into(),
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
@@ -203,10 +205,10 @@ impl Host {
     }
 
     fn status(&self) -> PodStatus {
-        self.told(None)
+        self.told(&[])
     }
 
-    fn told(&self, blocked: Option<&Blocked>) -> PodStatus {
+    fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
             host_ip: Some("10.0.0.1".into()),
         };

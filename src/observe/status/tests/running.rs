@@ -7,7 +7,7 @@ use RestartPolicy::*;
 #[test]
 fn a_pod_that_the_host_does_not_have_yet() {
     let pod = pod(Always, vec![container("setup")], vec![container("web")]);
-    let status = status(&pod, None, None, &Facts::default());
+    let status = status(&pod, None, &[], &Facts::default());
     assert_eq!(status.phase, Phase::Pending);
     assert_eq!(
         waiting(&status.container_statuses[0].state),
@@ -110,7 +110,12 @@ fn what_blocks_a_pod_is_said_where_it_belongs() {
         reason: "CreateContainerConfigError",
         message: "config map default/conf is not there".into(),
     };
-    let alone = status(&pod, None, Some(&blocked), &Facts::default());
+    let alone = status(
+        &pod,
+        None,
+        std::slice::from_ref(&blocked),
+        &Facts::default(),
+    );
     assert_eq!(
         waiting(&alone.container_statuses[0].state).0,
         "ContainerCreating"
@@ -120,7 +125,7 @@ fn what_blocks_a_pod_is_said_where_it_belongs() {
         "CreateContainerConfigError"
     );
     let host = Host::new(pod).running("log");
-    let status = host.told(Some(&blocked));
+    let status = host.told(std::slice::from_ref(&blocked));
     assert!(matches!(
         status.container_statuses[0].state,
         ContainerState::Running(_)
@@ -131,7 +136,7 @@ fn what_blocks_a_pod_is_said_where_it_belongs() {
     );
     blocked.container = None;
     blocked.reason = "ContainerCreating";
-    let status = host.told(Some(&blocked));
+    let status = host.told(std::slice::from_ref(&blocked));
     let (reason, message) = waiting(&status.container_statuses[1].state);
     assert_eq!((reason, message), ("ContainerCreating", &*blocked.message));
 }

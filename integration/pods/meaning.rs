@@ -1,0 +1,140 @@
+//! When two manifests mean the same although they differ.
+
+use super::make::{Step, at};
+use serde_json::Value;
+
+/// Field and value that say what the absence of the field says, beside nothing, `false`, 0 and empty.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("periodSeconds", "10"),
+    ("timeoutSeconds", "1"),
+    ("failureThreshold", "3"),
+    ("successThreshold", "1"),
+    ("scheme", "\"HTTP\""),
+    ("path", "\"/\""),
+    ("terminationGracePeriodSeconds", "30"),
+    ("terminationMessagePath", "\"/dev/termination-log\""),
+];
+
+/// Whether a change at a path, without an effect, is none.
+pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let last = |name: &str| path.last() == Some(&Step::Key(name.to_owned()));
+    normal(before) == normal(after)
+        || optional(before, path)
+        || of_what_is_missing(before, after, path)
+        || security(before) == security(after)
+        || last("restartPolicy") && policies(before) == policies(after)
+        || last("readOnly") && of_data(before, path)
+        || requests(before, path)
+}
+
+/// Without what says what its absence says.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let fields = map.iter().map(|(key, value)| (key.clone(), normal(value)));
+            let said = fields.filter(|(key, value)| {
+                let text = value.to_string();
+                !is_zero(value) && !DEFAULTS.contains(&(key.as_str(), text.as_str()))
+            });
+            Value::Object(said.collect())
+        }
+        Value::Array(items) => items.iter().map(normal).collect(),
+        other => other.clone(),
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+/// What is there may be called optional or not.
+fn optional(before: &Value, path: &[Step]) -> bool {
+    let Some((Step::Key(last), above)) = path.split_last() else {
+        return false;
+    };
+    let names =
+        at(before, above).map(|object| (object["name"].clone(), object["secretName"].clone()));
+    last == "optional"
+        && names.is_some_and(|(name, secret)| name != "missing" && secret != "missing")
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = (bool, &Value)> {
+    let of = |list: &str| pod["spec"][list].as_array().into_iter().flatten();
+    of("initContainers")
+        .map(|one| (true, one))
+        .chain(of("containers").map(|one| (false, one)))
+}
+
+/// A variable, or variables, of an object that may be missing, and is.
+fn of_what_is_missing(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let from = path
+        .iter()
+        .position(|step| matches!(step, Step::Key(key) if key == "env" || key == "envFrom"));
+    let Some(from) = from else {
+        return false;
+    };
+    let refers = |pod| {
+        let end = path.len().min(from + 2);
+        at(pod, &path[..end]).is_some_and(|item| item.to_string().contains("\"missing\""))
+    };
+    refers(before) || refers(after)
+}
+
+/// A mount of a config map or secret, which is read-only anyway.
+fn of_data(before: &Value, path: &[Step]) -> bool {
+    let mount = at(before, &path[..path.len() - 1]);
+    let mut volumes = before["spec"]["volumes"].as_array().into_iter().flatten();
+    let volume = volumes.find(|volume| mount.is_some_and(|mount| mount["name"] == volume["name"]));
+    volume.is_some_and(|volume| volume["configMap"].is_object() || volume["secret"].is_object())
+}
+
+/// The security context in force for each container, and all else as it is.
+fn security(pod: &Value) -> (Vec<Value>, Value) {
+    let mut rest = pod.clone();
+    let of_pod = rest["spec"]["securityContext"].take();
+    let mut in_force = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for container in rest["spec"][list].as_array_mut().into_iter().flatten() {
+            let mut all = of_pod.as_object().cloned().unwrap_or_default();
+            all.extend(
+                container["securityContext"]
+                    .take()
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+            in_force.push(normal(&Value::Object(all)));
+        }
+    }
+    (in_force, normal(&rest))
+}
+
+/// The restart policies in force.
+fn policies(pod: &Value) -> Vec<String> {
+    let of_pod = pod["spec"]["restartPolicy"].as_str().unwrap_or("Always");
+    let one = |(init, container): (bool, &Value)| {
+        let own = container["restartPolicy"].as_str();
+        match (init, own) {
+            (true, Some("Always")) => "sidecar".to_owned(),
+            (true, own) if own.unwrap_or(of_pod) == "Always" => "OnFailure".to_owned(),
+            (_, own) => own.unwrap_or(of_pod).to_owned(),
+        }
+    };
+    containers(pod).map(one).collect()
+}
+
+/// A limit without a request is the request too, and weights have steps.
+fn requests(before: &Value, path: &[Step]) -> bool {
+    let Some((Step::Key(last), above)) = path.split_last() else {
+        return false;
+    };
+    last == "requests"
+        && at(before, above).is_some_and(|resources| resources["requests"] == resources["limits"])
+}

@@ -1,0 +1,298 @@
+//! What makes a pod of random fields a valid one.
+
+use super::make::Maker;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use vks::source::fields::Table;
+
+/// Fields of a table that exclude each other; with `true` one of them must be there.
+const ONE_OF: &[(&str, bool, &[&str])] = &[
+    ("Probe", true, &["exec", "httpGet", "tcpSocket", "grpc"]),
+    ("LifecycleHandler", true, &["exec", "httpGet", "sleep"]),
+    ("EnvVar", false, &["value", "valueFrom"]),
+    (
+        "EnvVarSource",
+        true,
+        &["fieldRef", "configMapKeyRef", "secretKeyRef"],
+    ),
+    ("EnvFromSource", true, &["configMapRef", "secretRef"]),
+    (
+        "Volume",
+        false,
+        &["emptyDir", "hostPath", "configMap", "secret"],
+    ),
+];
+
+/// Fields that must be there.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("PodSpec", &["containers"]),
+    ("PodOS", &["name"]),
+    ("Container", &["name", "image"]),
+    ("ContainerPort", &["containerPort"]),
+    ("EnvVar", &["name"]),
+    ("ObjectFieldSelector", &["fieldPath"]),
+    ("ConfigMapKeySelector", &["name", "key"]),
+    ("SecretKeySelector", &["name", "key"]),
+    ("ConfigMapEnvSource", &["name"]),
+    ("SecretEnvSource", &["name"]),
+    ("ConfigMapVolumeSource", &["name"]),
+    ("SecretVolumeSource", &["secretName"]),
+    ("HostPathVolumeSource", &["path"]),
+    ("Volume", &["name"]),
+    ("VolumeMount", &["name", "mountPath"]),
+    ("ExecAction", &["command"]),
+    ("HTTPGetAction", &["port"]),
+    ("TCPSocketAction", &["port"]),
+    ("GRPCAction", &["port"]),
+    ("HTTPHeader", &["name"]),
+    ("SleepAction", &["seconds"]),
+];
+
+/// Whether a field must be there.
+pub fn needed(table: &str, field: &str) -> bool {
+    let rule = NEEDED.iter().find(|(name, _)| *name == table);
+    rule.is_some_and(|(_, fields)| fields.contains(&field))
+}
+
+/// How likely a field is there, in per cent.
+pub fn likelihood(table: &str, field: &str) -> usize {
+    match (table, field) {
+        ("PodSpec", _) => 40,
+        ("Container", _) => 25,
+        _ => 50,
+    }
+}
+
+/// The most items of a list.
+pub fn most(_table: &str, field: &str) -> usize {
+    match field {
+        "containers" | "initContainers" => 2,
+        "envFrom" => 1,
+        _ => 3,
+    }
+}
+
+/// The fields that are left out, so that what excludes each other does not meet.
+pub fn without(table: &Table, maker: &mut Maker) -> BTreeSet<&'static str> {
+    let mut out = BTreeSet::new();
+    for (name, must, fields) in ONE_OF {
+        if *name == table.name {
+            let keep = maker.below(fields.len() + usize::from(!must));
+            let others = fields
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| *index != keep);
+            out.extend(others.map(|(_, field)| *field));
+        }
+    }
+    out
+}
+
+/// Whether exactly one of a group must be there, and this field is of the group.
+pub fn chosen(table: &str, field: &str) -> bool {
+    ONE_OF
+        .iter()
+        .any(|(name, must, fields)| *name == table && *must && fields.contains(&field))
+}
+
+/// Makes the parts fit each other.
+pub fn settle(pod: &mut Value, maker: &mut Maker) {
+    let spec = &mut pod["spec"];
+    let host_network = spec["hostNetwork"] == true;
+    let grace = spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+    let names = volumes(spec);
+    let mut number = 0;
+    for list in ["initContainers", "containers"] {
+        let Some(containers) = spec[list].as_array_mut() else {
+            continue;
+        };
+        for container in containers {
+            number += 1;
+            container["name"] = format!("c{number}").into();
+            self::container(
+                container,
+                number,
+                list == "initContainers",
+                host_network,
+                grace,
+            );
+            mounts(container, &names, maker);
+        }
+    }
+    all_mounted(spec, &names);
+    tidy(pod);
+}
+
+/// Names the volumes. What may be missing is optional.
+fn volumes(spec: &mut Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for (index, volume) in spec["volumes"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        volume["name"] = format!("v{index}").into();
+        if let Some(path) = volume["hostPath"]["path"].as_str().map(str::to_owned) {
+            volume["hostPath"]["path"] = format!("{path}{index}").into();
+        }
+        names.push(format!("v{index}"));
+    }
+    names
+}
+
+fn container(container: &mut Value, number: usize, init: bool, host_network: bool, grace: u64) {
+    if init && container["restartPolicy"] != "Always" {
+        for field in [
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+            "lifecycle",
+        ] {
+            container.as_object_mut().unwrap().remove(field);
+        }
+    }
+    for (index, variable) in container["env"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        variable["name"] = format!("V{index}").into();
+    }
+    for (index, port) in container["ports"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        let of_its_own = 1000 + 10 * number + index;
+        port["containerPort"] = of_its_own.into();
+        if !port["name"].is_null() {
+            port["name"] = format!("p{index}").into();
+        }
+        if !port["hostPort"].is_null() {
+            port["hostPort"] = if host_network {
+                of_its_own.into()
+            } else {
+                Value::Null
+            };
+        }
+    }
+    checks(container, grace);
+    resources(&mut container["resources"]);
+    // A variable of a secret may not stand on a command line.
+    if container["env"][0]["valueFrom"]["secretKeyRef"].is_object() {
+        let words = container["command"].as_array_mut().into_iter().flatten();
+        words
+            .filter(|word| *word == "$(V0)")
+            .for_each(|word| *word = json!("1"));
+    }
+}
+
+/// Probes and hooks.
+fn checks(container: &mut Value, grace: u64) {
+    for (field, readiness) in [
+        ("livenessProbe", false),
+        ("startupProbe", false),
+        ("readinessProbe", true),
+    ] {
+        if let Some(probe) = container[field].as_object_mut() {
+            let wrong = if readiness {
+                "terminationGracePeriodSeconds"
+            } else {
+                "successThreshold"
+            };
+            probe.remove(wrong);
+        }
+    }
+    for hook in ["postStart", "preStop"] {
+        let seconds = &mut container["lifecycle"][hook]["sleep"]["seconds"];
+        if let Some(long) = seconds.as_u64() {
+            *seconds = long.min(grace).into();
+        }
+    }
+}
+
+/// A request is not larger than its limit.
+fn resources(resources: &mut Value) {
+    for what in ["cpu", "memory"] {
+        if !resources["limits"][what].is_null() && resources["requests"][what] == "1" {
+            resources["requests"][what] = json!("250m");
+        }
+    }
+}
+
+fn mounts(container: &mut Value, names: &[String], maker: &mut Maker) {
+    if names.is_empty() {
+        container["volumeMounts"] = Value::Null;
+    }
+    for (index, mount) in container["volumeMounts"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        mount["name"] = maker.pick(names).clone().into();
+        let path = mount["mountPath"].as_str().unwrap_or_default().to_owned();
+        mount["mountPath"] = format!("{path}{index}").into();
+    }
+}
+
+/// A volume that nobody mounts has no effect, and that is right.
+fn all_mounted(spec: &mut Value, names: &[String]) {
+    let lists = ["initContainers", "containers"]
+        .map(|list| spec[list].as_array().cloned().unwrap_or_default());
+    let used: BTreeSet<String> = lists
+        .iter()
+        .flatten()
+        .flat_map(|container| {
+            container["volumeMounts"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        })
+        .filter_map(|mount| mount["name"].as_str().map(str::to_owned))
+        .collect();
+    for name in names.iter().filter(|name| !used.contains(*name)) {
+        let mounts = &mut spec["containers"][0]["volumeMounts"];
+        let mount = json!({"name": name, "mountPath": format!("/all/{name}")});
+        match mounts.as_array_mut() {
+            Some(mounts) => mounts.push(mount),
+            None => *mounts = json!([mount]),
+        }
+    }
+}
+
+/// Tables that may not be empty, and are left so by looking into them.
+const LEFT: &[&str] = &[
+    "lifecycle",
+    "resources",
+    "valueFrom",
+    "sleep",
+    "postStart",
+    "preStop",
+    "limits",
+    "requests",
+    "secretKeyRef",
+    "hostPath",
+];
+
+/// Takes away what looking at absent fields has left, and makes what is missing optional.
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(tidy);
+            map.retain(|key, value| {
+                let left = LEFT.contains(&key.as_str())
+                    && value.as_object().is_some_and(|map| map.is_empty());
+                !value.is_null() && !left
+            });
+            if map.get("name").or(map.get("secretName")) == Some(&json!("missing")) {
+                map.insert("optional".to_owned(), json!(true));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}

@@ -1,0 +1,90 @@
+//! Values for fields: each valid, and each of another meaning than the others.
+
+use serde_json::{Value, json};
+use vks::source::fields::{Given, Shape};
+
+/// Text that is awkward in a unit file.
+const AWKWARD: &[&str] = &[
+    "plain",
+    "a b",
+    "50%",
+    "%n",
+    "$HOME",
+    "$$",
+    "\"q\"",
+    "it's",
+    "back\\slash",
+    "é ☃",
+    "# no comment",
+    "a;b",
+    "-",
+    "new\nline",
+];
+
+/// Values for a field that has no fields of its own.
+pub fn values(table: &str, given: &Given) -> Vec<Value> {
+    if let Some(values) = own(table, given.name) {
+        return values.as_array().unwrap().clone();
+    }
+    match given.shape {
+        Shape::Words(words) => words.iter().map(|word| json!(word)).collect(),
+        Shape::Bool => vec![json!(true), json!(false)],
+        Shape::Texts => AWKWARD.windows(3).map(|texts| json!(texts)).collect(),
+        Shape::Int => vec![json!(3), json!(7), json!(21)],
+        shape => panic!(
+            "{table}.{}: needs values of {shape:?} in integration/pods/values.rs",
+            given.name
+        ),
+    }
+}
+
+#[rustfmt::skip]
+fn own(table: &str, field: &str) -> Option<Value> {
+    let values = match (table, field) {
+        ("Pod", "apiVersion") => json!(["v1"]),
+        ("Pod", "kind") => json!(["Pod"]),
+        ("ObjectMeta", "name") => json!(["p", "q.r", "a-very-long-name-0123456789"]),
+        ("ObjectMeta", "namespace") => json!(["shop", "default", "other"]),
+        ("ObjectMeta", "uid") => json!(["0d1f-a", "0d1f-b"]),
+        ("ObjectMeta", "labels") => json!([{"app": "a"}, {"app": "b", "example.org/tier": "front"}]),
+        ("ObjectMeta", "annotations") => json!([{"note": "two\nlines"}, {"note": "%n $x \"q\""}]),
+        ("PodSpec", "activeDeadlineSeconds") => json!([60, 3600]),
+        ("PodSpec", "automountServiceAccountToken") => json!([false]),
+        ("PodSpec", "hostUsers") => json!([true]),
+        ("PodSpec", "serviceAccount" | "serviceAccountName") => json!(["default", "web"]),
+        ("PodSpec", "terminationGracePeriodSeconds") => json!([10, 30, 45]),
+        ("PodSecurityContext" | "SecurityContext", "runAsUser" | "runAsGroup") => json!([0, 1000, 65534]),
+        ("Container", "image") => json!(["host:/bin/sh", "host:/usr/bin/sleep", "host:true"]),
+        ("Container", "command") => json!([["/bin/sh", "-c", "a; b"], ["/usr/bin/sleep", "$(V0)", "$$(V0)"], ["/bin/bash"]]),
+        ("Container", "workingDir") => json!(["/", "/srv", "/a b/50%"]),
+        ("Container", "terminationMessagePath") => json!(["/dev/termination-log", "/srv/end"]),
+        ("ContainerPort", "containerPort" | "hostPort") => json!([80, 8080, 65535]),
+        ("ResourceRequirements", "limits") => json!([{"cpu": "2"}, {"memory": "64Mi"}, {"cpu": 1.5, "memory": "1Gi"}]),
+        ("ResourceRequirements", "requests") => json!([{"cpu": "100m"}, {"memory": "16Mi"}, {"cpu": "1", "memory": "32Mi"}]),
+        ("EnvVar", "value") => json!(AWKWARD),
+        ("ObjectFieldSelector", "fieldPath") => json!([
+            "metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels['app']", "metadata.annotations['note']",
+            "spec.nodeName", "spec.serviceAccountName", "status.hostIP"
+        ]),
+        ("ConfigMapKeySelector", "name") | ("ConfigMapEnvSource" | "ConfigMapVolumeSource", "name") => json!(["conf", "missing"]),
+        ("ConfigMapKeySelector", "key") => json!(["a", "b"]),
+        ("SecretKeySelector" | "SecretEnvSource", "name") | ("SecretVolumeSource", "secretName") => json!(["keys", "missing"]),
+        ("SecretKeySelector", "key") => json!(["k", "l"]),
+        ("EnvFromSource", "prefix") => json!(["C_", "D_"]),
+        ("ConfigMapVolumeSource" | "SecretVolumeSource", "defaultMode") => json!([0o644]),
+        ("HTTPGetAction" | "TCPSocketAction", "host") => json!(["127.0.0.1", "example.org"]),
+        ("HTTPGetAction" | "TCPSocketAction", "port") => json!([80, 8080, 443]),
+        ("GRPCAction", "port") => json!([9000, 9001]),
+        ("GRPCAction", "service") => json!(["a.B", "c"]),
+        ("HTTPGetAction", "path") => json!(["/healthz", "/a?b=%20c"]),
+        ("HTTPHeader", "name") => json!(["X-A", "Host"]),
+        ("HTTPHeader", "value") => json!(["b", "c d"]),
+        ("HostPathVolumeSource", "path") => json!(["/srv", "/var/a b", "/50%"]),
+        ("VolumeMount", "mountPath") => json!(["/mnt/x", "/mnt/a b", "/mnt/50%"]),
+        // Set by the rules, by number.
+        ("Container" | "EnvVar" | "Volume" | "ContainerPort", "name") => json!(["n"]),
+        ("VolumeMount", "name") => json!(["v0", "v1", "v2"]),
+        _ => return None,
+    };
+    Some(values)
+}

@@ -1,0 +1,241 @@
+//! Containers.
+
+use super::env::{ENV_FROM, ENV_VAR};
+use super::probe::{LIFECYCLE, PROBE};
+use super::security::SECURITY;
+use super::volume::{DEVICE, MOUNT};
+use super::{Given, Shape, Table, given, told};
+use crate::source::decode::known;
+
+const NAME: Given = given(
+    "name",
+    Shape::Text,
+    "The name of the container, once in the pod.",
+    &["SyslogIdentifier=", "Container="],
+);
+const IMAGE: Given = given(
+    "image",
+    Shape::Text,
+    "What runs: `host:/path/to/program`, or `host:program` found in the search path.",
+    &["ExecStart="],
+)
+.note("part of the name of the service");
+const COMMAND: Given = given(
+    "command",
+    Shape::Texts,
+    "Replaces the program of the image. `$(NAME)` is replaced by a variable; \
+    there is no shell.",
+    &["ExecStart="],
+);
+const ARGS: Given = given(
+    "args",
+    Shape::Texts,
+    "Arguments of the program. `$(NAME)` is replaced by a variable; there is no shell.",
+    &["ExecStart="],
+);
+const WORKING_DIR: Given = given(
+    "workingDir",
+    Shape::Text,
+    "The directory the program starts in.",
+    &["WorkingDirectory="],
+);
+const ENV: Given = given(
+    "env",
+    Shape::Many(&ENV_VAR),
+    "Variables; later ones win.",
+    &["Environment=", "EnvironmentFile="],
+);
+const FROM: Given = given(
+    "envFrom",
+    Shape::Many(&ENV_FROM),
+    "Whole config maps and secrets as variables; `env` wins over them.",
+    &["EnvironmentFile="],
+);
+const PORTS: Given = told(
+    "ports",
+    Shape::Many(&PORT),
+    "Ports the program listens on.",
+    "names for probes; nothing is opened by them",
+);
+const RESOURCES: Given = given(
+    "resources",
+    Shape::One(&RESOURCE_LIST),
+    "What the container needs and may use.",
+    &[],
+)
+.note("the sum over the containers is set on the slice of the pod");
+const MOUNTS: Given = given(
+    "volumeMounts",
+    Shape::Many(&MOUNT),
+    "Where the container sees the volumes of the pod.",
+    &["BindPaths=", "BindReadOnlyPaths="],
+);
+const DEVICES: Given = given(
+    "volumeDevices",
+    Shape::Many(&DEVICE),
+    "Where the container sees block devices.",
+    &["BindPaths=", "DeviceAllow="],
+);
+const MESSAGE_PATH: Given = given(
+    "terminationMessagePath",
+    Shape::Text,
+    "The file whose first 4096 bytes stand in the status when the \
+    container has ended; `/dev/termination-log` when absent.",
+    &["BindPaths="],
+);
+const MESSAGE_POLICY: Given = told(
+    "terminationMessagePolicy",
+    Shape::Words(&["File"]),
+    "Where the termination message comes from.",
+    "only `File`",
+);
+const SECURITY_CONTEXT: Given = given(
+    "securityContext",
+    Shape::One(&SECURITY),
+    "Who the container runs as.",
+    &[],
+);
+const LIFE: Given = given(
+    "lifecycle",
+    Shape::One(&LIFECYCLE),
+    "What runs after the start and before the stop.",
+    &[],
+);
+const STARTUP: Given = given(
+    "startupProbe",
+    Shape::One(&PROBE),
+    "The container has started when this succeeds; until then the unit is \
+    starting and the other probes wait.",
+    &["ExecStartPost="],
+)
+.note("`vks probe startup`");
+const LIVENESS: Given = given(
+    "livenessProbe",
+    Shape::One(&PROBE),
+    "When this fails the container is ended, and starts again by its \
+    restart policy.",
+    &["Probes="],
+)
+.note("run by the pod's probes unit, `vks prober`, which ends the container by signals");
+const READINESS: Given = given(
+    "readinessProbe",
+    Shape::One(&PROBE),
+    "Whether the container is ready; nothing is stopped by it.",
+    &["Probes="],
+)
+.note("run by the pod's probes unit, told as status text of that unit");
+const RESTART: Given = given(
+    "restartPolicy",
+    Shape::Words(&["Always", "OnFailure", "Never"]),
+    "When this container starts again, \
+    instead of what the pod says.",
+    &[
+        "Restart=",
+        "RestartSec=",
+        "RestartSteps=",
+        "RestartMaxDelaySec=",
+    ],
+);
+const RESTART_INIT: Given = given(
+    "restartPolicy",
+    Shape::Words(&["Always", "OnFailure", "Never"]),
+    "`Always` makes it a sidecar, \
+    which keeps running beside the containers and ends after them.",
+    &["Type=", "Restart=", "RemainAfterExit="],
+);
+
+pub static CONTAINER: Table = Table {
+    name: "Container",
+    about: "A program that runs as a service, `Type=exec`.",
+    rest: known::CONTAINER,
+    given: &[
+        ARGS,
+        COMMAND,
+        ENV,
+        FROM,
+        IMAGE,
+        LIFE,
+        LIVENESS,
+        NAME,
+        PORTS,
+        READINESS,
+        RESOURCES,
+        RESTART,
+        SECURITY_CONTEXT,
+        STARTUP,
+        MESSAGE_PATH,
+        MESSAGE_POLICY,
+        DEVICES,
+        MOUNTS,
+        WORKING_DIR,
+    ],
+};
+
+pub static INIT_CONTAINER: Table = Table {
+    name: "Container",
+    about: "A program that runs to its end before what follows it starts, `Type=oneshot`; or a sidecar.",
+    rest: known::CONTAINER,
+    given: &[
+        ARGS,
+        COMMAND,
+        ENV,
+        FROM,
+        IMAGE,
+        LIFE,
+        LIVENESS,
+        NAME,
+        PORTS,
+        READINESS,
+        RESOURCES,
+        RESTART_INIT,
+        SECURITY_CONTEXT,
+        STARTUP,
+        MESSAGE_PATH,
+        MESSAGE_POLICY,
+        DEVICES,
+        MOUNTS,
+        WORKING_DIR,
+    ],
+};
+
+static PORT: Table = Table {
+    name: "ContainerPort",
+    about: "A port that a program listens on.",
+    rest: known::PORT,
+    given: &[
+        told("containerPort", Shape::Int, "The number.", ""),
+        told(
+            "hostPort",
+            Shape::Int,
+            "The port of the host.",
+            "with `hostNetwork: true`, where it is the containerPort anyway",
+        ),
+        told("name", Shape::Text, "The name that probes may use.", ""),
+        told(
+            "protocol",
+            Shape::Words(&["TCP", "UDP", "SCTP"]),
+            "`TCP` when absent.",
+            "",
+        ),
+    ],
+};
+
+static RESOURCE_LIST: Table = Table {
+    name: "ResourceRequirements",
+    about: "What a container needs and may use.",
+    rest: known::RESOURCES,
+    given: &[
+        given(
+            "limits",
+            Shape::Amounts,
+            "The most it may use, of `cpu` and `memory`.",
+            &["CPUQuota=", "MemoryMax="],
+        ),
+        given(
+            "requests",
+            Shape::Amounts,
+            "What it is sure to get, of `cpu` and `memory`; the limit when absent.",
+            &["CPUWeight=", "MemoryLow="],
+        ),
+    ],
+};

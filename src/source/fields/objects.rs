@@ -1,0 +1,250 @@
+//! Objects as a whole: kinds, metadata, templates, deployments, config maps, secrets.
+
+use super::pod::POD_SPEC;
+use super::{Given, Shape, Table, given, storage, told};
+use crate::source::decode::known;
+
+/// The kinds of objects vks takes, with the version of the API.
+pub static KINDS: &[(&str, &str, &Table)] = &[
+    ("Pod", "v1", &POD),
+    ("Deployment", "apps/v1", &DEPLOYMENT),
+    ("ConfigMap", "v1", &CONFIG_MAP),
+    ("Secret", "v1", &SECRET),
+    ("PersistentVolumeClaim", "v1", &CLAIM),
+    ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
+];
+
+const VERSION: Given = told(
+    "apiVersion",
+    Shape::Text,
+    "The version of the API that the object is written in.",
+    "",
+);
+const KIND: Given = told("kind", Shape::Text, "The kind of the object.", "");
+const NAMED: Given = given(
+    "metadata",
+    Shape::One(&OBJECT_META),
+    "What the object is called, and what is said about it.",
+    &[],
+);
+
+static POD: Table = Table {
+    name: "Pod",
+    about: "Containers that run together on this host: a target with a service for each of them.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&POD_SPEC),
+            "What the pod runs, and how.",
+            &[],
+        ),
+    ],
+};
+
+static OBJECT_META: Table = Table {
+    name: "ObjectMeta",
+    about: "What an object is called, and what is said about it.",
+    rest: known::META,
+    given: &[
+        told(
+            "annotations",
+            Shape::Map,
+            "Free notes by name; those that begin with `vks.io/` are settings.",
+            "a variable can have one (`fieldRef`)",
+        ),
+        told(
+            "labels",
+            Shape::Map,
+            "Names and values by which objects are selected.",
+            "`-l` chooses by them; a variable can have one (`fieldRef`)",
+        ),
+        given(
+            "name",
+            Shape::Text,
+            "The name of the object, once in its namespace.",
+            &["Pod="],
+        )
+        .note("part of the name of each unit"),
+        given(
+            "namespace",
+            Shape::Text,
+            "The namespace the object is in; `default` when absent.",
+            &["Namespace="],
+        )
+        .note("part of the name of each unit; the pods of a namespace share a slice"),
+        given(
+            "uid",
+            Shape::Text,
+            "The identity of this life of the object; one is made when absent.",
+            &["UID="],
+        )
+        .note("names the directory of the pod"),
+    ],
+};
+
+/// The metadata of a template: labels and annotations are those of the pods.
+pub static TEMPLATE_META: Table = Table {
+    name: "ObjectMeta",
+    about: "What is said about the pods made of the template.",
+    rest: known::TEMPLATE_META,
+    given: &[
+        told(
+            "annotations",
+            Shape::Map,
+            "The annotations of the pods.",
+            "",
+        ),
+        told("labels", Shape::Map, "The labels of the pods.", ""),
+    ],
+};
+
+static TEMPLATE: Table = Table {
+    name: "PodTemplateSpec",
+    about: "The pods to make.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "metadata",
+            Shape::One(&TEMPLATE_META),
+            "What is said about the pods.",
+            &[],
+        ),
+        given("spec", Shape::One(&POD_SPEC), "What they run.", &[]),
+    ],
+};
+
+static DEPLOYMENT: Table = Table {
+    name: "Deployment",
+    about: "Pods that are all the same, all on this host.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&DEPLOYMENT_SPEC),
+            "How many, and what they run.",
+            &[],
+        ),
+    ],
+};
+
+static DEPLOYMENT_SPEC: Table = Table {
+    name: "DeploymentSpec",
+    about: "How many pods, and what they run.",
+    rest: known::DEPLOYMENT,
+    given: &[
+        given(
+            "replicas",
+            Shape::Int,
+            "How many pods; 1 when absent, at most 1000.",
+            &[],
+        )
+        .note("the pods NAME-0 to NAME-(n-1)"),
+        told(
+            "selector",
+            Shape::One(&SELECTOR),
+            "Which pods are its own.",
+            "must match the labels of the template",
+        ),
+        given("template", Shape::One(&TEMPLATE), "The pods to make.", &[]),
+    ],
+};
+
+static SELECTOR: Table = Table {
+    name: "LabelSelector",
+    about: "Chooses objects by their labels.",
+    rest: known::SELECTOR,
+    given: &[told(
+        "matchLabels",
+        Shape::Map,
+        "Labels that must be there, with these values.",
+        "",
+    )],
+};
+
+static CONFIG_MAP: Table = Table {
+    name: "ConfigMap",
+    about: "Named values that pods use as variables and files.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given("binaryData", Shape::Map, "Values in base64, by key.", &[]).note("files of volumes"),
+        given("data", Shape::Map, "Values, by key.", &[])
+            .note("files of volumes, `EnvironmentFile=`"),
+        told(
+            "immutable",
+            Shape::Bool,
+            "Says that the values never change.",
+            "volumes that have it are not followed",
+        ),
+    ],
+};
+
+static SECRET: Table = Table {
+    name: "Secret",
+    about: "Named values that nobody but the pod is to see: they stand in no unit and on no command line.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given("data", Shape::Map, "Values in base64, by key.", &[])
+            .note("files of volumes on tmpfs, `EnvironmentFile=`"),
+        told(
+            "immutable",
+            Shape::Bool,
+            "Says that the values never change.",
+            "volumes that have it are not followed",
+        ),
+        given(
+            "stringData",
+            Shape::Map,
+            "Values as they are, by key; they win over `data`.",
+            &[],
+        )
+        .note("files of volumes on tmpfs, `EnvironmentFile=`"),
+        told("type", Shape::Text, "What the values are for.", ""),
+    ],
+};
+
+static CLAIM: Table = Table {
+    name: "PersistentVolumeClaim",
+    about: "Storage that outlives pods. The annotation `vks.io/reclaim-policy: Delete` has its directory go with it.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&storage::CLAIM),
+            "What is asked for.",
+            &[],
+        ),
+    ],
+};
+
+static PERSISTENT_VOLUME: Table = Table {
+    name: "PersistentVolume",
+    about: "Storage that claims can have. It has no namespace.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&storage::PERSISTENT_VOLUME),
+            "What and where it is.",
+            &[],
+        ),
+    ],
+};
