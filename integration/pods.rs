@@ -122,8 +122,9 @@ fn no_change_is_ignored() {
     );
 }
 
-/// A change of these alone is always refused, since something else refers to them.
-const REFERRED_TO: &[(&str, &str)] = &[("Volume", "name")];
+/// A change of these alone is always refused, since something else goes with them: the mounts of a volume, the name of a
+/// profile.
+const REFERRED_TO: &[(&str, &str)] = &[("Volume", "name"), ("AppArmorProfile", "type")];
 
 #[test]
 fn each_field_has_the_effect_that_the_table_says() {

@@ -205,21 +205,25 @@ vm_start() {
 }
 
 # Passes on what the script says, without the lines that are for the lab: these
-# have the run's token, which no script prints by chance. Any line is a sign of the
-# script: its first words have been seen to get lost on the serial line.
+# have the run's token, which no script prints by chance. Any line is a sign that
+# the script has begun. Not awk: mawk reads on until its buffer is full.
 vm_filter() {
-  awk -v token="$1" -v dir="$vm_dir" '
-    ended { next }
-    !begun { begun = 1; printf "" > (dir "/started"); close(dir "/started") }
-    at = index($0, token) {
-      if (at > 1) print substr($0, 1, at - 1) # a last line without its end
-      split(substr($0, at), word, " ")
-      if (word[2] == "exit") { print word[3] > (dir "/code"); close(dir "/code"); ended = 1 }
-      fflush()
-      next
-    }
-    { print; fflush() }
-  '
+  local token=$1 line ended=''
+  while IFS= read -r line || [ -n "$line" ]; do
+    [ -z "$ended" ] || continue
+    : >"$vm_dir/started"
+    case $line in
+      *"$token start"*) ;;
+      *"$token exit "*)
+        # What is before it is a last line of the script without its end.
+        [ -z "${line%%"$token"*}" ] || printf '%s\n' "${line%%"$token"*}"
+        line=${line##*"$token exit "}
+        printf '%s\n' "${line%%[!0-9]*}" >"$vm_dir/code"
+        ended=yes
+        ;;
+      *) printf '%s\n' "$line" ;;
+    esac
+  done
 }
 
 # Waits for the end of a boot, within limits: for the script to begin, for the

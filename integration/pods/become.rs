@@ -23,6 +23,12 @@ pub struct Became {
     pub rendered: Rendered,
 }
 
+/// A seccomp profile of the host.
+const PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}]}"#;
+
+/// Another one.
+const OTHER_PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#;
+
 /// Why it becomes nothing.
 pub enum Refused {
     /// The manifest is wrong.
@@ -50,7 +56,7 @@ fn desired(pod: &Pod) -> Desired {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
             .collect(),
-        source: None,
+        ..DataObject::default()
     };
     let key = |name: &str| ObjectKey {
         namespace: pod.key.namespace.clone(),
@@ -76,6 +82,12 @@ pub fn become_units(manifest: &Value) -> Result<Became, Refused> {
     let pod = parsed.pods.pop().unwrap();
     let settings = Settings {
         host_ip: Some("192.0.2.1".to_owned()),
+        app_armor: true,
+        se_linux: true,
+        seccomp: BTreeMap::from([
+            ("a.json".to_owned(), PROFILE.to_owned()),
+            ("b.json".to_owned(), OTHER_PROFILE.to_owned()),
+        ]),
         ..Settings::default()
     };
     let desired = desired(&pod);
@@ -85,6 +97,9 @@ pub fn become_units(manifest: &Value) -> Result<Became, Refused> {
         .unwrap_or_else(|| new_uid(&pod.key, RENDER_SEED));
     let rendered = render(&pod, &uid, &desired, &settings)
         .map_err(|blocked| Refused::Blocked(blocked.message))?;
+    if let Some(blocked) = rendered.blocked.first() {
+        return Err(Refused::Blocked(blocked.message.clone()));
+    }
     let files = rendered
         .units
         .iter()
@@ -128,7 +143,7 @@ impl Became {
         let facts_of_host = Facts {
             host_ip: self.settings.host_ip.clone(),
         };
-        let told = format!("{:?}", status(&self.pod, None, None, &facts_of_host));
+        let told = format!("{:?}", status(&self.pod, None, &[], &facts_of_host));
         facts.insert((String::new(), "(status)".to_owned(), told));
         facts
     }

@@ -1,5 +1,6 @@
 //! Random pods out of the table of fields.
 
+use super::become_units::{Refused, become_units};
 use super::{rules, values};
 use serde_json::{Map, Value, json};
 use vks::source::fields::{Effect, Given, Shape, Standing, Table, find};
@@ -47,8 +48,19 @@ impl Maker {
         &list[self.below(list.len())]
     }
 
-    /// A valid pod.
+    /// A valid pod. What the rules make is a right manifest; one in which the profile and the rest contradict, which is
+    /// told when it is to start, is made anew.
     pub fn pod(&mut self) -> Value {
+        for _ in 0..20 {
+            let pod = self.manifest();
+            if !matches!(become_units(&pod), Err(Refused::Blocked(_))) {
+                return pod;
+            }
+        }
+        panic!("20 pods in a row cannot be started");
+    }
+
+    fn manifest(&mut self) -> Value {
         let spec = find("pod.spec").unwrap().table.unwrap();
         let mut pod = json!({
             "apiVersion": "v1",

@@ -10,6 +10,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("failureThreshold", "3"),
     ("successThreshold", "1"),
     ("scheme", "\"HTTP\""),
+    ("type", "\"RuntimeDefault\""),
+    ("supplementalGroupsPolicy", "\"Merge\""),
+    ("fsGroupChangePolicy", "\"Always\""),
     ("path", "\"/\""),
     ("terminationGracePeriodSeconds", "30"),
     ("terminationMessagePath", "\"/dev/termination-log\""),
@@ -22,6 +25,7 @@ pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
         || optional(before, path)
         || of_what_is_missing(before, after, path)
         || security(before) == security(after)
+        || confinement(before, after, path)
         || last("restartPolicy") && policies(before) == policies(after)
         || last("readOnly") && of_data(before, path)
         || requests(before, path)
@@ -114,6 +118,47 @@ fn security(pod: &Value) -> (Vec<Value>, Value) {
         }
     }
     (in_force, normal(&rest))
+}
+
+/// Parts of a security context that have no say: a privileged container has everything, the profile strict leaves
+/// nothing to take away, and trusted takes away nothing.
+fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let Some(from) = path
+        .iter()
+        .position(|step| *step == Step::Key("securityContext".to_owned()))
+    else {
+        return false;
+    };
+    let fields: Vec<&str> = match path.get(from + 1) {
+        Some(Step::Key(field)) => vec![field],
+        _ => [before, after]
+            .iter()
+            .filter_map(|pod| at(pod, path)?.as_object())
+            .flat_map(|map| map.keys().map(String::as_str))
+            .collect(),
+    };
+    let of_calls = [
+        "allowPrivilegeEscalation",
+        "appArmorProfile",
+        "capabilities",
+        "seLinuxOptions",
+        "seccompProfile",
+    ];
+    let free = |pod: &Value| {
+        containers(pod).any(|(_, container)| container["securityContext"]["privileged"] == true)
+            || pod["metadata"]["annotations"]["vks.io/profile"] != "default"
+    };
+    let volumes = !before["spec"]["volumes"].is_null()
+        && !before["spec"]["securityContext"]["fsGroup"].is_null();
+    fields.iter().all(|field| match *field {
+        "allowPrivilegeEscalation" => at(after, path) != Some(&Value::Bool(false)) || free(before),
+        "privileged" => free(before),
+        "fsGroupChangePolicy" => !volumes,
+        "supplementalGroupsPolicy" => {
+            !containers(before).any(|(_, one)| !one["securityContext"]["runAsUser"].is_null())
+        }
+        field => of_calls.contains(&field) && free(before),
+    })
 }
 
 /// The restart policies in force.

@@ -46,6 +46,10 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("GRPCAction", &["port"]),
     ("HTTPHeader", &["name"]),
     ("SleepAction", &["seconds"]),
+    ("Sysctl", &["name", "value"]),
+    ("SeccompProfile", &["type"]),
+    ("AppArmorProfile", &["type"]),
+    ("SELinuxOptions", &["type"]),
 ];
 
 /// Whether a field must be there.
@@ -101,6 +105,11 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
     let host_network = spec["hostNetwork"] == true;
     let grace = spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
     let names = volumes(spec);
+    security(&mut spec["securityContext"]);
+    if host_network {
+        spec["securityContext"]["sysctls"] = Value::Null;
+    }
+    let profile = *maker.pick(&[None, Some("default"), Some("strict"), Some("trusted")]);
     let mut number = 0;
     for list in ["initContainers", "containers"] {
         let Some(containers) = spec[list].as_array_mut() else {
@@ -116,11 +125,51 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
                 host_network,
                 grace,
             );
+            security(&mut container["securityContext"]);
             mounts(container, &names, maker);
         }
     }
     all_mounted(spec, &names);
+    if let Some(profile) = profile {
+        pod["metadata"]["annotations"]["vks.io/profile"] = profile.into();
+    }
     tidy(pod);
+}
+
+/// What goes with each other in a security context.
+fn security(context: &mut Value) {
+    for (profile, name) in [("seccompProfile", "a.json"), ("appArmorProfile", "web")] {
+        let profile = &mut context[profile];
+        if profile["type"] == "Localhost" {
+            let name = profile["localhostProfile"]
+                .as_str()
+                .unwrap_or(name)
+                .to_owned();
+            profile["localhostProfile"] = name.into();
+        } else if profile.is_object() {
+            profile["localhostProfile"] = Value::Null;
+        }
+    }
+    if !context["seLinuxOptions"].is_null() {
+        context["seLinuxChangePolicy"] = Value::Null;
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(sysctls) = context["sysctls"].as_array_mut() {
+        sysctls.retain(|sysctl| seen.insert(sysctl["name"].to_string()));
+    }
+    if context["privileged"] == true {
+        context["allowPrivilegeEscalation"] = Value::Null;
+    }
+    let add = context["capabilities"]["add"].to_string();
+    if add.contains("SYS_ADMIN") || add.contains("ALL") {
+        context["allowPrivilegeEscalation"] = Value::Null;
+    }
+    // Only a user that is no root is surely none.
+    context["runAsNonRoot"] = if context["runAsUser"].as_u64().unwrap_or(0) > 0 {
+        true.into()
+    } else {
+        Value::Null
+    };
 }
 
 /// Names the volumes. What may be missing is optional.
@@ -276,6 +325,11 @@ const LEFT: &[&str] = &[
     "requests",
     "secretKeyRef",
     "hostPath",
+    "securityContext",
+    "capabilities",
+    "seccompProfile",
+    "appArmorProfile",
+    "seLinuxOptions",
 ];
 
 /// Takes away what looking at absent fields has left, and makes what is missing optional.

@@ -212,10 +212,7 @@ fn what_is_mounted_has_a_unit_that_the_sandbox_wants() {
                 .any(|name| name == unit.as_str())
         );
     }
-    assert_eq!(
-        values(&made, "BindReadOnlyPaths"),
-        [format!("{place}:/data")]
-    );
+    assert!(values(&made, "BindReadOnlyPaths").contains(&format!("{place}:/data")));
     let mut host = Host::default();
     settle(&want, &mut host, 1);
     settle(&desired([]), &mut host, 1);

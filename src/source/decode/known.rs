@@ -188,16 +188,19 @@ pub const PROJECTION: &Rules = &[
     ),
 ];
 
-/// `CSIVolumeSource` and `CSIPersistentVolumeSource`.
-pub const CSI: &Rules = &[
+/// What to write instead of a secret.
+const CREDENTIALS: &str = "and name a file with credentials in the mount options";
+
+/// `CSIVolumeSource`.
+pub const CSI: &Rules = &[("nodePublishSecretRef", Later(CREDENTIALS))];
+
+/// `CSIPersistentVolumeSource`.
+pub const CSI_PERSISTENT: &Rules = &[
     ("controllerExpandSecretRef", NO),
     ("controllerPublishSecretRef", NO),
     ("nodeExpandSecretRef", NO),
-    (
-        "nodePublishSecretRef",
-        Later("and name a file with credentials in the mount options"),
-    ),
-    ("nodeStageSecretRef", NO),
+    ("nodePublishSecretRef", Later(CREDENTIALS)),
+    ("nodeStageSecretRef", Later(CREDENTIALS)),
 ];
 
 /// `PersistentVolumeClaimSpec`. A host has no storage classes: the name of one says nothing here.

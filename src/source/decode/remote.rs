@@ -48,7 +48,7 @@ pub fn inline(field: &Field<'_>) -> Option<MountSpec> {
 
 /// `csi` of a persistent volume.
 pub fn persistent(field: &Field<'_>) -> Option<MountSpec> {
-    let mut f = field.fields(known::CSI)?;
+    let mut f = field.fields(known::CSI_PERSISTENT)?;
     let driver = f.require("driver").and_then(|x| driver(&x));
     let what = f.require("volumeHandle").and_then(|x| source(&x));
     let kind = f.require("fsType").and_then(|x| word(&x));

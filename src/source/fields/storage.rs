@@ -235,7 +235,7 @@ pub static CSI: Table = Table {
 static CSI_PERSISTENT: Table = Table {
     name: "CSIPersistentVolumeSource",
     about: "What mount(8) can mount, with the driver `mount.vks.io`; vks runs no other drivers.",
-    rest: known::CSI,
+    rest: known::CSI_PERSISTENT,
     given: &[
         DRIVER,
         FS_TYPE,
