@@ -112,7 +112,9 @@ fn a_claim_that_says_delete_goes_when_it_and_its_pods_are_gone() {
     host.vks_ok(&["delete", "pvc", "doomed", "kept", "-n", "reclaim"]);
     let dir = "/var/lib/vks/volumes/reclaim";
     // The agent has seen that it is gone.
-    host.wait("journalctl -u vks.service -o cat | grep -q 'reclaim/user.*persistentvolumeclaim \"doomed\" not found'");
+    host.wait(
+        "journalctl -u vks.service -o cat | grep -q 'persistentvolumeclaim \"doomed\" not found'",
+    );
     assert_eq!(
         host.ok(&format!("cat {dir}/doomed/file")),
         "words\n",

@@ -5,11 +5,13 @@
 //! resolved by the kernel below the open root of the volume (openat2(2) with `RESOLVE_IN_ROOT`: a link to `/etc` is
 //! `etc` in the volume, and `..` does not lead out), and what is mounted is the file that was opened, not a path.
 
+use super::files::{Dir, FileError};
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Why a path in a volume was not found or not shown.
@@ -158,6 +160,13 @@ impl Found {
         self.is_dir
     }
 
+    /// Copies it, with modes and groups: what is in a volume of files is small.
+    pub fn copy_to(&self, parent: &Dir, name: &str) -> Result<(), FileError> {
+        // What was opened, by its number.
+        let opened = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        copy(Path::new(&opened), parent, name, self.is_dir)
+    }
+
     /// Mounts it, and what is mounted below it, on `at`, which is trusted and of its kind.
     pub fn show(&self, at: &Path) -> Result<(), VolumePathError> {
         let show = || {
@@ -175,6 +184,28 @@ impl Found {
             source: errno.into(),
         })
     }
+}
+
+fn copy(from: &Path, parent: &Dir, name: &str, is_dir: bool) -> Result<(), FileError> {
+    let failed = |source: io::Error| parent.error("copy", name, source);
+    let found = std::fs::metadata(from).map_err(failed)?;
+    let mode = found.mode() & 0o7777;
+    if !is_dir {
+        let bytes = std::fs::read(from).map_err(failed)?;
+        parent.write(name, &bytes, mode)?;
+        return parent.set_group(name, found.gid());
+    }
+    let dir = parent.create_sub(name, mode)?;
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        // Links are of the volume's own making, and what they lead to is copied too.
+        if !kind.is_symlink() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            copy(&entry.path(), &dir, &name, kind.is_dir())?;
+        }
+    }
+    parent.set_group(name, found.gid())
 }
 
 #[cfg(test)]

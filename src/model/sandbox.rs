@@ -113,9 +113,10 @@ pub struct SubPath {
     pub at: String,
     /// Where the container mounts it, for a mount point that is like it.
     pub mount_path: String,
-    /// A directory is made when nothing is there (default false: that is an error).
+    /// It is copied: of a volume of files, which are replaced while a container has the old ones (default false: it is bound,
+    /// and a directory is made when nothing is there).
     #[serde(default)]
-    pub make: bool,
+    pub copy: bool,
 }
 
 /// A path that a volume is mounted on.

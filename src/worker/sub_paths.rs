@@ -1,10 +1,11 @@
-//! `vks subpaths UNIT`: shows parts of volumes where a container mounts them from, before each of its starts.
+//! `vks subpaths UNIT`: shows parts of volumes where a container mounts them from, before each of its starts; with
+//! `--hide`, takes them away again when it has them.
 //!
 //! A container may be changing its volume while another one of the pod starts. What is found is bound to a place
 //! that only root reaches, and systemd mounts that. Commands of a unit with mounts have a mount namespace of their own,
 //! also with `+` in front, so the host's is joined first.
 
-use super::args::{ArgumentError, Arguments};
+use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal;
 use super::own_unit::{OwnUnit, OwnUnitError};
 use super::sandbox::mount_points::{self, MountPointError};
@@ -12,13 +13,12 @@ use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::process::{Process, ProcessError};
-use crate::host::volume_path::{Volume, VolumePathError};
+use crate::host::volume_path::{Found, Volume, VolumePathError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName};
 use crate::model::sandbox::{MountPoint, SUB_PATHS_KEY, SubPath};
 use nix::sched::CloneFlags;
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,8 +36,6 @@ enum SubPathError {
     },
     #[error("the place for volumeMount {mount:?} is not in order")]
     Place { mount: String, source: FileError },
-    #[error("what an earlier run left at {at} is in the way")]
-    Old { at: String, source: io::Error },
     #[error("cannot join the mounts of the host")]
     Host(#[source] NamespaceError),
     #[error("cannot find the first process of the host")]
@@ -53,7 +51,7 @@ enum SubPathError {
 /// Runs the verb.
 pub fn main(args: &[OsString]) -> ExitCode {
     let layout = super::layout();
-    let own = match own_unit(&layout, args) {
+    let (own, hide) = match own_unit(&layout, args) {
         Ok(own) => own,
         Err(error) => {
             journal::install(None);
@@ -61,24 +59,40 @@ pub fn main(args: &[OsString]) -> ExitCode {
         }
     };
     journal::install(Some(&own.identity));
-    match show_all(&layout, &own) {
+    let done = match hide {
+        true => hide_all(&own),
+        false => show_all(&layout, &own),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&error, false),
     }
 }
 
-fn own_unit(layout: &Layout, args: &[OsString]) -> Result<OwnUnit, SubPathError> {
-    let mut args = Arguments::parse(args, &[])?;
+fn own_unit(layout: &Layout, args: &[OsString]) -> Result<(OwnUnit, bool), SubPathError> {
+    let mut args = Arguments::parse(args, &[Allowed::Flag("--hide")])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    Ok(OwnUnit::read(layout, &unit)?)
+    Ok((OwnUnit::read(layout, &unit)?, args.flag("--hide")))
+}
+
+/// Later commands of the unit find empty places: they have no use for the volume.
+fn hide_all(own: &OwnUnit) -> Result<(), SubPathError> {
+    let parts: Vec<SubPath> = own.json(SUB_PATHS_KEY)?;
+    join_host()?;
+    let mut bound = parts.iter().filter(|part| !part.copy);
+    bound.try_for_each(|part| Ok(mounts::detach_all(Path::new(&part.at))?))
+}
+
+fn join_host() -> Result<(), SubPathError> {
+    let first = Process::open(1).map_err(SubPathError::First)?;
+    let first = first.ok_or(SubPathError::NoFirst)?;
+    namespace::join(&first, CloneFlags::CLONE_NEWNS).map_err(SubPathError::Host)
 }
 
 fn show_all(layout: &Layout, own: &OwnUnit) -> Result<(), SubPathError> {
     let parts: Vec<SubPath> = own.json(SUB_PATHS_KEY)?;
-    let first = Process::open(1).map_err(SubPathError::First)?;
-    let first = first.ok_or(SubPathError::NoFirst)?;
-    namespace::join(&first, CloneFlags::CLONE_NEWNS).map_err(SubPathError::Host)?;
+    join_host()?;
     // Above them nobody but root gets through.
     let pods = layout.run.join("pods");
     Dir::create(&pods)
@@ -98,14 +112,16 @@ fn show(layout: &Layout, uid: &PodUid, part: &SubPath) -> Result<(), SubPathErro
         source,
     };
     let volume = Volume::open(Path::new(&part.volume)).map_err(failed)?;
-    let found = volume.find(&part.path, part.make).map_err(failed)?;
+    let found = volume.find(&part.path, !part.copy).map_err(failed)?;
     let at = Path::new(&part.at);
-    clear(at)?;
-    place(at, found.is_dir()).map_err(|source| SubPathError::Place {
+    mounts::detach_all(at)?;
+    place(at, &found, part.copy).map_err(|source| SubPathError::Place {
         mount: part.mount_path.clone(),
         source,
     })?;
-    found.show(at).map_err(failed)?;
+    if !part.copy {
+        found.show(at).map_err(failed)?;
+    }
     let point = MountPoint {
         path: part.mount_path.clone(),
         like: Some(part.at.clone()),
@@ -113,31 +129,18 @@ fn show(layout: &Layout, uid: &PodUid, part: &SubPath) -> Result<(), SubPathErro
     Ok(mount_points::make(layout, uid, &[point])?)
 }
 
-/// Takes away what an earlier start has shown there.
-fn clear(at: &Path) -> Result<(), SubPathError> {
-    mounts::detach_all(at)?;
-    let removed = match std::fs::symlink_metadata(at) {
-        Ok(found) if found.is_dir() => std::fs::remove_dir(at),
-        Ok(_) => std::fs::remove_file(at),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    };
-    removed.map_err(|source| SubPathError::Old {
-        at: at.display().to_string(),
-        source,
-    })
-}
-
-/// Makes an empty directory or file to mount on.
-fn place(at: &Path, directory: bool) -> Result<(), FileError> {
+/// In the place of what an earlier start has left: a copy, or something empty to mount on.
+fn place(at: &Path, found: &Found, copy: bool) -> Result<(), FileError> {
     let (Some(parent), Some(name)) = (at.parent(), at.file_name().and_then(|name| name.to_str()))
     else {
         return Ok(());
     };
     let parent = Dir::create(parent)?;
-    match directory {
-        true => parent.create_sub(name, 0o700).map(drop),
-        false => parent.create_file(name, 0o600).map(drop),
+    parent.remove_tree(name)?;
+    match (copy, found.is_dir()) {
+        (true, _) => found.copy_to(&parent, name),
+        (false, true) => parent.create_sub(name, 0o700).map(drop),
+        (false, false) => parent.create_file(name, 0o600).map(drop),
     }
 }
 

@@ -105,6 +105,14 @@ impl Dir {
             .map_err(|e| self.error("write", name, e))
     }
 
+    /// Gives a file or directory in it to a group. A link is not followed.
+    pub fn set_group(&self, name: &str, group: u32) -> Result<(), FileError> {
+        self.check(name)?;
+        let group = Some(fs::Gid::from_raw(group));
+        let given = fs::chownat(&self.fd, name, None, group, AtFlags::SYMLINK_NOFOLLOW);
+        given.map_err(|e| self.error("give to a group", name, e))
+    }
+
     /// Makes an empty file unless there is one; whether it did.
     pub fn create_file(&self, name: &str, mode: u32) -> Result<bool, FileError> {
         self.check(name)?;
@@ -249,7 +257,7 @@ impl Dir {
         }
     }
 
-    pub(super) fn error(
+    pub(in crate::host) fn error(
         &self,
         act: &'static str,
         name: &str,

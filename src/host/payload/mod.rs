@@ -58,7 +58,7 @@ pub fn write(layout: &Layout, uid: &PodUid, payload: &Payload) -> Result<(), Pay
                 ..
             },
             "volumes",
-        ) => parent().and_then(|parent| tree::write(&parent, name, files, digest)),
+        ) => parent().and_then(|parent| tree::write(&parent, name, files, digest, false)),
         (
             PayloadContent::Tree {
                 files,
@@ -67,7 +67,7 @@ pub fn write(layout: &Layout, uid: &PodUid, payload: &Payload) -> Result<(), Pay
             },
             "secrets",
         ) => parent().and_then(|parent| {
-            tree::write(&parent, name, files, digest)?;
+            tree::write(&parent, name, files, digest, true)?;
             write_secret(layout, uid, name, files, digest)
         }),
         (PayloadContent::EnvFile(bytes), "env") => {
@@ -101,7 +101,10 @@ fn write_secret(
     digest: Digest,
 ) -> Result<(), FileError> {
     match Dir::open(&layout.pod_run(uid))? {
-        Some(run) => tree::write(&run.create_sub("secrets", 0o700)?, volume, files, digest),
+        Some(run) => {
+            let parent = run.create_sub("secrets", 0o700)?;
+            tree::write(&parent, volume, files, digest, false)
+        }
         None => Ok(()),
     }
 }

@@ -6,10 +6,12 @@ use crate::model::observed::Digest;
 use crate::model::payload::{Files, TreeFile};
 use crate::unit::hex;
 use rustix::fs::FileType;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The link that names the directory in force.
 const DATA: &str = "..data";
+/// In a store, the modes that the files have in the copy: in the store itself they are for root.
+const MODES: &str = "..modes";
 /// The bit of a directory whose entries get its group.
 const SET_GROUP: u32 = 0o2000;
 
@@ -20,6 +22,7 @@ pub(super) fn write(
     name: &str,
     files: &Files,
     digest: Digest,
+    store: bool,
 ) -> Result<(), FileError> {
     check_paths(parent, files)?;
     // What the sandbox has given to a group stays that group's.
@@ -34,7 +37,20 @@ pub(super) fn write(
         tree.remove_tree(&current)?;
         let new = tree.create_sub(&current, 0o755 | group)?;
         for (path, file) in files {
-            put(&new, path, file, group)?;
+            match store {
+                true => put(&new, path, &for_root(file), 0)?,
+                false => put(&new, path, file, group)?,
+            }
+        }
+        if store {
+            let modes: BTreeMap<&str, u32> =
+                files.iter().map(|(p, f)| (p.as_str(), f.mode)).collect();
+            // Plain data: cannot fail.
+            new.write(
+                MODES,
+                &serde_json::to_vec(&modes).unwrap_or_default(),
+                0o400,
+            )?;
         }
     }
     let tops: BTreeSet<&str> = files.keys().filter_map(|path| top(path)).collect();
@@ -55,6 +71,14 @@ pub(super) fn write(
         }
     }
     Ok(())
+}
+
+/// As it lies in the store.
+fn for_root(file: &TreeFile) -> TreeFile {
+    TreeFile {
+        mode: 0o400,
+        ..file.clone()
+    }
 }
 
 fn top(path: &str) -> Option<&str> {
@@ -83,6 +107,7 @@ pub(super) fn digest(tree: &Dir) -> Result<Option<Digest>, FileError> {
         return Ok(None);
     };
     let mut expected = names(&keys)?;
+    expected.remove(MODES);
     expected.extend([DATA.to_owned(), current]);
     Ok((names(tree)? == expected).then_some(digest))
 }
@@ -98,6 +123,16 @@ pub(super) fn files(tree: &Dir) -> Result<Files, FileError> {
         && let Some(dir) = tree.sub(&current)?
     {
         collect(&dir, "", &mut files)?;
+        let modes = files
+            .remove(MODES)
+            .map(|file| file.bytes)
+            .unwrap_or_default();
+        let modes: BTreeMap<String, u32> = serde_json::from_slice(&modes).unwrap_or_default();
+        for (path, mode) in modes {
+            if let Some(file) = files.get_mut(&path) {
+                file.mode = mode;
+            }
+        }
     }
     Ok(files)
 }

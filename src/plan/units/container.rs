@@ -49,6 +49,7 @@ impl Room<'_> {
         let confinement = security::confine(self.pod, spec, self.settings)?;
         let change = self.identity_change(&confinement);
         file.push("Service", "ExecStart", exec_start(spec, env, change)?);
+        self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
         self.restarts(&mut file, role, policy);
         self.end(&mut file, spec);

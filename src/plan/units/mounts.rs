@@ -1,6 +1,7 @@
 //! What a container sees of volumes, and the units that mount some of them.
 
 use super::super::env::{Environment, Origin, expand};
+use super::super::files;
 use super::super::volumes::{self, Place, PlaceKind};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
@@ -39,7 +40,7 @@ impl Room<'_> {
                     path,
                     at: at.display().to_string(),
                     mount_path: mount.path.clone(),
-                    make: !place.read_only,
+                    copy: self.is_tree(mount),
                 };
                 parts.push(part);
             }
@@ -85,6 +86,21 @@ impl Room<'_> {
             file.push(SECTION, SUB_PATHS_KEY, one_line(&json));
         }
         Ok(())
+    }
+
+    fn is_tree(&self, mount: &Mount) -> bool {
+        let mut volumes = self.pod.spec.volumes.iter();
+        volumes.any(|volume| volume.name == mount.volume && files::is_tree(&volume.source))
+    }
+
+    /// Takes what sub-paths show off the host as soon as the container has it: what somebody removes from the volume could not be
+    /// mounted again, and no later command of the unit would run.
+    pub(super) fn hide_sub_paths(&self, file: &mut UnitFile, spec: &Container) {
+        let bound = |mount: &Mount| mount.sub_path.is_some() && !self.is_tree(mount);
+        if spec.mounts.iter().any(bound) {
+            let line = self.own_command(&["subpaths", "%n", "--hide"]);
+            file.push("Service", "ExecStartPost", line.replace("%%n", "%n"));
+        }
     }
 
     /// Of the volumes a container uses, those whose place does not follow from the volume alone.

@@ -4,20 +4,19 @@ use super::volume::{BINDS, HOST_PATH};
 use super::{Given, Shape, Table, given, told};
 use crate::source::decode::known;
 
-const ACCESS: Given = given(
+const ACCESS: Given = told(
     "accessModes",
     Shape::Texts,
     "How many may use it at a time; on one host only `ReadWriteOncePod` makes a difference.",
-    &[],
-)
-.note("a claim has a volume only if the volume has its modes; a second pod waits for `ReadWriteOncePod`");
-const VOLUME_MODE: Given = given(
+    "a claim has a volume only if the volume has its modes; a second pod waits for `ReadWriteOncePod`",
+);
+const VOLUME_MODE: Given = told(
     "volumeMode",
     Shape::Words(&["Filesystem", "Block"]),
     "A directory or a block device.",
-    BINDS,
+    "claim and volume must have the same; a device is for `volumeDevices`",
 );
-const MOUNTED: &[&str] = &["What=", "Where=", "Type=", "Options="];
+const MOUNTED: &[&str] = &["What=", "Options="];
 const FS_TYPE: Given = given(
     "fsType",
     Shape::Text,
@@ -30,11 +29,11 @@ const READ_ONLY: Given = given(
     "Whether nothing is written to it.",
     &["Options=", "BindReadOnlyPaths="],
 );
-const DRIVER: Given = given(
+const DRIVER: Given = told(
     "driver",
     Shape::Words(&["mount.vks.io"]),
     "What mounts it: vks itself, by a mount unit.",
-    MOUNTED,
+    "vks runs no other drivers",
 );
 
 pub static CLAIM_OF_POD: Table = Table {
@@ -85,19 +84,18 @@ pub static CLAIM: Table = Table {
     rest: known::CLAIM,
     given: &[
         ACCESS,
-        given(
+        told(
             "resources",
             Shape::One(&REQUIREMENTS),
             "How much is asked for.",
-            &[],
-        )
-        .note("a volume must have that much; a directory is not limited by it"),
+            "a volume must have that much; a directory is not limited by it",
+        ),
         VOLUME_MODE,
         given(
             "volumeName",
             Shape::Text,
             "The volume that is wanted.",
-            BINDS,
+            &["BindPaths="],
         ),
     ],
 };
@@ -106,13 +104,12 @@ static REQUIREMENTS: Table = Table {
     name: "VolumeResourceRequirements",
     about: "How much is asked for.",
     rest: known::CLAIM_RESOURCES,
-    given: &[given(
+    given: &[told(
         "requests",
         Shape::Amounts,
         "The least; only `storage`.",
-        &[],
-    )
-    .note("compared with the volume's capacity")],
+        "compared with the volume's capacity",
+    )],
 };
 
 pub static PERSISTENT_VOLUME: Table = Table {

@@ -171,7 +171,7 @@ pub static DEVICE: Table = Table {
             "devicePath",
             Shape::Text,
             "The path in the container.",
-            &["BindPaths=", "DeviceAllow="],
+            &["BindPaths="],
         ),
         given(
             "name",
