@@ -23,10 +23,18 @@ mod chaos;
 mod claims;
 #[path = "container/commands.rs"]
 mod commands;
+#[path = "container/cronjobs.rs"]
+mod cronjobs;
+#[path = "container/dns.rs"]
+mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/escape.rs"]
+mod escape;
+#[path = "container/events.rs"]
+mod events;
 #[path = "container/exec.rs"]
 mod exec;
 #[path = "container/grace.rs"]
@@ -35,8 +43,14 @@ mod grace;
 mod hooks;
 #[path = "container/host.rs"]
 mod host;
+#[path = "container/identity.rs"]
+mod identity;
+#[path = "container/jobs.rs"]
+mod jobs;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
+#[path = "container/lifecycle_rules.rs"]
+mod lifecycle_rules;
 #[path = "container/liveness.rs"]
 mod liveness;
 #[path = "container/logs.rs"]
@@ -47,16 +61,26 @@ mod manifests;
 mod order;
 #[path = "container/process.rs"]
 mod process;
+#[path = "container/profiles.rs"]
+mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/resources.rs"]
+mod resources;
 #[path = "container/restarts.rs"]
 mod restarts;
+#[path = "container/rollouts.rs"]
+mod rollouts;
 #[path = "container/secrecy.rs"]
 mod secrecy;
+#[path = "container/security.rs"]
+mod security;
 #[path = "container/servers.rs"]
 mod servers;
 #[path = "container/space.rs"]
 mod space;
+#[path = "container/statefulsets.rs"]
+mod statefulsets;
 #[path = "container/status.rs"]
 mod status;
 #[path = "container/subpath.rs"]

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use vks::agent::controllers::sample;
 use vks::config::Settings;
 use vks::model::desired::Desired;
 use vks::model::payload::{Payload, PayloadContent};
@@ -68,7 +69,12 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
     let parsed = parse(&installed, &fs::read(manifest).unwrap());
     let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    let desired = Desired {
+    let mut desired = Desired {
+        controllers: parsed
+            .controllers
+            .into_iter()
+            .map(|controller| (controller.key.clone(), controller))
+            .collect(),
         pods: parsed
             .pods
             .into_iter()
@@ -81,6 +87,10 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
         ..Desired::default()
     };
     let (mut files, mut payloads) = (BTreeMap::new(), String::new());
+    // What controllers would begin with.
+    for (name, unit) in sample(&mut desired, &Settings::default()) {
+        files.insert(name.to_string(), unit.to_string());
+    }
     for pod in desired.pods.values() {
         render_pod(pod, &desired, &mut files, &mut payloads);
     }

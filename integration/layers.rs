@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
         crates: &["futures_util", "inotify", "jiff", "log", "saphyr", "saphyr_parser", "serde", "serde_json", "sha2",
                   "thiserror", "tokio", "toml", "rustix", "nix"] },
     Layer { name: "plan", ours: &["model", "unit", "config"], pure: true, logs: false,
-        crates: &["serde", "serde_json", "thiserror"] },
+        crates: &["jiff", "serde", "serde_json", "thiserror"] },
     Layer { name: "host", ours: &["model", "unit"], pure: false, logs: false,
         crates: &["futures_util", "log", "nix", "rtnetlink", "rustix", "sd_notify", "serde", "serde_json", "sha2",
                   "thiserror", "tokio", "zbus", "inotify", "jiff"] },

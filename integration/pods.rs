@@ -182,9 +182,15 @@ fn refused_and_advisory_fields_are_what_they_are_called() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// In so many pods everything comes up.
+const MANY: usize = 3000;
+
 /// So many that every field is in some of them.
 fn some(maker: &mut Maker) -> Vec<(Value, Became)> {
-    let pods = (0..300).map(|_| maker.pod());
+    let count = usize::try_from(number("VKS_PODS", 300))
+        .unwrap()
+        .clamp(300, MANY);
+    let pods = (0..count).map(|_| maker.pod());
     pods.map(|pod| (pod.clone(), render(&pod))).collect()
 }
 

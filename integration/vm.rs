@@ -65,8 +65,20 @@ fn resources() {
     run("resources.sh", 1);
 }
 
+/// Protections, swap, numbers of processes, devices, and limits that change in place.
+#[test]
+fn resize() {
+    run("resize.sh", 1);
+}
+
 /// A reboot with the agent masked, then one in which the plug is pulled.
 #[test]
 fn boots() {
     run("boots.sh", 3);
+}
+
+/// Jobs and CronJobs while the clock is set forward and back, the host sleeps, and over a reboot in the middle.
+#[test]
+fn clocks() {
+    run("clocks.sh", 2);
 }

@@ -215,7 +215,11 @@ fn termination_message_of_the_run_before() {
     let script = format!(
         "echo run >>{runs}; test $(cat {runs} | wc -l) = 1 || exec sleep 1d; echo first >/dev/termination-log; exit 5"
     );
-    let pod = space.pod("last", &json!({ "containers": [sh("c", &script)] }));
+    let usual = json!({ "terminationMessagePath": "/dev/termination-log" });
+    let pod = space.pod(
+        "last",
+        &json!({ "containers": [with(sh("c", &script), &usual)] }),
+    );
     pod.wait_until("the second run", |pod| {
         pod.container("c")["state"]["running"].is_object() && pod.restarts("c") == 1
     });

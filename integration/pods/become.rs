@@ -27,11 +27,11 @@ pub struct Became {
     pub rendered: Rendered,
 }
 
-/// A seccomp profile of the host.
-const PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}]}"#;
+/// A seccomp profile of the host. What gives a container its host name must be in it.
+const PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "write", "setns"], "action": "SCMP_ACT_ALLOW"}]}"#;
 
 /// Another one.
-const OTHER_PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#;
+const OTHER_PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "openat", "setns"], "action": "SCMP_ACT_ALLOW"}]}"#;
 
 /// Why it becomes nothing.
 pub enum Refused {
@@ -125,6 +125,8 @@ pub fn become_units(manifest: &Value) -> Result<Became, Refused> {
     let pod = parsed.pods.pop().unwrap();
     let settings = Settings {
         host_ip: Some("192.0.2.1".to_owned()),
+        dns_servers: vec!["10.43.0.10".parse().unwrap()],
+        systemd: 257,
         app_armor: true,
         se_linux: true,
         seccomp: BTreeMap::from([

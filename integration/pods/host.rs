@@ -60,6 +60,7 @@ fn run(pod: &mut ObservedPod, step: &Step, manifest: &Value) {
             let observed = ObservedUnit {
                 digest: Some(digest(text.as_bytes())),
                 loaded_digest: Some(file.loaded_digest()),
+                fixed_digest: Some(file.fixed_digest()),
                 identity: Some(id),
                 state: UnitState {
                     loaded: true,

@@ -12,6 +12,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("successThreshold", "1"),
     ("scheme", "\"HTTP\""),
     ("type", "\"RuntimeDefault\""),
+    ("dnsPolicy", "\"ClusterFirst\""),
+    ("hostPID", "true"),
+    ("divisor", "\"1\""),
+    ("restartPolicy", "\"NotRequired\""),
     ("supplementalGroupsPolicy", "\"Merge\""),
     ("fsGroupChangePolicy", "\"Always\""),
     ("path", "\"/\""),
@@ -30,6 +34,8 @@ pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
         || storage::is_the_same(before, path)
         || security(before) == security(after)
         || confinement(before, after, path)
+        || names(before, after, path)
+        || resources(before, after, path)
         || last("restartPolicy") && policies(before) == policies(after)
         || requests(before, path)
 }
@@ -154,6 +160,56 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
         }
         field => of_calls.contains(&field) && free(before),
     })
+}
+
+/// Names of a pod that shares those of the host, domains without a name in them, and what is as it would be anyway.
+fn names(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let [Step::Key(_), Step::Key(field), ..] = path else {
+        return false;
+    };
+    let on_host = |pod: &Value| pod["spec"]["hostNetwork"] == true;
+    let spec = &before["spec"];
+    let cluster = |pod: &Value| match pod["spec"]["dnsPolicy"].as_str() {
+        None | Some("ClusterFirst") => !on_host(pod),
+        other => other == Some("ClusterFirstWithHostNet"),
+    };
+    match field.as_str() {
+        "hostname" | "subdomain" | "setHostnameAsFQDN" if on_host(before) => true,
+        "hostname" | "subdomain" => !spec["hostnameOverride"].is_null(),
+        "setHostnameAsFQDN" => spec["subdomain"].is_null(),
+        "dnsPolicy" => cluster(before) == cluster(after),
+        "hostIPC" => {
+            let shared = |pod: &Value| pod["spec"]["hostIPC"].as_bool().unwrap_or(on_host(pod));
+            shared(before) == shared(after)
+        }
+        _ => false,
+    }
+}
+
+/// An input that nobody keeps open, and what of the pod's own resources its containers use up.
+fn resources(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let last = path.last();
+    let above = at(before, &path[..path.len() - 1]);
+    // The pod is sure of what its containers are sure of.
+    if path.len() > 1
+        && path[1] == Step::Key("resources".to_owned())
+        && !before["spec"]["resources"]["requests"].is_null()
+    {
+        return true;
+    }
+    let is = |name: &str| last == Some(&Step::Key(name.to_owned()));
+    if is("stdinOnce") {
+        return above.is_none_or(|container| container["stdin"] != true);
+    }
+    // The container that refers is meant when none is named.
+    if is("containerName") {
+        let container = at(before, &path[..4]).or(at(after, &path[..4]));
+        let own = container.map(|container| &container["name"]);
+        return above.is_some_and(|from| {
+            from["containerName"].is_null() || Some(&from["containerName"]) == own
+        });
+    }
+    false
 }
 
 /// The restart policies in force.

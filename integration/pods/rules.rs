@@ -14,7 +14,13 @@ const ONE_OF: &[(&str, bool, &[&str])] = &[
     (
         "EnvVarSource",
         true,
-        &["fieldRef", "configMapKeyRef", "secretKeyRef"],
+        &[
+            "fieldRef",
+            "configMapKeyRef",
+            "secretKeyRef",
+            "resourceFieldRef",
+            "dnsConfig",
+        ],
     ),
     ("EnvFromSource", true, &["configMapRef", "secretRef"]),
     (
@@ -85,6 +91,10 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("HTTPHeader", &["name"]),
     ("SleepAction", &["seconds"]),
     ("Sysctl", &["name", "value"]),
+    ("HostAlias", &["ip", "hostnames"]),
+    ("PodDNSConfigOption", &["name"]),
+    ("ContainerResizePolicy", &["resourceName", "restartPolicy"]),
+    ("ResourceFieldSelector", &["resource"]),
     ("SeccompProfile", &["type"]),
     ("AppArmorProfile", &["type"]),
     ("SELinuxOptions", &["type"]),
@@ -153,6 +163,7 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
     if host_network {
         spec["securityContext"]["sysctls"] = Value::Null;
     }
+    self::names(spec, host_network);
     let profile = *maker.pick(&[None, Some("default"), Some("strict"), Some("trusted")]);
     let mut number = 0;
     for list in ["initContainers", "containers"] {
@@ -179,6 +190,34 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
         pod["metadata"]["annotations"]["vks.io/profile"] = profile.into();
     }
     tidy(pod);
+}
+
+/// Names of a pod, and what it has as a whole.
+fn names(spec: &mut Value, host_network: bool) {
+    if host_network || spec["setHostnameAsFQDN"] == true {
+        spec["hostnameOverride"] = Value::Null;
+    }
+    if spec["setHostnameAsFQDN"] == true && spec["subdomain"].is_null() {
+        spec["subdomain"] = "s1".into();
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(options) = spec["dnsConfig"]["options"].as_array_mut() {
+        options.retain(|option| seen.insert(option["name"].to_string()));
+    }
+    if !spec["resources"].is_null() {
+        let cpu = if spec["resources"]["limits"]["cpu"].is_null() {
+            Value::Null
+        } else {
+            json!("16")
+        };
+        let memory = if spec["resources"]["limits"]["memory"].is_null() {
+            Value::Null
+        } else {
+            json!("16Gi")
+        };
+        spec["resources"]["limits"] = json!({"cpu": cpu, "memory": memory});
+        resources(&mut spec["resources"]);
+    }
 }
 
 /// What goes with each other in a security context.
@@ -274,6 +313,14 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
             };
         }
     }
+    if container["stdinOnce"] == true {
+        container["stdin"] = true.into();
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(policies) = container["resizePolicy"].as_array_mut() {
+        policies.retain(|policy| seen.insert(policy["resourceName"].to_string()));
+    }
+    told(container, number);
     checks(container, grace);
     resources(&mut container["resources"]);
     // A variable of a secret may not stand on a command line.
@@ -282,6 +329,21 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
         words
             .filter(|word| *word == "$(V0)")
             .for_each(|word| *word = json!("1"));
+    }
+}
+
+/// What is told of resources is that of this container, and it has some.
+fn told(container: &mut Value, number: usize) {
+    let mut told = false;
+    for variable in container["env"].as_array_mut().into_iter().flatten() {
+        let from = &mut variable["valueFrom"]["resourceFieldRef"];
+        told |= !from["resource"].is_null();
+        if from["containerName"].is_string() {
+            from["containerName"] = format!("c{number}").into();
+        }
+    }
+    if told {
+        container["resources"]["limits"] = json!({"cpu": "2", "memory": "64Mi"});
     }
 }
 
@@ -371,6 +433,8 @@ const LEFT: &[&str] = &[
     "limits",
     "requests",
     "secretKeyRef",
+    "resourceFieldRef",
+    "dnsConfig",
     "hostPath",
     "securityContext",
     "capabilities",

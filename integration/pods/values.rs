@@ -38,6 +38,7 @@ pub fn values(table: &str, given: &Given) -> Vec<Value> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[rustfmt::skip]
 fn own(table: &str, field: &str) -> Option<Value> {
     let values = match (table, field) {
@@ -54,6 +55,21 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("PodSpec", "serviceAccount" | "serviceAccountName") => json!(["default", "web"]),
         ("PodSpec", "terminationGracePeriodSeconds") => json!([10, 30, 45]),
         ("PodSecurityContext" | "SecurityContext", "runAsUser" | "runAsGroup") => json!([0, 1000, 65534]),
+        ("PodSpec", "hostname") => json!(["h1", "h2"]),
+        ("PodSpec", "subdomain") => json!(["s1", "s2"]),
+        ("PodSpec", "hostnameOverride") => json!(["over.example", "other.example"]),
+        ("PodSpec", "shareProcessNamespace") => json!([false]),
+        ("PodSpec", "dnsPolicy") => json!(["ClusterFirst", "ClusterFirstWithHostNet", "Default"]),
+        ("HostAlias", "ip") => json!(["192.0.2.1", "2001:db8::1"]),
+        ("HostAlias", "hostnames") => json!([["a.example"], ["b", "c"]]),
+        ("PodDNSConfig", "nameservers") => json!([["192.0.2.53"], ["2001:db8::53"]]),
+        ("PodDNSConfig", "searches") => json!([["example.org"], ["example.com", "."]]),
+        ("PodDNSConfigOption", "name") => json!(["ndots", "timeout"]),
+        ("PodDNSConfigOption", "value") => json!(["1", "2"]),
+        ("Lifecycle", "stopSignal") => json!(["SIGQUIT", "SIGUSR1"]),
+        ("ResourceFieldSelector", "containerName") => json!(["c1", "c2"]),
+        ("ResourceFieldSelector", "divisor") => json!(["1m", "1"]),
+        ("ResourceFieldSelector", "resource") => json!(["limits.cpu", "requests.cpu"]),
         ("PodSecurityContext", "fsGroup") => json!([2000, 3000]),
         ("PodSecurityContext", "supplementalGroups") => json!([[4000], [4001, 4002]]),
         ("PodSecurityContext", "seLinuxChangePolicy") => json!(["Recursive"]),
@@ -63,7 +79,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("Capabilities", "drop") => json!([["CHOWN"], ["KILL", "SETUID"], ["ALL"]]),
         ("SeccompProfile", "localhostProfile") => json!(["a.json", "b.json"]),
         ("AppArmorProfile", "localhostProfile") => json!(["web", "db"]),
-        ("SELinuxOptions", "level") => json!(["s0", "s0:c1,c2"]),
+        ("SELinuxOptions", "level") => json!(["s0:c1", "s0:c1,c2"]),
         ("SELinuxOptions", _) => json!(["a_t", "b_t"]),
         ("Container", "image") => json!(["host:/bin/sh", "host:/usr/bin/sleep", "host:true"]),
         ("Container", "command") => json!([["/bin/sh", "-c", "a; b"], ["/usr/bin/sleep", "$(V0)", "$$(V0)"], ["/bin/bash"]]),

@@ -11,6 +11,7 @@
 //! boot. Everything it knows it reads from files and systemd, so it can be killed at any moment.
 
 pub mod backoff;
+pub mod controllers;
 pub mod notify;
 pub mod pass;
 pub mod reclaim;

@@ -1,5 +1,6 @@
 //! One look at everything: what the agent begins with, and what commands do while no agent runs.
 
+use super::controllers::{self, Controllers, TimerPlan, timers};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
 use crate::apply::{Applier, ApplyError};
@@ -25,23 +26,48 @@ pub struct Parts {
     pub applier: Applier,
     /// What is known.
     pub state: State,
+    /// What makes pods.
+    pub controllers: Controllers,
+}
+
+impl Parts {
+    /// Asks the controllers what they want now; only looks, when `dry`. Blocks on small files.
+    pub fn control(&mut self, dry: bool) -> Vec<TimerPlan> {
+        if self.controllers.is_idle() {
+            return Vec::new();
+        }
+        let (state, sources) = (&mut self.state, &mut self.sources);
+        let outcome = self
+            .controllers
+            .work(sources, &state.observed, &state.settings, dry);
+        state.mark_wanted(outcome.pods);
+        let (observed, settings) = (&state.observed, &state.settings);
+        timers(
+            &self.controllers,
+            outcome.timers,
+            sources,
+            observed,
+            settings,
+        )
+    }
 }
 
 /// Refuses a systemd that would not keep what pods ask for.
-pub async fn check_version(systemd: &Systemd) -> Result<(), AgentError> {
+/// Gives the version of one that would.
+pub async fn check_version(systemd: &Systemd) -> Result<u32, AgentError> {
     let found = systemd.version().await.map_err(AgentError::Systemd)?;
     match found < OLDEST_SYSTEMD {
         true => Err(AgentError::OldSystemd {
             found,
             needed: OLDEST_SYSTEMD,
         }),
-        false => Ok(()),
+        false => Ok(found),
     }
 }
 
 /// Checks systemd's version and reads everything. Changes nothing.
-pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
-    check_version(&systemd).await?;
+pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
+    settings.systemd = check_version(&systemd).await?;
     let directories = settings.manifest_dirs();
     let load = move || {
         let mut sources = Directories::new(directories);
@@ -54,8 +80,11 @@ pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentEr
     let observer = Observer::new(systemd.clone(), settings.layout.clone());
     let observed = observer.all().await.map_err(AgentError::Observe)?;
     let applier = Applier::new(systemd, settings.layout.clone());
+    let mut controllers = controllers::read(&settings);
+    controllers.mark_all(&sources, &observed);
     let state = State::new(settings, sources.desired(), observed, random_seed()?);
     Ok(Parts {
+        controllers,
         sources,
         observer,
         applier,
@@ -65,8 +94,12 @@ pub async fn look(settings: Settings, systemd: Systemd) -> Result<Parts, AgentEr
 
 /// Brings the host to what the manifests say, once, and reports what failed. The caller holds the lock.
 pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, AgentError> {
-    let mut failures = Vec::new();
+    let (mut failures, mut timer_failures) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        for (key, plan) in parts.control(false) {
+            let timer = parts.applier.pod(&key.object, plan).await;
+            timer_failures.extend(timer.err());
+        }
         let plan = parts.state.plan(parts.sources.desired(), Instant::now());
         if plan.is_empty() {
             break;
@@ -93,6 +126,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             .refresh(observed, &wanted)
             .await
             .map_err(AgentError::Observe)?;
+        parts.controllers.mark_pods(&keys, &parts.state.observed);
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
     if parts.state.has_new_orphans() {
@@ -105,6 +139,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
     for failed in super::reclaim::once(parts).await? {
         log::error!("{failed}; what is left of it stays");
     }
+    failures.append(&mut timer_failures);
     Ok(failures)
 }
 

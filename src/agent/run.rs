@@ -1,14 +1,19 @@
 //! The loop of `vks run`.
 
+mod control;
+
 use super::pass::{Parts, look};
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
 use crate::config::Settings;
+use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::host::unit_dir::UnitDir;
+use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
 use futures_util::FutureExt as _;
@@ -34,17 +39,33 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let signals = Changes::subscribe(&systemd)
         .await
         .map_err(AgentError::Systemd)?;
+    let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
         parts,
+        alarm,
+        timing: JoinSet::new(),
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
         reclaim: Reclaim::default(),
         told: Told::default(),
         ready: false,
     };
-    agent.turn(watch, signals, root).await
+    agent.turn(watch, signals, triggers, root).await
 }
+
+/// What controllers wake up by: time, and the timers of CronJobs.
+fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
+    let failed = |act| move |source| AgentError::File { act, source };
+    let alarm = Alarm::new().map_err(failed("make a timer"))?;
+    let dir = settings.layout.triggers();
+    std::fs::create_dir_all(&dir).map_err(failed("make the directory of triggers"))?;
+    let triggers = UnitDir::watch(&dir).map_err(failed("watch the directory of triggers"))?;
+    Ok((alarm, triggers))
+}
+
+/// A CronJob whose timer has been seen to.
+type Timed = (ControllerKey, Result<(), ApplyError>);
 
 /// A pod whose steps have been run.
 type Ran = (PodKey, Result<(), ApplyError>);
@@ -52,6 +73,10 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     tasks: JoinSet<Ran>,
+    /// Wakes for controllers that wait for time to pass.
+    alarm: Alarm,
+    /// Timers of CronJobs that are being written, started or removed.
+    timing: JoinSet<Timed>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
     reclaim: Reclaim,
@@ -64,6 +89,7 @@ impl Agent {
         &mut self,
         mut watch: Watcher,
         mut signals: Changes,
+        mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
         let mut end = [
@@ -76,6 +102,7 @@ impl Agent {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
+            self.control().await?;
             self.start_work();
             self.tidy();
             self.reclaim.start(&self.parts).await?;
@@ -97,6 +124,16 @@ impl Agent {
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
+                due = triggers.next() => {
+                    due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
+                    self.parts.controllers.mark_cron_jobs();
+                }
+                woken = self.alarm.next() => {
+                    woken.map_err(|source| AgentError::File { act: "wait for a timer", source })?;
+                }
+                Some(timed) = self.timing.join_next() => {
+                    self.timed(timed.map_err(|_| AgentError::Task)?).await?;
+                }
                 Some(tidied) = self.tidying.join_next() => {
                     if let Err(error) = tidied.map_err(|_| AgentError::Task)? {
                         log::warn!("units of pods that are gone stay loaded: {error}");
@@ -112,6 +149,7 @@ impl Agent {
             }
         }
         notify::stopping();
+        self.timing.abort_all();
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
@@ -174,6 +212,16 @@ impl Agent {
             state.mark_all(sources.desired());
         }
         state.mark_wanted(changes.pods);
+        self.parts.controllers.mark(changes.controllers);
+        if changes.everything {
+            let Parts {
+                controllers,
+                sources,
+                state,
+                ..
+            } = &mut self.parts;
+            controllers.mark_all(sources, &state.observed);
+        }
         Ok(())
     }
 
@@ -209,7 +257,10 @@ impl Agent {
             return Ok(());
         }
         let Parts {
-            observer, state, ..
+            observer,
+            state,
+            controllers,
+            ..
         } = &mut self.parts;
         let pods = keys
             .iter()
@@ -219,6 +270,7 @@ impl Agent {
             .refresh(&mut state.observed, &pods)
             .await
             .map_err(AgentError::Observe)?;
+        controllers.mark_pods(&keys, &state.observed);
         state.mark(keys);
         Ok(())
     }
@@ -228,9 +280,11 @@ impl Agent {
             observer,
             state,
             sources,
+            controllers,
             ..
         } = &mut self.parts;
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
+        controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
         Ok(())
     }
@@ -267,7 +321,10 @@ impl Agent {
             {
                 log::warn!("directories in vks.toml have changed: restart vks.service to use them");
             }
-            Ok(settings) => self.parts.state.settings = settings,
+            Ok(mut settings) => {
+                settings.systemd = self.parts.state.settings.systemd;
+                self.parts.state.settings = settings;
+            }
             Err(error) => {
                 log::error!(
                     "{}; the settings in force are kept",

@@ -21,7 +21,10 @@ pub enum StepError {
 
 /// Whether a step is done by [`run`].
 pub fn is_file_step(step: &Step) -> bool {
-    !matches!(step, Step::Stop(_) | Step::Start(_) | Step::Reload)
+    !matches!(
+        step,
+        Step::Stop(_) | Step::Start(_) | Step::Reload | Step::Resize(_)
+    )
 }
 
 /// Runs steps one after the other; blocking. On failure, the index of the step.
@@ -60,7 +63,7 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
             remove_mark(&layout.reload_needed(uid))?;
             payload::remove_pod_dir(layout, uid)?;
         }
-        Step::Stop(_) | Step::Start(_) | Step::Reload => {}
+        Step::Stop(_) | Step::Start(_) | Step::Reload | Step::Resize(_) => {}
     }
     Ok(())
 }

@@ -5,11 +5,12 @@
 
 mod files;
 
-use crate::host::claims;
 use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::host::{claims, drop_ins};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodKey, PodUid, UnitName};
+use crate::plan::in_place::Change;
 use crate::plan::reclaim::Reclaiming;
 use crate::plan::step::{PodPlan, Step};
 use std::collections::BTreeSet;
@@ -152,8 +153,21 @@ impl Applier {
                 let mark = self.layout.reload_needed(uid);
                 Ok(files::remove_mark(&mark).map_err(files::StepError::from)?)
             }
+            Step::Resize(changes) => self.resize(changes, uid).await,
             _ => Ok(()),
         }
+    }
+
+    /// Each as a whole; when all are in force, systemd is no longer behind the files.
+    async fn resize(&self, changes: &[Change], uid: &PodUid) -> Result<(), StepError> {
+        for Change { unit, properties } in changes {
+            let values: Vec<_> = properties.iter().map(|p| (p.property, p.value)).collect();
+            self.systemd.set_properties(unit, &values).await?;
+            let keys = properties.iter().map(|property| property.key);
+            drop_ins::remove(unit, keys).map_err(files::StepError::from)?;
+        }
+        let mark = self.layout.reload_needed(uid);
+        Ok(files::remove_mark(&mark).map_err(files::StepError::from)?)
     }
 
     async fn stop(&self, unit: &UnitName) -> Result<(), StepError> {

@@ -1,6 +1,7 @@
 //! `vks delete`.
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::grace;
 use super::manifests;
@@ -62,7 +63,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let sources = manifests::configured(context);
     let (objects, mut wrong) = wanted(args, &sources, context)?;
     let own = context.settings.layout.manifests();
-    let mut pods = BTreeSet::new();
+    let mut pods = controllers::pods_of(&objects, &sources, &host).await?;
     let mut removals = Vec::new();
     for what in &objects {
         let Some((kind, key)) = store::parts(what) else {
@@ -163,7 +164,9 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
                 word == kind.singular() && key.namespace == context.namespace
             })
     });
+    let controllers = &sources.desired().controllers;
     let labels = |what: &What| match what {
+        What::Controller(key) => controllers.get(key).map(|found| found.labels.clone()),
         What::Pod(key) => sources
             .desired()
             .pods

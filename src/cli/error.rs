@@ -43,6 +43,9 @@ pub enum CliError {
     /// No event loop.
     #[error("start the event loop")]
     Runtime(#[source] io::Error),
+    /// Events could not be read.
+    #[error(transparent)]
+    Events(#[from] super::events::read::EventsError),
     /// `logs` failed.
     #[error(transparent)]
     Logs(#[from] super::logs::LogsError),
@@ -55,6 +58,9 @@ pub enum CliError {
     /// `wait` failed.
     #[error(transparent)]
     Wait(#[from] super::wait::WaitError),
+    /// `rollout` failed.
+    #[error(transparent)]
+    Rollout(#[from] super::rollout::RolloutError),
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),

@@ -1,21 +1,23 @@
 //! `vks get`: a table, or whole objects.
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::object::{list, object, to_json};
 use super::pods::{Columns, now};
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
-use super::target::Target;
+use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView, View, Watch};
 use super::yaml::to_yaml;
+use crate::model::controller::ControllerKind;
 use crate::model::desired::Problem;
 use crate::model::name::PodKey;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// List pods, or show them whole
+/// List pods and what makes them, or show them whole
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,13 +31,16 @@ Examples:
   # Those with a label; then every change as it happens
   vks get pods -l 'app=web,tier in (front,back)' -w
 
+  # What makes pods: deployments, statefulsets, daemonsets, jobs, cronjobs
+  vks get deployments,jobs -A
+
   # For scripts
   vks get pods -o name
   vks get pods -o json | jq -r '.items[].status.phase'
 
 What is wrong with manifests is said on standard error; what runs from them is kept, and the exit status is 0.")]
 pub struct Args {
-    /// A kind (pods), a kind and names (pod web db), or kind/name (pod/web)
+    /// A kind (pods, deployments, jobs, events), a kind and names (pod web db), or kind/name (pod/web)
     #[arg(value_name = "KIND[/NAME]", required = true)]
     objects: Vec<String>,
     /// Instead of the usual table
@@ -79,8 +84,24 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse_pods(&args.objects)?;
+    if let [kind] = &args.objects[..]
+        && ["event", "events", "ev"].contains(&kind.as_str())
+    {
+        if args.output.is_some() || args.selector.is_some() || args.watch || args.watch_only {
+            let usage = "events are a table only: leave out -o, -l and -w, or see journalctl(1)";
+            return Err(CliError::Usage(usage.to_owned()));
+        }
+        return super::events::list(args.all_namespaces, !args.no_headers, context).await;
+    }
+    if let Some(kinds) = kinds(&args.objects) {
+        return several(args, &kinds, context).await;
+    }
+    let target = Target::parse(&args.objects)?;
     let filter = filter(args, &target, context)?;
+    if let Kind::Controller(kind) = target.kind {
+        return controllers::get(&wanted(args, kind, filter), context).await;
+    }
+    let target = Target::parse_pods(&args.objects)?;
     let host = Host::open(&context.settings).await?;
     let watching = args.watch || args.watch_only;
     let mut watch = match watching {
@@ -102,6 +123,66 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         _ if missing => Ok(Outcome::Code(1)),
         Some(watch) => print_changes(view, watch, printer, context).await,
         None => Ok(Outcome::Done),
+    }
+}
+
+/// The kinds of a list such as `deployments,jobs`, if it is one; `all` is one.
+fn kinds(objects: &[String]) -> Option<Vec<String>> {
+    const ALL: &str = "pods,daemonsets,deployments,statefulsets,cronjobs,jobs";
+    let [words] = objects else { return None };
+    let words = if words == "all" { ALL } else { words };
+    let kinds: Vec<String> = words.split(',').map(str::to_owned).collect();
+    (kinds.len() > 1 && !words.contains('/')).then_some(kinds)
+}
+
+/// One kind after the other, an empty line between them.
+async fn several(args: &Args, kinds: &[String], context: &Context) -> Result<Outcome, CliError> {
+    let whole = matches!(args.output, Some(Format::Yaml | Format::Json));
+    if args.watch || args.watch_only || whole {
+        return Err(CliError::Usage(
+            "several kinds at a time go with tables and -o name only: ask for one kind".to_owned(),
+        ));
+    }
+    let mut outcome = Outcome::Done;
+    for (number, kind) in kinds.iter().enumerate() {
+        if number > 0 && args.output != Some(Format::Name) {
+            context.print("\n")?;
+        }
+        let one = Args {
+            objects: vec![kind.clone()],
+            selector: args.selector.clone(),
+            ..*args
+        };
+        if let Outcome::Code(code) = Box::pin(run(&one, context)).await? {
+            outcome = Outcome::Code(code);
+        }
+    }
+    Ok(outcome)
+}
+
+/// The same for controllers.
+fn wanted(args: &Args, kind: ControllerKind, filter: Filter) -> controllers::Wanted {
+    controllers::Wanted {
+        kind,
+        which: controllers::Which {
+            namespace: filter.namespace,
+            names: filter.names,
+            selector: filter.selector,
+        },
+        print: match args.output {
+            None | Some(Format::Wide) => controllers::Print::Table,
+            Some(Format::Yaml) => controllers::Print::Yaml,
+            Some(Format::Json) => controllers::Print::Json,
+            Some(Format::Name) => controllers::Print::Name,
+        },
+        columns: controllers::Columns {
+            namespace: args.all_namespaces,
+            wide: args.output == Some(Format::Wide),
+            labels: args.show_labels,
+        },
+        header: !args.no_headers,
+        watch: (args.watch || args.watch_only).then_some(args.watch_only),
+        ignore_not_found: args.ignore_not_found,
     }
 }
 

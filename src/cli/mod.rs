@@ -11,10 +11,13 @@
 pub mod apply;
 pub mod completions;
 pub mod context;
+pub mod controllers;
 pub mod delete;
 pub mod describe;
+pub mod due;
 pub mod duration;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod get;
@@ -30,7 +33,9 @@ pub mod plan;
 pub mod pods;
 pub mod render;
 pub mod restart;
+pub mod rollout;
 pub mod run;
+pub mod scale;
 pub mod selector;
 pub mod store;
 pub mod table;
@@ -129,13 +134,18 @@ enum OnHost {
     Apply(apply::Args),
     Delete(delete::Args),
     Restart(restart::Args),
+    Rollout(rollout::Args),
+    Scale(scale::Args),
     Get(get::Args),
     Describe(describe::Args),
+    Events(events::Args),
     Logs(logs::Args),
     Exec(exec::Args),
     Top(top::Args),
     Wait(wait::Args),
     Run(run::Args),
+    #[command(hide = true)]
+    Due(due::Args),
 }
 
 /// Does what the arguments, beginning with the program's name, say.
@@ -171,13 +181,17 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Apply(args) => apply::run(&args, context).await,
         OnHost::Delete(args) => delete::run(&args, context).await,
         OnHost::Restart(args) => restart::run(&args, context).await,
+        OnHost::Rollout(args) => rollout::run(&args, context).await,
+        OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,
+        OnHost::Events(args) => events::run(&args, context).await,
         OnHost::Logs(args) => logs::run(&args, context).await,
         OnHost::Exec(args) => exec::run(&args, context).await,
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
+        OnHost::Due(args) => due::run(&args, context).await,
     }
 }
 

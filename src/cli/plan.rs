@@ -29,6 +29,7 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
     let mut parts = look(context.settings.clone(), systemd).await?;
+    parts.control(true);
     let mut desired = parts.sources.desired().clone();
     if !args.filename.is_empty() {
         let more = manifests::desired(&args.filename, context)?;

@@ -27,15 +27,19 @@ pub struct Args {
 
 /// Prints the units, or writes them to a directory.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let desired = manifests::desired(&args.filename, context)?;
+    let mut desired = manifests::desired(&args.filename, context)?;
     if manifests::tell_problems(&desired.problems, context) {
         return Ok(Outcome::Code(1));
     }
-    let mut units = Vec::new();
+    let more = crate::agent::controllers::sample(&mut desired, &context.settings);
+    let mut units: Vec<_> = more.into_iter().collect();
     for (key, pod) in &desired.pods {
         let uid = pod.uid.clone().unwrap_or_else(|| new_uid(key, RENDER_SEED));
         match units::render(pod, &uid, &desired, &context.settings) {
-            Ok(rendered) if rendered.blocked.is_empty() => units.extend(rendered.units),
+            Ok(rendered) if rendered.blocked.is_empty() => {
+                let files = rendered.units.into_iter();
+                units.extend(files.map(|(name, unit)| (name, unit.file)));
+            }
             rendered => {
                 let all =
                     rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked);
@@ -50,13 +54,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         None => {
             for (index, (name, unit)) in units.iter().enumerate() {
                 let gap = if index > 0 { "\n" } else { "" };
-                context.print(&format!("{gap}# {name}\n{}", unit.file))?;
+                context.print(&format!("{gap}# {name}\n{unit}"))?;
             }
         }
         Some(path) => {
             let dir = Dir::create(path).map_err(CliError::File)?;
             for (name, unit) in &units {
-                let text = unit.file.to_string();
+                let text = unit.to_string();
                 dir.write(name.as_str(), text.as_bytes(), 0o644)
                     .map_err(CliError::File)?;
             }

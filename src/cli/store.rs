@@ -10,7 +10,6 @@ use crate::host::lock::{Lock, try_lock, wait_lock};
 use crate::host::systemd::Systemd;
 use crate::model::name::ObjectKey;
 use crate::source::What;
-use crate::unit::{digest, hex};
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Change {
 pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
     match what {
         What::Pod(key) => Some(("pod", key)),
-        What::Deployment(key) => Some(("deployment", key)),
+        What::Controller(key) => Some((key.kind.word(), &key.object)),
         What::ConfigMap(key) => Some(("configmap", key)),
         What::Secret(key) => Some(("secret", key)),
         What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
@@ -49,11 +48,7 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
 
 /// The file an object is kept in.
 pub fn file_name(kind: &str, key: &ObjectKey) -> String {
-    let full = format!("{kind}.{}.{}.json", key.namespace, key.name);
-    match full.len() {
-        0..=200 => full,
-        _ => format!("{kind}.{}.json", hex(&digest(full.as_bytes()))),
-    }
+    crate::host::records::object_file(kind, key)
 }
 
 /// The largest file that is read back to see whether it says the same.

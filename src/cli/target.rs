@@ -1,5 +1,6 @@
 //! What a verb acts on: `pods`, `pod web`, `pod/web pod/db`.
 
+use crate::model::controller::{ControllerKey, ControllerKind};
 use crate::model::name::{NameError, ObjectKey, ObjectName};
 use crate::source::What;
 
@@ -8,8 +9,8 @@ use crate::source::What;
 pub enum Kind {
     /// core/v1 Pod.
     Pod,
-    /// apps/v1 Deployment: only for what acts on manifests.
-    Deployment,
+    /// What makes pods.
+    Controller(ControllerKind),
     /// core/v1 ConfigMap: only for what acts on manifests.
     ConfigMap,
     /// core/v1 Secret: only for what acts on manifests.
@@ -25,7 +26,7 @@ impl Kind {
     pub fn singular(self) -> &'static str {
         match self {
             Self::Pod => "pod",
-            Self::Deployment => "deployment",
+            Self::Controller(kind) => kind.word(),
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
             Self::VolumeClaim => "persistentvolumeclaim",
@@ -37,7 +38,7 @@ impl Kind {
     pub fn what(self, key: ObjectKey) -> What {
         match self {
             Self::Pod => What::Pod(key),
-            Self::Deployment => What::Deployment(key),
+            Self::Controller(kind) => What::Controller(ControllerKey { kind, object: key }),
             Self::ConfigMap => What::ConfigMap(key),
             Self::Secret => What::Secret(key),
             Self::VolumeClaim => What::VolumeClaim(key),
@@ -85,6 +86,9 @@ pub enum TargetError {
     /// `pod/web deployment/db`.
     #[error("name objects of one kind at a time: this asks for {0} and {1}")]
     Kinds(&'static str, &'static str),
+    /// No name where nothing else will do.
+    #[error("name what is meant, such as deployment/web")]
+    Nameless,
     /// No name where one is needed.
     #[error("name the pods, choose them with -l, or take all of them with --all")]
     Unnamed,
@@ -157,7 +161,11 @@ fn same(one: Kind, other: Kind) -> Result<(), TargetError> {
 fn kind(word: &str) -> Result<Kind, TargetError> {
     match word.to_ascii_lowercase().as_str() {
         "pod" | "pods" | "po" => Ok(Kind::Pod),
-        "deployment" | "deployments" | "deploy" => Ok(Kind::Deployment),
+        "deployment" | "deployments" | "deploy" => Ok(Kind::Controller(ControllerKind::Deployment)),
+        "statefulset" | "statefulsets" | "sts" => Ok(Kind::Controller(ControllerKind::StatefulSet)),
+        "daemonset" | "daemonsets" | "ds" => Ok(Kind::Controller(ControllerKind::DaemonSet)),
+        "job" | "jobs" => Ok(Kind::Controller(ControllerKind::Job)),
+        "cronjob" | "cronjobs" | "cj" => Ok(Kind::Controller(ControllerKind::CronJob)),
         "configmap" | "configmaps" | "cm" => Ok(Kind::ConfigMap),
         "secret" | "secrets" => Ok(Kind::Secret),
         "persistentvolumeclaim" | "persistentvolumeclaims" | "pvc" => Ok(Kind::VolumeClaim),

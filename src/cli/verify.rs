@@ -24,8 +24,10 @@ pub struct Args {
 
 /// Says all problems of all files, and what a pod refers to that is not there. Exit code 1 if there are any.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let desired = manifests::desired(&args.paths, context)?;
+    let mut desired = manifests::desired(&args.paths, context)?;
     let mut wrong = manifests::tell_problems(&desired.problems, context);
+    let plain = desired.pods.len();
+    crate::agent::controllers::sample(&mut desired, &context.settings);
     for (key, pod) in &desired.pods {
         let uid = new_uid(key, RENDER_SEED);
         let rendered = render(pod, &uid, &desired, &context.settings);
@@ -43,13 +45,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if wrong {
         return Ok(Outcome::Code(1));
     }
-    let (pods, maps, secrets) = (
-        desired.pods.len(),
-        desired.config_maps.len(),
-        desired.secrets.len(),
-    );
-    context.print(&format!(
-        "{pods} pods, {maps} config maps, {secrets} secrets: no problems\n"
-    ))?;
+    let counts = [
+        (plain, "pods"),
+        (desired.controllers.len(), "controllers"),
+        (desired.config_maps.len(), "config maps"),
+        (desired.secrets.len(), "secrets"),
+    ];
+    let text: Vec<String> = counts
+        .iter()
+        .filter(|(count, what)| *count > 0 || *what != "controllers")
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    context.print(&format!("{}: no problems\n", text.join(", ")))?;
     Ok(Outcome::Done)
 }

@@ -1,14 +1,17 @@
 //! `vks wait`: returns when pods are as asked for, without polling.
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::duration;
 use super::error::CliError;
 use super::jsonpath::{JsonPath, JsonPathError, as_text};
 use super::object::object;
 use super::selector::Selector;
-use super::target::{Target, TargetError};
+use super::target::{Kind, Target, TargetError};
 use super::view::{Filter, Host, PodView, View, Watch};
+use crate::model::controller::ControllerKind;
 use crate::model::name::{ObjectName, PodKey};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,6 +29,9 @@ Examples:
   vks wait --for=jsonpath='{.status.phase}'=Succeeded pod/job
   vks wait --for=create pod/web
   vks wait --for=delete pods -l app=web
+
+  # Until a Job has ended well
+  vks wait --for=condition=Complete job/backup --timeout=10m
 
 Exit status 1 when the time is over.")]
 pub struct Args {
@@ -109,8 +115,16 @@ impl Goal {
         match self {
             Self::Create => true,
             Self::Delete => false,
+            _ => self.is_met_by(&object(&pod.report)),
+        }
+    }
+
+    /// Whether an object that is there has reached the goal.
+    fn is_met_by(&self, object: &Value) -> bool {
+        match self {
+            Self::Create => true,
+            Self::Delete => false,
             Self::Condition(name, value) => {
-                let object = object(&pod.report);
                 let conditions = object["status"]["conditions"].as_array();
                 conditions.into_iter().flatten().any(|condition| {
                     let is = |field: &str, text: &str| {
@@ -122,8 +136,7 @@ impl Goal {
                 })
             }
             Self::Path(path, value) => {
-                let object = object(&pod.report);
-                let found = path.find(&object);
+                let found = path.find(object);
                 match value {
                     None => !found.is_empty(),
                     Some(value) => found.len() == 1 && as_text(found[0]) == *value,
@@ -174,7 +187,7 @@ impl Waiting<'_> {
 
 /// Waits, and says of each pod when it is through.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse_pods(&args.objects)?;
+    let target = Target::parse(&args.objects)?;
     if target.names.is_empty() && args.selector.is_none() && !args.all {
         return Err(TargetError::Unnamed.into());
     }
@@ -183,6 +196,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: target.names.clone(),
         selector: args.selector.clone().unwrap_or_default(),
     };
+    if let Kind::Controller(kind) = target.kind {
+        return wait_for(kind, args, filter, context).await;
+    }
+    Target::parse_pods(&args.objects)?;
     let host = Host::open(&context.settings).await?;
     let mut watch = host.watch(filter).await?;
     let mut waiting = Waiting {
@@ -203,6 +220,30 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         tell(&waiting.take(&view), context)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The same for controllers.
+async fn wait_for(
+    kind: ControllerKind,
+    args: &Args,
+    filter: Filter,
+    context: &Context,
+) -> Result<Outcome, CliError> {
+    let which = controllers::Which {
+        namespace: filter.namespace,
+        names: filter.names,
+        selector: filter.selector,
+    };
+    let met = |object: &Value| args.goal.is_met_by(object);
+    let gone = args.goal == Goal::Delete;
+    let end = Instant::now().checked_add(args.timeout);
+    let left = controllers::wait(kind, &which, met, gone, end, context).await?;
+    if left.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let name = |name| format!("{}/{name}", controllers::resource(kind));
+    let pending: Vec<String> = left.iter().map(name).collect();
+    Err(WaitError::TimedOut(pending.join(", ")).into())
 }
 
 /// The next view, if there is one before the end.

@@ -1,8 +1,7 @@
 //! What the host says about itself, for settings that nobody wrote.
 
-use super::Capacity;
+use super::HostMemory;
 use crate::model::name::ObjectName;
-use crate::model::quantity::{Bytes, CpuMillis};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
@@ -27,15 +26,29 @@ pub fn host_ip() -> Option<String> {
     (!address.is_unspecified() && !address.is_loopback()).then(|| address.to_string())
 }
 
-/// Cores that this process may use, and memory.
-pub fn capacity() -> Option<Capacity> {
-    let cores = rustix::thread::sched_getaffinity(None).ok()?.count();
-    let info = rustix::system::sysinfo();
-    let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
-    Some(Capacity {
-        cpu: CpuMillis(u64::from(cores) * 1000),
-        memory: Bytes(u64::try_from(memory).ok()?),
+/// Memory and swap space, as the kernel counts them.
+pub fn memory() -> Option<HostMemory> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(HostMemory {
+        total: kib("MemTotal:")? << 10,
+        swap: kib("SwapTotal:").unwrap_or(0) << 10,
     })
+}
+
+/// CPUs that run.
+pub fn cpus() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let cpu = |line: &&str| {
+        let number = line.strip_prefix("cpu");
+        number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    u64::try_from(text.lines().filter(cpu).count())
+        .ok()
+        .filter(|count| *count > 0)
 }
 
 /// Whether AppArmor and SELinux are enabled in the kernel.

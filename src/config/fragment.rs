@@ -2,6 +2,7 @@
 
 use crate::model::security::Profile;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// One file: `vks.toml` or a drop-in.
@@ -14,6 +15,30 @@ pub struct Fragment {
     pub pods: Pods,
     /// `[paths]`: where vks keeps things.
     pub paths: Paths,
+    /// `[dns]`: the name servers of the cluster.
+    pub dns: Dns,
+}
+
+/// `[dns]`: the name servers of the cluster, for pods whose `dnsPolicy` asks for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Their addresses (default none: such pods get what the host uses).
+    pub servers: Option<Vec<IpAddr>>,
+    /// The domain below which services have their names (default `cluster.local`).
+    pub domain: Option<String>,
+}
+
+/// What pods may use of the host's swap space (kubelet: memorySwap.swapBehavior).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Swap {
+    /// None of it.
+    #[default]
+    NoSwap,
+    /// A container of a burstable pod as much of it as its memory request is of the host's memory; others none.
+    LimitedSwap,
+    /// As much as there is.
+    UnlimitedSwap,
 }
 
 /// `[node]`: this host.
@@ -27,6 +52,10 @@ pub struct Node {
     pub ip: Option<String>,
     /// The vks that units run, an absolute path (default `/usr/bin/vks`).
     pub program: Option<String>,
+    /// Processes and threads that a pod may have (default: no limit for the pod, systemd's for each container).
+    pub pids_limit: Option<u64>,
+    /// What pods may use of the swap space (default `NoSwap`).
+    pub swap: Option<Swap>,
 }
 
 /// `[pods]`: where pods come from.
@@ -56,10 +85,19 @@ pub struct Paths {
 impl Fragment {
     /// Lays another fragment over this one: what it says wins, a list replaces a list.
     pub fn overlay(&mut self, over: Self) {
-        let Self { node, pods, paths } = over;
+        let Self {
+            node,
+            pods,
+            paths,
+            dns,
+        } = over;
         put(&mut self.node.name, node.name);
         put(&mut self.node.ip, node.ip);
         put(&mut self.node.program, node.program);
+        put(&mut self.node.pids_limit, node.pids_limit);
+        put(&mut self.node.swap, node.swap);
+        put(&mut self.dns.servers, dns.servers);
+        put(&mut self.dns.domain, dns.domain);
         put(&mut self.pods.directories, pods.directories);
         put(&mut self.pods.profile, pods.profile);
         put(&mut self.paths.state, paths.state);

@@ -15,8 +15,8 @@ mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
-use crate::model::quantity::{Bytes, CpuMillis};
 use crate::model::security::Profile;
+pub use fragment::Swap;
 use fragment::{Fragment, Paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -36,8 +36,20 @@ pub struct Settings {
     pub pod_dirs: Vec<PathBuf>,
     /// `paths.*`.
     pub layout: Layout,
-    /// What the host has.
-    pub capacity: Capacity,
+    /// `dns.servers`: the cluster's name servers (default none).
+    pub dns_servers: Vec<IpAddr>,
+    /// `dns.domain` (default `cluster.local`).
+    pub dns_domain: String,
+    /// `node.pids_limit`: processes and threads of a pod (default: no limit of the pod as a whole).
+    pub pids_limit: Option<u64>,
+    /// `node.swap` (default: no swap for pods).
+    pub swap: Swap,
+    /// CPUs of this host; `None` where nobody looked.
+    pub cpus: Option<u64>,
+    /// Memory and swap space of this host in bytes; `None` where nobody looked (as for `vks render`).
+    pub memory: Option<HostMemory>,
+    /// The major version of systemd here. Where nobody asked, the oldest one that gives everything: 257.
+    pub systemd: u32,
     /// `pods.profile`: for pods that name none (default strict).
     pub profile: Profile,
     /// The seccomp profiles of this host: the files below `/etc/vks/seccomp`, by their path there.
@@ -48,23 +60,13 @@ pub struct Settings {
     pub se_linux: bool,
 }
 
-/// What a host has for all pods together.
+/// What the host has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capacity {
-    /// Cores.
-    pub cpu: CpuMillis,
-    /// Memory.
-    pub memory: Bytes,
-}
-
-impl Default for Capacity {
-    /// That of a small host.
-    fn default() -> Self {
-        Self {
-            cpu: CpuMillis(1000),
-            memory: Bytes(1 << 30),
-        }
-    }
+pub struct HostMemory {
+    /// Bytes of memory.
+    pub total: u64,
+    /// Bytes of swap space.
+    pub swap: u64,
 }
 
 impl Default for Settings {
@@ -75,7 +77,13 @@ impl Default for Settings {
             program: "/usr/bin/vks".to_owned(),
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
-            capacity: Capacity::default(),
+            dns_servers: Vec::new(),
+            dns_domain: "cluster.local".to_owned(),
+            pids_limit: None,
+            swap: Swap::default(),
+            cpus: None,
+            memory: None,
+            systemd: 257,
             profile: Profile::default(),
             seccomp: BTreeMap::new(),
             app_armor: false,
@@ -133,7 +141,12 @@ impl Settings {
     }
 
     fn from_fragment(merged: Fragment) -> Self {
-        let Fragment { node, pods, paths } = merged;
+        let Fragment {
+            node,
+            pods,
+            paths,
+            dns,
+        } = merged;
         let default = Self::default();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
@@ -141,7 +154,12 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
-            capacity: detect::capacity().unwrap_or(default.capacity),
+            dns_servers: dns.servers.unwrap_or_default(),
+            dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
+            pids_limit: node.pids_limit,
+            swap: node.swap.unwrap_or_default(),
+            cpus: detect::cpus(),
+            memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
             ..default
         }
@@ -171,7 +189,30 @@ type Wrong = (&'static str, String);
 
 /// Checks the values one file gives.
 fn check(fragment: &Fragment) -> Result<(), Wrong> {
-    let Fragment { node, pods, paths } = fragment;
+    let Fragment {
+        node,
+        pods,
+        paths,
+        dns,
+    } = fragment;
+    if dns
+        .servers
+        .as_ref()
+        .is_some_and(|servers| servers.len() > 3)
+    {
+        let message = "has more than 3 servers, the most a resolver asks: remove some";
+        return Err(("dns.servers", message.to_owned()));
+    }
+    if let Some(domain) = &dns.domain {
+        let domain = domain.parse::<ObjectName>();
+        domain.map_err(|error| ("dns.domain", error.to_string()))?;
+    }
+    if node.pids_limit == Some(0) {
+        return Err((
+            "node.pids_limit",
+            "must be at least 1: remove it for no limit".to_owned(),
+        ));
+    }
     if let Some(name) = &node.name {
         let name = name.parse::<ObjectName>();
         name.map_err(|error| ("node.name", error.to_string()))?;

@@ -35,7 +35,9 @@ fn every_setting_arrives() {
     let scratch = Scratch::new("config");
     scratch.put(
         "etc/vks/vks.toml",
-        "[node]\nname = 'n1'\nip = '192.0.2.7'\nprogram = '/opt/vks'\n[pods]\ndirectories = ['/a', '/b']\nprofile = 'trusted'\n\
+        "[node]\nname = 'n1'\nip = '192.0.2.7'\nprogram = '/opt/vks'\npids_limit = 99\n\
+         swap = 'LimitedSwap'\n[dns]\nservers = ['10.43.0.10']\ndomain = 'c.example'\n\
+         [pods]\ndirectories = ['/a', '/b']\nprofile = 'trusted'\n\
          [paths]\nstate = '/s'\nrun = '/r'\nunits = '/u'\nnetns = '/n'\n",
     );
     let wanted = Settings {
@@ -49,7 +51,12 @@ fn every_setting_arrives() {
             units: "/u".into(),
             netns: "/n".into(),
         },
-        capacity: detect::capacity().unwrap(),
+        dns_servers: vec!["10.43.0.10".parse().unwrap()],
+        dns_domain: "c.example".to_owned(),
+        pids_limit: Some(99),
+        swap: Swap::LimitedSwap,
+        cpus: load(&scratch).cpus,
+        memory: load(&scratch).memory,
         profile: Profile::Trusted,
         ..Settings::default()
     };

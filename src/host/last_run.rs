@@ -62,6 +62,29 @@ pub fn reset_back_off(unit: &UnitName) -> Result<(), LastRunError> {
     })
 }
 
+/// Asks for a restart of a unit and does not wait for it; one that does not run is started.
+pub fn restart(unit: &UnitName) -> Result<(), LastRunError> {
+    job("RestartUnit", unit)
+}
+
+/// Asks for the stop of a unit and does not wait for it.
+pub fn stop(unit: &UnitName) -> Result<(), LastRunError> {
+    job("StopUnit", unit)
+}
+
+fn job(method: &str, unit: &UnitName) -> Result<(), LastRunError> {
+    let ask = || -> io::Result<()> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let body = (unit.as_str(), "replace");
+        wire.call(&call(MANAGER_PATH, MANAGER, method, &body)?)
+            .map(drop)
+    };
+    ask().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
+    })
+}
+
 fn answer(unit: &UnitName) -> io::Result<LastRun> {
     let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
     let get_unit = call(MANAGER_PATH, MANAGER, "GetUnit", &unit.as_str())?;

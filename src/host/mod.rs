@@ -1,6 +1,8 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
 pub mod claims;
+pub mod clock;
+pub mod drop_ins;
 pub mod files;
 pub mod journald;
 pub mod last_run;
@@ -9,7 +11,9 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod payload;
+pub mod pinned;
 pub mod process;
+pub mod records;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;

@@ -91,6 +91,26 @@ fn change(source: Option<&Path>, target: &Path, flags: MsFlags) -> Result<(), Mo
     })
 }
 
+/// Mounts a tmpfs that all may write to and nobody can run programs or use devices from. One that is there stays.
+pub fn tmpfs(target: &Path, bytes: u64) -> Result<(), MountError> {
+    if is_mount_point(target)? {
+        return Ok(());
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let options = format!("mode=1777,size={bytes}");
+    mount(
+        Some("shm"),
+        target,
+        Some("tmpfs"),
+        flags,
+        Some(options.as_str()),
+    )
+    .map_err(|errno| MountError::Mount {
+        path: target.to_owned(),
+        source: errno.into(),
+    })
+}
+
 /// Takes away what is mounted at a path, now for newcomers and for its users when they are done.
 /// Nothing mounted there is fine.
 pub fn detach(path: &Path) -> Result<(), MountError> {
@@ -113,7 +133,7 @@ pub fn detach_all(path: &Path) -> Result<(), MountError> {
 }
 
 /// Mounts memory on a directory, writable by all, of at most so many bytes (default: half of the host's memory).
-pub fn tmpfs(target: &Path, size: Option<u64>) -> Result<(), MountError> {
+pub fn memory(target: &Path, size: Option<u64>) -> Result<(), MountError> {
     let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
     let options = format!("mode=0777{size}");
     let (kind, flags) = ("tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV);

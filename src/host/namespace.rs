@@ -38,8 +38,18 @@ pub enum NamespaceError {
         path: PathBuf,
     },
     /// The kernel made no new namespace.
-    #[error("cannot make a network namespace")]
+    #[error("cannot make a namespace")]
     Create(#[source] io::Error),
+    /// The host name of a new UTS namespace was refused.
+    #[error("cannot give {path} the host name {name:?}", path = path.display())]
+    HostName {
+        /// The namespace.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// Its loopback interface could not be brought up.
     #[error("cannot bring up the loopback interface of {path}", path = path.display())]
     Loopback {
@@ -143,11 +153,23 @@ pub fn visit_network<T: Send>(
     })?
 }
 
+/// Joins a UTS namespace that is bound to a file, for good: only for a program of one thread that is about to become
+/// another one.
+pub fn join_uts(path: &Path) -> Result<(), NamespaceError> {
+    let namespace = File::open(path).map_err(|source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    enter(&namespace, CloneFlags::CLONE_NEWUTS, || {
+        path.display().to_string()
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place: on a thread that ends with the visit, or in a process about to exec"
 )]
-fn enter(
+pub(super) fn enter(
     whose: impl std::os::fd::AsFd,
     kinds: CloneFlags,
     name: impl FnOnce() -> String,
@@ -158,7 +180,7 @@ fn enter(
     })
 }
 
-fn on_own_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
+pub(super) fn on_own_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
     thread::scope(|scope| {
         let visitor = thread::Builder::new()
             .name("namespace".to_owned())

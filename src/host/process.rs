@@ -174,13 +174,15 @@ pub struct Status {
     pub umask: u32,
     /// Bounding set of capabilities, a bit each.
     pub bounding: u64,
+    /// Ambient set of capabilities: what a user other than root keeps when it starts a program.
+    pub ambient: u64,
     /// Whether it may never gain privileges.
     pub no_new_privileges: bool,
 }
 
 impl Status {
-    /// Reads the text; the error is the line that is missing or malformed. `Umask` and `NoNewPrivs` may be
-    /// missing (0022 and no).
+    /// Reads the text; the error is the line that is missing or malformed. `Umask`, `CapAmb` and `NoNewPrivs` may
+    /// be missing (0022, none and no).
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let line = |field: &'static str| {
             text.lines()
@@ -205,6 +207,9 @@ impl Status {
             bounding: line("CapBnd")
                 .and_then(|text| u64::from_str_radix(text, 16).ok())
                 .ok_or("CapBnd")?,
+            ambient: line("CapAmb")
+                .and_then(|text| u64::from_str_radix(text, 16).ok())
+                .unwrap_or_default(),
             no_new_privileges: line("NoNewPrivs") == Some("1"),
         })
     }
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn status_gives_effective_ids_and_sets() {
         let text = "Name:\tx\nUmask:\t0027\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t10 20 \n\
-                    CapBnd:\t000001ffffffffff\nNoNewPrivs:\t1\n";
+                    CapBnd:\t000001ffffffffff\nCapAmb:\t0400\nNoNewPrivs:\t1\n";
         let status = Status::parse(text).unwrap();
         let expected = Status {
             uid: 2,
@@ -280,6 +285,7 @@ mod tests {
             groups: vec![10, 20],
             umask: 0o027,
             bounding: 0x1ff_ffff_ffff,
+            ambient: 0x400,
             no_new_privileges: true,
         };
         assert_eq!(status, expected);

@@ -24,6 +24,8 @@ pub struct UnitOnDisk {
     pub digest: Digest,
     /// Digest of what systemd reads of it.
     pub loaded_digest: Option<Digest>,
+    /// The same without what can be changed while the unit runs.
+    pub fixed_digest: Option<Digest>,
     /// Who it belongs to; `None` when it does not say, or not in a way this vks understands.
     pub identity: Option<Identity>,
     /// Units it `Wants=`: a pod's target names the pod's other units.
@@ -180,6 +182,7 @@ fn parse(name: UnitName, bytes: &[u8]) -> UnitOnDisk {
     UnitOnDisk {
         digest,
         loaded_digest: file.as_ref().map(UnitFile::loaded_digest),
+        fixed_digest: file.as_ref().map(UnitFile::fixed_digest),
         identity: file
             .as_ref()
             .and_then(|file| identity::read(file).ok().flatten()),

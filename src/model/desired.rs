@@ -1,6 +1,7 @@
 //! What ought to be: the sum of all sources.
 
 use super::claim::{PersistentVolume, VolumeClaim};
+use super::controller::{Controller, ControllerKey};
 use super::name::{ObjectKey, ObjectName, PodKey};
 use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,10 @@ use std::path::PathBuf;
 /// Everything the sources want on this host, and what is wrong with them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Desired {
-    /// Pods, also those that Deployments stand for.
+    /// Pods, also those that controllers have decided on.
     pub pods: BTreeMap<PodKey, Pod>,
+    /// What makes pods.
+    pub controllers: BTreeMap<ControllerKey, Controller>,
     /// Config maps.
     pub config_maps: BTreeMap<ObjectKey, DataObject>,
     /// Secrets.

@@ -44,4 +44,6 @@ pub enum UnitRole {
     Mount,
     /// Ends the pod at its active deadline (a timer and its service).
     Deadline,
+    /// Has vks look at a CronJob when it is due (a timer and its service); `pod` is the CronJob's name.
+    Cron,
 }

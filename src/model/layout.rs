@@ -3,6 +3,8 @@
 //! ```text
 //! /var/lib/vks/                 state: survives a reboot, removed with the pod
 //!   manifests/                  what `vks apply` was given: the second source of pods
+//!   controllers/                what is remembered of Deployments, Jobs and their like, a file each
+//!   triggers/                   timers of CronJobs that have elapsed
 //!   pods/<uid>/                 0755, but what is secret is 0700 below it
 //!     volumes/<volume>/         emptyDir; config maps as ..data -> ..<digest>/ with a link for each key
 //!     secrets/<volume>/<key>    0700/0400: what the sandbox copies to tmpfs
@@ -20,6 +22,10 @@
 //!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
 //!   pods/<uid>/sub/<container>/<n>  what a mount with a subPath shows, bound there at each start
 //!   vksmounts/<hash>              what a volume has mounted, by a mount unit
+//!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
+//!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
+//!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
+//!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -111,6 +117,26 @@ impl Layout {
             .join(claim.name.as_str())
     }
 
+    /// A file that stands for one of the same name in `/etc` of the pod's containers.
+    pub fn pod_etc(&self, uid: &PodUid, file: &str) -> PathBuf {
+        self.pod_run(uid).join("etc").join(file)
+    }
+
+    /// A namespace of the pod, by its name in `/proc/PID/ns`; the network has a place of its own.
+    pub fn pod_namespace(&self, uid: &PodUid, kind: &str) -> PathBuf {
+        self.pod_run(uid).join("ns").join(kind)
+    }
+
+    /// What `/dev/shm` is in the pod's containers.
+    pub fn pod_shm(&self, uid: &PodUid) -> PathBuf {
+        self.pod_run(uid).join("shm")
+    }
+
+    /// The named pipe to a container's standard input.
+    pub fn stdin(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("stdin").join(container.as_str())
+    }
+
     /// The environment file of a container.
     pub fn env_file(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("env").join(container.as_str())
@@ -159,6 +185,16 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// Records of controllers.
+    pub fn controllers(&self) -> PathBuf {
+        self.state.join("controllers")
+    }
+
+    /// Where timers of CronJobs leave word.
+    pub fn triggers(&self) -> PathBuf {
+        self.state.join("triggers")
     }
 
     /// The lock of whoever changes things.

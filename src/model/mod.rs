@@ -6,18 +6,23 @@
 
 pub mod capability;
 pub mod claim;
+pub mod controller;
 pub mod desired;
 pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;
 pub mod name;
+pub mod naming;
 pub mod observed;
 pub mod payload;
 pub mod pod;
 pub mod probe;
 pub mod prober;
+pub mod process;
 pub mod quantity;
+pub mod resource_ref;
+pub mod restart;
 pub mod sandbox;
 pub mod security;
 pub mod status;

@@ -18,6 +18,8 @@ pub struct Observed {
     pub pods: BTreeMap<PodKey, ObservedPod>,
     /// Unit files of vks' name without a readable identity: reported, never touched.
     pub strays: BTreeSet<String>,
+    /// Unit files of CronJobs, with whose they are.
+    pub timers: BTreeMap<UnitName, ObservedUnit>,
     /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
     /// behind until the next daemon-reload when something wanted it at boot.
     pub orphans: BTreeSet<UnitName>,
@@ -64,6 +66,8 @@ pub struct ObservedUnit {
     pub digest: Option<Digest>,
     /// Digest of the text without what systemd does not read (comments, `X-` sections).
     pub loaded_digest: Option<Digest>,
+    /// The same without what can be changed while the unit runs.
+    pub fixed_digest: Option<Digest>,
     /// The `[X-kubernetes]` section of the file.
     pub identity: Option<Identity>,
     /// What systemd says of it.
@@ -171,4 +175,12 @@ pub struct RunRecord {
     /// Ended because a stop was asked for, not by itself.
     #[serde(default)]
     pub stopped: bool,
+}
+
+impl RunRecord {
+    /// The exit code as the API has it: of a run that a signal ended, 128 and its number; 128 when there is neither.
+    pub fn code(&self) -> i32 {
+        let killed = self.signal.map(|signal| 128 + signal);
+        self.exit_code.or(killed).unwrap_or(128)
+    }
 }

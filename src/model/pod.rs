@@ -2,10 +2,14 @@
 
 use super::image::ImageRef;
 use super::name::{ContainerName, ObjectName, PodKey, PodUid};
+use super::naming::{Naming, Sharing};
 use super::probe::{Hook, Probes};
+use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
+use super::resource_ref::ResourceRef;
+use super::restart::RestartRule;
 use super::security::{PodSecurity, Security};
-use super::volume::{Device, Mount, Volume};
+use super::volume::{BlockDevice, Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,6 +62,18 @@ pub struct PodSpec {
     pub security: PodSecurity,
     /// The name of the service account, only for `fieldRef` (default `default`).
     pub service_account: String,
+    /// Host name, `/etc/hosts` and `/etc/resolv.conf`.
+    #[serde(default)]
+    pub naming: Naming,
+    /// Namespaces of the host it shares.
+    #[serde(default)]
+    pub sharing: Sharing,
+    /// Requests and limits of the pod as a whole, over those of its containers.
+    #[serde(default, skip_serializing_if = "Resources::is_default")]
+    pub resources: Resources,
+    /// Devices of the host its containers may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
 }
 
 /// When a container starts again after its end.
@@ -113,12 +129,15 @@ pub struct Container {
     /// Volumes it sees.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
-    /// Block devices it sees.
+    /// Block devices of claims that it sees.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<Device>,
+    pub volume_devices: Vec<BlockDevice>,
     /// Its own restart policy; of an init container only `Always` (a sidecar) is special.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<RestartPolicy>,
+    /// Go before the policy; only with a policy of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_rules: Vec<RestartRule>,
     /// Probes; none for init containers that are not sidecars.
     #[serde(default)]
     pub probes: Probes,
@@ -131,9 +150,22 @@ pub struct Container {
     /// The file whose content becomes the termination message, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message_path: Option<String>,
+    /// The end of its log becomes the message when the file is empty and it ended in failure
+    /// (`terminationMessagePolicy: FallbackToLogsOnError`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub message_from_log: bool,
     /// User and group of this container.
     #[serde(default)]
     pub run_as: RunAs,
+    /// Standard input and terminal.
+    #[serde(default, skip_serializing_if = "Stdio::is_default")]
+    pub stdio: Stdio,
+    /// The signal that asks it to end (default SIGTERM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<StopSignal>,
+    /// Which changes of its resources need a restart.
+    #[serde(default, skip_serializing_if = "Resize::is_default")]
+    pub resize: Resize,
     /// The rest of its security context.
     #[serde(default, skip_serializing_if = "Security::is_silent")]
     pub security: Security,
@@ -155,6 +187,8 @@ pub enum EnvValue {
     Text(String),
     /// A field of the pod.
     Field(FieldRef),
+    /// A request or limit of a container of the pod.
+    Resource(ResourceRef),
     /// A key of a config map in the pod's namespace.
     ConfigMapKey {
         /// The config map.
@@ -241,6 +275,31 @@ pub struct Resources {
     pub memory_limit: Option<Bytes>,
 }
 
+impl Resources {
+    /// Whether it says nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether a change of a container's resources restarts it (`resizePolicy`; default: it does not).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resize {
+    /// A change of cpu requests or limits does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cpu: bool,
+    /// A change of memory requests or limits does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub memory: bool,
+}
+
+impl Resize {
+    /// Whether it is the default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The quality-of-service class of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QosClass {
@@ -308,13 +367,17 @@ impl PodSpec {
         container.security.over(&self.security.containers)
     }
 
-    /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos).
+    /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos). What the pod as a whole asks
+    /// for decides alone when it asks for something.
     pub fn qos_class(&self) -> QosClass {
         let mut any = false;
         let mut all = true;
-        for (_, container) in self.all_containers() {
-            let r = container.resources;
-            any |= r != Resources::default();
+        let whole = Some(self.resources).filter(|r| !r.is_default());
+        let each = self
+            .all_containers()
+            .map(|(_, container)| container.resources);
+        for r in whole.into_iter().chain(each.filter(|_| whole.is_none())) {
+            any |= !r.is_default();
             all &= r.cpu_limit.is_some()
                 && r.memory_limit.is_some()
                 && r.cpu_request.or(r.cpu_limit) == r.cpu_limit

@@ -4,6 +4,7 @@
 use super::name::{ContainerName, UnitName};
 use super::pod::RestartPolicy;
 use super::probe::{Hook, Probe};
+use super::process::StopSignal;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ pub struct Probed {
     /// Runs before a container that failed its liveness probe is killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_stop: Option<Hook>,
+    /// Asks it to end (default SIGTERM).
+    #[serde(default, skip_serializing_if = "StopSignal::is_default")]
+    pub stop_signal: StopSignal,
     /// From the failure to SIGKILL, hook included; a probe's own `termination_grace` goes before it.
     pub grace: Duration,
     /// The restart policy in force. systemd starts again what ends, except a container with

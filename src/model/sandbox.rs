@@ -4,10 +4,12 @@
 //! [`crate::unit::escape::one_line`]); `vks sandbox up` reads it there, so that a pod comes up at boot
 //! without an agent.
 
-use super::name::{ObjectKey, VolumeName};
+use super::name::{ContainerName, ObjectKey, VolumeName};
+use super::naming::HostAlias;
 use super::quantity::Bytes;
 use super::volume::{HostPathKind, MountSpec};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The key of `[X-kubernetes]` that holds a [`Setup`].
 pub const SETUP_KEY: &str = "Setup";
@@ -42,6 +44,12 @@ pub struct Setup {
     /// therefore be there on the host. Order does not matter, a path may come more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<MountPoint>,
+    /// Containers whose standard input is a named pipe (`Layout::stdin`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ContainerName>,
+    /// Its names, and what it does not share with the host beside the network.
+    #[serde(default, skip_serializing_if = "PodNames::is_default")]
+    pub names: PodNames,
     /// Sysctls of its network namespace, name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sysctls: Vec<(String, String)>,
@@ -65,6 +73,80 @@ pub struct FsGroup {
     /// Volumes that they only read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<String>,
+}
+
+/// What a pod is called and whom it can call. Everything by default as on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodNames {
+    /// The host name of a UTS namespace of its own, at most 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// An IPC namespace and a `/dev/shm` of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ipc: bool,
+    /// An `/etc/hosts` of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Hosts>,
+    /// An `/etc/resolv.conf` of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Resolver>,
+}
+
+impl PodNames {
+    /// Whether everything is as on the host.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What `/etc/hosts` of a pod says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hosts {
+    /// The name of the pod, with its FQDN in front if it has one; none for a pod on the host's network, which sees the
+    /// host's file with the aliases after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_names: Vec<String>,
+    /// The addresses of the pod; without one its names stand for the loopback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// `hostAliases`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<HostAlias>,
+}
+
+/// What `/etc/resolv.conf` of a pod says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resolver {
+    /// What is taken from the host's, when the sandbox comes up, and stands first.
+    pub host: FromHost,
+    /// Name servers; of all that there are then, the first three count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nameservers: Vec<IpAddr>,
+    /// Search domains before those of the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<String>,
+    /// Search domains after those of the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_searches: Vec<String>,
+    /// Options: a later one replaces an earlier one, and those of the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<(String, Option<String>)>,
+}
+
+/// What of the host's resolver settings a pod gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FromHost {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The search domains.
+    Searches,
+    /// Name servers, search domains and options.
+    All,
 }
 
 /// A path of the host that a volume stands for.

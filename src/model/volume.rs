@@ -271,7 +271,7 @@ impl Propagation {
 
 /// A block device seen in a container (core/v1 VolumeDevice).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Device {
+pub struct BlockDevice {
     /// A volume whose claim is of mode `Block`.
     pub volume: VolumeName,
     /// Absolute path in the container.

@@ -6,7 +6,7 @@
 use crate::host::files::{Dir, FileError};
 use crate::host::payload;
 use crate::host::units::{Listing, UnitDir};
-use crate::model::identity::Identity;
+use crate::model::identity::{Identity, UnitRole};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::observed::{Digest, Runs};
@@ -82,7 +82,9 @@ pub(super) fn owners(layout: &Layout, names: &[UnitName]) -> Result<BTreeSet<Pod
     let found = names
         .iter()
         .filter_map(|name| units.read(name).ok().flatten());
-    Ok(found.filter_map(|unit| Some(unit.identity?.pod)).collect())
+    let identities = found.filter_map(|unit| unit.identity);
+    let pods = identities.filter(|identity| identity.role != UnitRole::Cron);
+    Ok(pods.map(|identity| identity.pod).collect())
 }
 
 /// The uids that have a directory, on disk or on tmpfs.

@@ -10,6 +10,7 @@
 
 mod assemble;
 mod disk;
+pub mod events;
 pub mod status;
 
 use crate::host::files::FileError;
@@ -96,6 +97,23 @@ impl Observer {
         observed.pods.append(&mut fresh.pods);
         observed.orphans.retain(|unit| !looked_at.contains(unit));
         observed.orphans.append(&mut fresh.orphans);
+        Ok(())
+    }
+
+    /// Looks again at units of CronJobs.
+    pub async fn timers(
+        &self,
+        observed: &mut Observed,
+        units: &BTreeSet<UnitName>,
+    ) -> Result<(), ObserveError> {
+        let names = units.clone();
+        let disk = self.read(move |layout| disk::some(layout, names)).await?;
+        let states = self.systemd.states(units).await?;
+        let fresh = assemble::assemble(disk, states);
+        observed.timers.retain(|unit, _| !units.contains(unit));
+        observed.timers.extend(fresh.timers);
+        observed.orphans.retain(|unit| !units.contains(unit));
+        observed.orphans.extend(fresh.orphans);
         Ok(())
     }
 

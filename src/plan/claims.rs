@@ -3,7 +3,8 @@
 //! Nothing remembers a binding: it follows from the manifests alone, the same each time.
 
 use super::env::Context;
-use crate::model::claim::{AccessMode, PersistentVolume, VolumeClaim, VolumeMode};
+use crate::model::claim::{AccessMode, PersistentVolume, Reclaim, VolumeClaim, VolumeMode};
+use crate::model::controller::ControllerSpec;
 use crate::model::desired::Desired;
 use crate::model::name::{ObjectKey, ObjectName, PodKey};
 use crate::model::volume::VolumeSource;
@@ -17,18 +18,21 @@ pub(super) enum Bound<'a> {
     Volume(&'a PersistentVolume),
 }
 
-/// The claim of this name and what it has, or why it has nothing.
+/// What the claim of this name is for and what it has, or why it has nothing.
 pub(super) fn bound<'a>(
     context: &Context<'a>,
     name: &ObjectName,
-) -> Result<(&'a VolumeClaim, Bound<'a>), String> {
+) -> Result<(VolumeMode, Bound<'a>), String> {
     let desired = context.desired;
     let key = ObjectKey {
         namespace: context.pod.key.namespace.clone(),
         name: name.clone(),
     };
     let Some(claim) = desired.volume_claims.get(&key) else {
-        return Err(format!("persistentvolumeclaim \"{name}\" not found"));
+        return match is_of_a_set(desired, &context.pod.key, name) {
+            true => Ok((VolumeMode::Filesystem, volume_of(desired, &key, &plain())?)),
+            false => Err(format!("persistentvolumeclaim \"{name}\" not found")),
+        };
     };
     if claim.access_modes.contains(&AccessMode::OncePod)
         && let Some(other) = first_user(desired, &key)
@@ -39,7 +43,34 @@ pub(super) fn bound<'a>(
             other.name
         ));
     }
-    Ok((claim, volume_of(desired, &key, claim)?))
+    Ok((claim.mode, volume_of(desired, &key, claim)?))
+}
+
+/// Whether a StatefulSet makes this claim for this pod: `<template>-<pod>`.
+fn is_of_a_set(desired: &Desired, pod: &PodKey, claim: &ObjectName) -> bool {
+    desired.controllers.iter().any(|(key, controller)| {
+        let ControllerSpec::StatefulSet(set) = &controller.spec else {
+            return false;
+        };
+        let ordinal = pod.name.as_str().strip_prefix(key.object.name.as_str());
+        let own = ordinal.is_some_and(|rest| rest.starts_with('-'));
+        let mut names = set.claims.iter();
+        key.object.namespace == pod.namespace
+            && own
+            && names.any(|template| *claim.as_str() == format!("{template}-{}", pod.name))
+    })
+}
+
+/// The claim that a StatefulSet makes: it asks for nothing in particular.
+fn plain() -> VolumeClaim {
+    VolumeClaim {
+        access_modes: Vec::new(),
+        request: None,
+        volume_name: None,
+        mode: VolumeMode::Filesystem,
+        reclaim: Reclaim::Retain,
+        source: None,
+    }
 }
 
 /// What a claim of this key and content has.

@@ -4,6 +4,7 @@
 //! third_party/forked/golang/expansion): `envFrom` first, then `env`, later ones win, a reference sees
 //! what came before it, and one that cannot be resolved stays as it is written.
 
+use super::resource_ref;
 use crate::config::Settings;
 use crate::model::desired::{DataObject, Desired};
 use crate::model::name::{ObjectKey, ObjectName, PodUid};
@@ -55,6 +56,12 @@ pub fn environment(context: &Context, container: &Container) -> Result<Environme
                 field_value(context, field).map_err(blocked)?,
                 Origin::Manifest,
             )),
+            EnvValue::Resource(reference) => {
+                let spec = &context.pod.spec;
+                let own = Some(&container.name);
+                let value = resource_ref::value(spec, own, reference, context.settings);
+                Some((value.map_err(blocked)?, Origin::Manifest))
+            }
             EnvValue::ConfigMapKey {
                 name,
                 key,

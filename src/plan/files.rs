@@ -6,6 +6,7 @@ use crate::model::name::{ObjectKey, ObjectName, VolumeName};
 use crate::model::observed::Digest;
 use crate::model::payload::{Files, Payload, TreeFile};
 use crate::model::pod::{FieldRef, Pod, Resources};
+use crate::model::quantity::{Bytes, CpuMillis};
 use crate::model::status::Blocked;
 use crate::model::volume::{
     DownwardFile, Fact, Items, KeyToPath, Projection, ResourceName, ResourceRef, Volume,
@@ -294,11 +295,13 @@ pub(super) fn amount(context: &Context, pod: &Pod, reference: &ResourceRef) -> R
         memory_limit,
         ..
     } = container.resources;
-    let capacity = context.settings.capacity;
+    let settings = context.settings;
+    let cores = CpuMillis(settings.cpus.unwrap_or(1) * 1000);
+    let all = Bytes(settings.memory.map_or(0, |memory| memory.total));
     let value = match reference.resource {
-        ResourceName::CpuLimit => cpu_limit.unwrap_or(capacity.cpu).0,
+        ResourceName::CpuLimit => cpu_limit.unwrap_or(cores).0,
         ResourceName::CpuRequest => cpu_request.or(cpu_limit).map_or(0, |amount| amount.0),
-        ResourceName::MemoryLimit => memory_limit.unwrap_or(capacity.memory).0,
+        ResourceName::MemoryLimit => memory_limit.unwrap_or(all).0,
         ResourceName::MemoryRequest => memory_request.or(memory_limit).map_or(0, |amount| amount.0),
     };
     Ok(value.div_ceil(reference.divisor.max(1)))

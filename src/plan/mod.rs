@@ -5,12 +5,15 @@
 //! [`diff`] what of that is missing or out of date.
 
 mod claims;
+pub mod controllers;
 pub mod diff;
 pub mod env;
 mod files;
 pub mod grace;
+pub mod in_place;
 mod life;
 pub mod reclaim;
+pub mod resource_ref;
 pub mod resources;
 pub mod security;
 mod starts;

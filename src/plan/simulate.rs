@@ -16,6 +16,7 @@ pub struct Host {
     /// Everything that was ever stopped, in order.
     pub stopped: Vec<UnitName>,
     pub reloads: usize,
+    pub resizes: usize,
 }
 
 impl Host {
@@ -85,6 +86,10 @@ impl Host {
                 self.reloads += 1;
                 self.pod(key, plan).reload_needed = false;
             }
+            Step::Resize(_) => {
+                self.resizes += 1;
+                self.pod(key, plan).reload_needed = false;
+            }
             Step::Start(unit) => self.start(key, plan, unit),
             Step::Stop(unit) => self.stop(key, plan, unit),
         }
@@ -105,11 +110,13 @@ impl Host {
             .or_insert_with(|| ObservedUnit {
                 digest: None,
                 loaded_digest: None,
+                fixed_digest: None,
                 identity: None,
                 state: UnitState::default(),
             });
         entry.digest = Some(digest(text.as_bytes()));
         entry.loaded_digest = Some(file.loaded_digest());
+        entry.fixed_digest = Some(file.fixed_digest());
         entry.identity = Some(id);
         pod.reload_needed |= reload;
         self.files.insert(unit.clone(), file);

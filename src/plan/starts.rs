@@ -8,6 +8,7 @@ use crate::model::identity::UnitRole;
 use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::Runs;
 use crate::model::pod::{ContainerRole, RestartPolicy};
+use crate::model::restart::Restarts;
 
 impl Update<'_> {
     pub(super) fn starts(&self, stops: &Stops, steps: &mut Vec<Step>) {
@@ -41,7 +42,7 @@ impl Update<'_> {
                 true
             }
             UnitRole::Deadline => *name == self.names.deadline_timer(),
-            UnitRole::Pod | UnitRole::Slice => false,
+            UnitRole::Pod | UnitRole::Slice | UnitRole::Cron => false,
         }
     }
 
@@ -68,11 +69,12 @@ impl Update<'_> {
         let Some((role, spec)) = found else {
             return false;
         };
-        let policy = self.pod.spec.restart_policy_of(role, spec);
-        self.is
-            .runs
-            .get(container)
-            .is_some_and(|runs| ended_for_good(policy, runs, &wanted.spec_hash))
+        let restarts = Restarts {
+            policy: self.pod.spec.restart_policy_of(role, spec),
+            rules: spec.restart_rules.clone(),
+        };
+        let runs = self.is.runs.get(container);
+        runs.is_some_and(|runs| ended_for_good(&restarts, runs, &wanted.spec_hash))
     }
 
     /// An init container that may not run again has failed: what comes after it never starts.
@@ -133,19 +135,15 @@ impl Update<'_> {
     }
 }
 
-/// Whether the last run under this spec is one that no other follows. Shared with status: see
-/// [`Runs`] for what is recorded.
-pub fn ended_for_good(policy: RestartPolicy, runs: &Runs, spec_hash: &str) -> bool {
+/// Whether the last run under this spec is one that no other follows.
+fn ended_for_good(restarts: &Restarts, runs: &Runs, spec_hash: &str) -> bool {
     let Some(last) = runs.last.last().filter(|run| *run.spec == *spec_hash) else {
         return false;
     };
-    match policy {
-        RestartPolicy::Always => false,
-        RestartPolicy::OnFailure => {
-            !last.stopped && last.exit_code == Some(0) && &*last.result == "success"
-        }
-        RestartPolicy::Never => true,
-    }
+    let well = last.exit_code == Some(0) && &*last.result == "success";
+    // What was stopped while it could have gone on comes again, except what runs only once.
+    let stopped = last.stopped && restarts.policy != RestartPolicy::Never;
+    !stopped && !restarts.again(last.code(), well)
 }
 
 fn ended_well(runs: &Runs) -> bool {

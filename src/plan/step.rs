@@ -1,5 +1,6 @@
 //! What can be done to the host for a pod. A step leaves no choice to whoever runs it.
 
+use super::in_place::Change;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::payload::Payload;
 use std::fmt;
@@ -65,6 +66,8 @@ pub enum Step {
     RemovePodDirectory,
     /// Have systemd read its unit files again. Shared with all who ask at the same time.
     Reload,
+    /// Put requests and limits of loaded units in force, whose files have been written.
+    Resize(Vec<Change>),
     /// Start a unit and what it pulls in, without waiting.
     Start(UnitName),
 }
@@ -97,6 +100,10 @@ impl fmt::Display for Step {
             Self::CreatePodDirectory => f.write_str("make     the pod's directory"),
             Self::RemovePodDirectory => f.write_str("remove   the pod's directory"),
             Self::Reload => f.write_str("reload   systemd"),
+            Self::Resize(changes) => {
+                let units: Vec<&str> = changes.iter().map(|c| c.unit.as_str()).collect();
+                write!(f, "resize   {}", units.join(" "))
+            }
             Self::Start(unit) => write!(f, "start    {unit}"),
         }
     }

@@ -1,14 +1,15 @@
 //! A pod that is there and ought to be otherwise: what is stopped, and what is written.
 
 use super::diff::is_up;
+use super::in_place::{self, Change};
 use super::step::{PodPlan, Reason, Step};
 use super::units::{Rendered, WantedUnit};
 use crate::model::identity::UnitRole;
 use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::{ContainerRole, Pod};
-use crate::unit::digest;
 use crate::unit::names::PodUnits;
+use crate::unit::{UnitFile, digest};
 use std::collections::BTreeSet;
 
 /// The comparison of a pod that is there with what it ought to be.
@@ -35,12 +36,14 @@ impl Update<'_> {
             steps.extend(stops.units.iter().map(|unit| Step::Stop((*unit).clone())));
         }
         self.payloads(&mut steps);
-        let reload = self.files(&mut steps);
+        let (reload, resized) = self.files(&mut steps);
         if !self.is.enabled {
             steps.push(Step::Enable(self.names.target()));
         }
         if reload {
             steps.push(Step::Reload);
+        } else if !resized.is_empty() {
+            steps.push(Step::Resize(resized));
         }
         let reason = if steps.is_empty() {
             Reason::Converge
@@ -160,13 +163,17 @@ impl Update<'_> {
         steps.extend(stale.cloned().map(Step::RemovePayload));
     }
 
-    /// Writes what differs, removes what is not wanted; whether systemd must reload.
-    fn files(&self, steps: &mut Vec<Step>) -> bool {
+    /// Writes what differs, removes what is not wanted; whether systemd must reload, and what is enough if not.
+    fn files(&self, steps: &mut Vec<Step>) -> (bool, Vec<Change>) {
         let mut reload = self.is.reload_needed;
+        let mut resized = Vec::new();
         for (name, unit) in &self.is.units {
             let gone = !self.want.units.contains_key(name) && !self.is_left_out(name);
             if gone && unit.digest.is_some() {
                 steps.push(Step::RemoveUnit(name.clone()));
+                if *name == self.names.slice() && unit.state.loaded {
+                    resized.extend(in_place::change(name, &UnitFile::default()));
+                }
             }
         }
         for (name, wanted) in &self.want.units {
@@ -178,14 +185,20 @@ impl Update<'_> {
             let differs =
                 is.and_then(|unit| unit.loaded_digest) != Some(wanted.file.loaded_digest());
             let stale = differs && is.is_some_and(|unit| unit.state.loaded);
-            reload |= stale;
+            if let Some(is) = is.filter(|_| stale) {
+                let change = in_place::change(name, &wanted.file);
+                match change.filter(|_| in_place::suffices(is, wanted)) {
+                    Some(change) => resized.push(change),
+                    None => reload = true,
+                }
+            }
             steps.push(Step::WriteUnit {
                 unit: name.clone(),
                 text,
                 reload: stale,
             });
         }
-        reload
+        (reload, resized)
     }
 
     /// A container with a new spec runs again, also if the old one had ended for good.

@@ -70,7 +70,7 @@ fn places(context: &Context) -> Result<Places, Blocked> {
     for (_, container) in context.pod.spec.all_containers() {
         let mounts = container.mounts.iter().map(|mount| (&mount.volume, false));
         let devices = container
-            .devices
+            .volume_devices
             .iter()
             .map(|device| (&device.volume, true));
         for (name, device) in mounts.chain(devices) {
@@ -114,7 +114,7 @@ fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
         VolumeSource::HostPath { path, kind } => at(path.into(), PlaceKind::HostPath(*kind)),
         VolumeSource::Mount(spec) => mounted(layout, uid, &volume.name, spec),
         VolumeSource::Claim { name, read_only } => {
-            let (claim, bound) = claims::bound(context, name)?;
+            let (mode, bound) = claims::bound(context, name)?;
             let key = ObjectKey {
                 namespace: context.pod.key.namespace.clone(),
                 name: name.clone(),
@@ -122,7 +122,7 @@ fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
             let place = match bound {
                 Bound::Directory => at(layout.claim(&key), PlaceKind::Claim(key)),
                 Bound::Volume(volume_of) => {
-                    persistent(layout, uid, &volume.name, claim, &volume_of.place)
+                    persistent(layout, uid, &volume.name, mode, &volume_of.place)
                 }
             };
             Place {
@@ -132,7 +132,7 @@ fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
         }
         VolumeSource::Ephemeral(claim) => match ephemeral(context, volume, claim)? {
             Bound::Directory => in_pod(),
-            Bound::Volume(found) => persistent(layout, uid, &volume.name, claim, &found.place),
+            Bound::Volume(found) => persistent(layout, uid, &volume.name, claim.mode, &found.place),
         },
         _ => in_pod(),
     })
@@ -151,7 +151,7 @@ fn persistent(
     layout: &Layout,
     uid: &PodUid,
     name: &VolumeName,
-    claim: &VolumeClaim,
+    mode: VolumeMode,
     place: &PersistentPlace,
 ) -> Place {
     match place {
@@ -159,7 +159,7 @@ fn persistent(
             path: path.clone(),
             kind: PlaceKind::HostPath(*kind),
             read_only: false,
-            block: claim.mode == VolumeMode::Block,
+            block: mode == VolumeMode::Block,
         },
         PersistentPlace::Mount(spec) => mounted(layout, uid, name, spec),
     }
@@ -213,7 +213,7 @@ pub fn termination_path<'a>(
     container: &'a Container,
     settings: &Settings,
 ) -> Option<&'a str> {
-    let nothing_mounted = container.mounts.is_empty() && container.devices.is_empty();
+    let nothing_mounted = container.mounts.is_empty() && container.volume_devices.is_empty();
     let shares_the_tree =
         pod.spec.host_network && nothing_mounted && security::is_trusted(pod, container, settings);
     let default = (!shares_the_tree).then_some(TERMINATION_LOG);
@@ -246,7 +246,7 @@ pub fn container_payloads(
 pub fn setup(pod: &Pod, places: &Places) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
-        once: pod.spec.restart_policy == RestartPolicy::Never,
+        once: runs_once(pod),
         ..Setup::default()
     };
     // In the order of the manifest, so that another order is no other sandbox than it was before.
@@ -278,7 +278,7 @@ pub fn setup(pod: &Pod, places: &Places) -> Setup {
         let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());
         let mounts = whole.filter_map(|m| Some(mount_point(places.get(&m.volume)?, &m.path)));
         setup.mount_points.extend(mounts);
-        let devices = container.devices.iter();
+        let devices = container.volume_devices.iter();
         let devices = devices.filter_map(|d| Some(mount_point(places.get(&d.volume)?, &d.path)));
         setup.mount_points.extend(devices);
     }
@@ -311,6 +311,15 @@ fn fs_group(pod: &Pod, places: &Places) -> Option<FsGroup> {
         }
     }
     (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
+}
+
+/// Whether nothing of a pod may run a second time.
+fn runs_once(pod: &Pod) -> bool {
+    let never = |container: &Container| {
+        container.restart_rules.is_empty()
+            && container.restart_policy.unwrap_or(RestartPolicy::Never) == RestartPolicy::Never
+    };
+    pod.spec.restart_policy == RestartPolicy::Never && pod.spec.containers.iter().all(never)
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.

@@ -6,8 +6,10 @@ use super::parse::{ParsedFile, format_of, parse};
 use super::refers::refers_to;
 use super::tree::MAX_FILE;
 use crate::config::file::{ReadError, read};
+use crate::model::controller::ControllerKey;
 use crate::model::desired::{Desired, Problem};
 use crate::model::name::PodKey;
+use crate::model::pod::Pod;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -23,6 +25,7 @@ pub struct Directories {
     dirs: Vec<PathBuf>,
     files: BTreeMap<Place, Known>,
     merged: Merged,
+    derived: BTreeMap<PodKey, Pod>,
 }
 
 /// What is remembered of a file.
@@ -38,6 +41,8 @@ struct Known {
 pub struct Changes {
     /// Pods that were added, changed or removed, or that use a config map or secret that was.
     pub pods: BTreeSet<PodKey>,
+    /// Controllers that were added, changed or removed.
+    pub controllers: BTreeSet<ControllerKey>,
     /// More than can be listed: every pod is to be planned again.
     pub everything: bool,
 }
@@ -45,7 +50,7 @@ pub struct Changes {
 impl Changes {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.pods.is_empty() && !self.everything
+        self.pods.is_empty() && self.controllers.is_empty() && !self.everything
     }
 }
 
@@ -64,6 +69,7 @@ impl Directories {
             dirs,
             files: BTreeMap::new(),
             merged: Merged::default(),
+            derived: BTreeMap::new(),
         }
     }
 
@@ -107,6 +113,7 @@ impl Directories {
                 self.merged.hold(dir, problem);
             }
         }
+        self.put_derived();
         Changes {
             everything: true,
             ..Changes::default()
@@ -157,6 +164,40 @@ impl Directories {
         changes
     }
 
+    /// The pods that controllers have decided on, in place of those decided on before. Those that are not among what
+    /// this is asked to change stay. Gives back what differs.
+    pub fn derive(
+        &mut self,
+        change: impl IntoIterator<Item = (PodKey, Option<Pod>)>,
+    ) -> BTreeSet<PodKey> {
+        let mut changed = BTreeSet::new();
+        for (key, pod) in change {
+            let before = match &pod {
+                Some(pod) => self.derived.insert(key.clone(), pod.clone()),
+                None => self.derived.remove(&key),
+            };
+            // A file that names the same pod has the last word.
+            if before != pod && !self.merged.claims_pod(&key) {
+                self.merged.derive(&key, pod);
+                changed.insert(key);
+            }
+        }
+        changed
+    }
+
+    /// Pods that controllers have decided on.
+    pub fn derived(&self) -> &BTreeMap<PodKey, Pod> {
+        &self.derived
+    }
+
+    fn put_derived(&mut self) {
+        for (key, pod) in &self.derived {
+            if !self.merged.claims_pod(key) {
+                self.merged.derive(key, Some(pod.clone()));
+            }
+        }
+    }
+
     fn refresh_file(&mut self, rank: usize, path: &Path, changes: &mut Changes) {
         let path: Arc<Path> = Arc::from(path);
         let place = Place {
@@ -191,6 +232,13 @@ impl Directories {
         };
         if let Some((file, digest)) = new {
             self.put(place.clone(), *file, digest);
+        }
+        if old
+            .pods
+            .iter()
+            .any(|pod| self.derived.contains_key(&pod.key))
+        {
+            self.put_derived();
         }
         self.compare(old, &place, changes);
     }
@@ -229,10 +277,16 @@ impl Directories {
             .filter(|pod| touched.iter().any(|what| refers_to(pod, what)))
             .map(|pod| pod.key.clone());
         changes.pods.extend(users);
+        let controllers = old.controllers.into_iter().map(|old| old.key);
+        changes.controllers.extend(controllers);
         changes
             .pods
             .extend(touched.into_iter().filter_map(|what| match what {
                 What::Pod(key) => Some(key),
+                What::Controller(key) => {
+                    changes.controllers.insert(key);
+                    None
+                }
                 _ => None,
             }));
     }
@@ -258,8 +312,8 @@ fn look(path: &Path, known: Option<[u8; 32]>) -> Seen {
         }
         Err(ReadError::Gone) => Seen::Gone,
         Err(error) => {
-            let file = ParsedFile::unreadable(path, error.to_string());
-            Seen::New(Box::new(file), None)
+            let unreadable = ParsedFile::unreadable(path, error.to_string());
+            Seen::New(Box::new(unreadable), None)
         }
     }
 }

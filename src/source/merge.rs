@@ -6,6 +6,8 @@
 use super::decode::What;
 use super::parse::ParsedFile;
 use crate::model::desired::{Desired, Problem};
+use crate::model::name::PodKey;
+use crate::model::pod::Pod;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,12 +99,29 @@ impl Merged {
         used
     }
 
+    /// Whether a file wants a pod of this name, rightly or not.
+    pub fn claims_pod(&self, key: &PodKey) -> bool {
+        self.claims.contains_key(&What::Pod(key.clone()))
+    }
+
+    /// Puts a pod that a controller has decided on in place of the one before, or takes it out.
+    pub fn derive(&mut self, key: &PodKey, pod: Option<Pod>) {
+        match pod {
+            Some(pod) => drop(self.desired.pods.insert(key.clone(), pod)),
+            None => drop(self.desired.pods.remove(key)),
+        }
+    }
+
     fn insert(&mut self, file: ParsedFile) {
         let desired = &mut self.desired;
         desired.config_maps.extend(file.config_maps);
         desired.secrets.extend(file.secrets);
         desired.volume_claims.extend(file.volume_claims);
         desired.persistent_volumes.extend(file.persistent_volumes);
+        let controllers = file.controllers.into_iter();
+        desired
+            .controllers
+            .extend(controllers.map(|controller| (controller.key.clone(), controller)));
         let pods = file.pods.into_iter().map(|pod| (pod.key.clone(), pod));
         desired.pods.extend(pods);
     }
@@ -144,7 +163,8 @@ impl Merged {
             What::PersistentVolume(key) => gone
                 .persistent_volumes
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
-            What::Deployment(_) | What::Uid(_) => {}
+            What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
+            What::Uid(_) => {}
         }
     }
 }

@@ -7,6 +7,7 @@
 mod decode;
 mod directory;
 pub mod fields;
+mod instance;
 mod merge;
 mod parse;
 mod points;
@@ -14,13 +15,16 @@ mod refers;
 mod split;
 pub mod tree;
 mod watch;
+mod zone;
 
 pub use decode::{Claim, What};
 pub use directory::{Changes, Directories};
+pub use instance::{Instance, instance};
 pub use merge::merge;
 pub use parse::{ParsedFile, format_of, fuzz_one, parse, parse_as, pod_from_manifest};
 pub use split::{Object, split};
 pub use watch::{Changed, WatchError, Watcher};
+pub use zone::time_zone;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::decode::{self, Claim, Found, Report};
 use super::tree::{self, Format};
 use crate::model::claim::{PersistentVolume, VolumeClaim};
+use crate::model::controller::Controller;
 use crate::model::desired::{DataObject, Problem};
 use crate::model::name::{ObjectKey, ObjectName};
 use crate::model::pod::{Pod, SourcePath};
@@ -15,8 +16,10 @@ use std::path::{Path, PathBuf};
 pub struct ParsedFile {
     /// The file.
     pub path: PathBuf,
-    /// Pods, also those that deployments stand for.
+    /// Pods.
     pub pods: Vec<Pod>,
+    /// What makes pods.
+    pub controllers: Vec<Controller>,
     /// Config maps.
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
@@ -80,6 +83,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
     ParsedFile {
         path: file.to_owned(),
         pods: found.pods,
+        controllers: found.controllers,
         config_maps: found.config_maps,
         secrets: found.secrets,
         volume_claims: found.volume_claims,

@@ -61,6 +61,7 @@ fn role_name(role: &UnitRole) -> &'static str {
         UnitRole::Probes => "probes",
         UnitRole::Mount => "mount",
         UnitRole::Deadline => "deadline",
+        UnitRole::Cron => "cron",
         UnitRole::Container {
             role: ContainerRole::Init,
             ..
@@ -128,6 +129,7 @@ fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
         "probes" => Ok(UnitRole::Probes),
         "mount" => Ok(UnitRole::Mount),
         "deadline" => Ok(UnitRole::Deadline),
+        "cron" => Ok(UnitRole::Cron),
         "init" => container(ContainerRole::Init),
         "sidecar" => container(ContainerRole::Sidecar),
         "main" => container(ContainerRole::Main),

@@ -13,6 +13,18 @@ use crate::model::observed::Digest;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
+/// The keys that vks changes in units that run. All but the last, which counts from the next start, are properties
+/// that systemd takes at any time.
+pub const IN_PLACE: [&str; 7] = [
+    "CPUWeight",
+    "CPUQuota",
+    "MemoryMin",
+    "MemoryLow",
+    "MemoryMax",
+    "MemorySwapMax",
+    "OOMScoreAdjust",
+];
+
 /// A unit file: sections in order, each with its assignments in order. Keys may repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitFile {
@@ -74,19 +86,34 @@ impl UnitFile {
     /// Digest of what systemd reads: no comments, no sections whose name begins with `X-`
     /// (systemd.unit(5): ignored). Two files with the same one need no daemon-reload between them.
     pub fn loaded_digest(&self) -> Digest {
+        self.digest_without(|_| false)
+    }
+
+    /// Digest of what systemd reads except the keys that can be changed while the unit runs ([`IN_PLACE`]).
+    /// Two files with the same one need no daemon-reload between them if those keys are set by other means.
+    pub fn fixed_digest(&self) -> Digest {
+        self.digest_without(|key| IN_PLACE.contains(&key))
+    }
+
+    fn digest_without(&self, left_out: impl Fn(&str) -> bool) -> Digest {
         let read = self
             .sections
             .iter()
             .filter(|section| !is_extension(&section.name));
-        let sections = read.cloned().collect();
-        digest(
-            UnitFile {
-                header: Vec::new(),
-                sections,
-            }
-            .to_string()
-            .as_bytes(),
-        )
+        let kept = read.map(|section| Section {
+            name: section.name.clone(),
+            entries: section
+                .entries
+                .iter()
+                .filter(|(key, _)| !left_out(key))
+                .cloned()
+                .collect(),
+        });
+        let file = UnitFile {
+            header: Vec::new(),
+            sections: kept.collect(),
+        };
+        digest(file.to_string().as_bytes())
     }
 }
 

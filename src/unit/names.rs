@@ -6,6 +6,7 @@
 //! | pod | `vks-<namespace>-<pod>.target`, `vks-<namespace>-<pod>.slice` |
 //! | a volume that is mounted | the path it is mounted on, escaped: `run-vks-vksmounts-<hash>.mount` |
 //! | helpers | `vks-<namespace>-<pod>-sandbox.service`, `-probes.service`, `-deadline.timer`, `-deadline.service` |
+//! | CronJob | `vks-<namespace>-<name>-cron.timer`, `.service` |
 //!
 //! Each part is escaped so that the joints are never part of it: the mapping is injective. A name over
 //! 255 bytes gets each long part cut and closed with a hash of the whole part.
@@ -101,6 +102,16 @@ impl<'a> PodUnits<'a> {
     /// Ends the pod when the deadline has passed.
     pub fn deadline(&self) -> UnitName {
         self.pod_level("-deadline", "service")
+    }
+
+    /// Of a CronJob, whose key this then is: starts [`PodUnits::cron`] at its times.
+    pub fn cron_timer(&self) -> UnitName {
+        self.pod_level("-cron", "timer")
+    }
+
+    /// Has vks look at a CronJob.
+    pub fn cron(&self) -> UnitName {
+        self.pod_level("-cron", "service")
     }
 
     fn pod_level(&self, role: &str, suffix: &str) -> UnitName {

@@ -8,6 +8,7 @@ use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
+use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{NameError, PodUid, UnitName};
 use futures_util::future::join_all;
@@ -74,8 +75,8 @@ fn end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, DeadlineErr
     let units = units(&own.text(UNITS_KEY)?)?;
     mark(layout, &own.identity.uid).map_err(DeadlineError::Mark)?;
     log::info!(
-        "Pod was active on the node longer than the specified deadline: {} is stopped",
-        own.identity.pod
+        MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "DeadlineExceeded";
+        "Pod was active on the node longer than the specified deadline"
     );
     let runtime = super::runtime().map_err(DeadlineError::Runtime)?;
     runtime.block_on(async {

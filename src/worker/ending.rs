@@ -7,6 +7,7 @@ use super::journal::chain;
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
 use crate::model::probe::Hook;
+use crate::model::process::StopSignal;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -26,9 +27,14 @@ pub enum EndError {
     Interrupted,
 }
 
-/// Runs the hook, asks the main process to end, and kills it when the grace period is over. Returns when it has ended.
+/// Runs the hook, asks the main process to end by its stop signal, and kills it when the grace period is over. Returns when it has ended.
 /// A hook that fails or takes too long is told, and changes nothing.
-pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), EndError> {
+pub async fn end(
+    pid: u32,
+    hook: Option<&Hook>,
+    signal: StopSignal,
+    grace: Duration,
+) -> Result<(), EndError> {
     let Some(process) = Process::open(pid)? else {
         return Ok(());
     };
@@ -50,11 +56,13 @@ pub async fn end(pid: u32, hook: Option<&Hook>, grace: Duration) -> Result<(), E
             ),
         }
     }
+    // Manifests with a hook or probe name no real-time signal, which cannot be sent from here.
+    let signal = Signal::from_named_raw(signal.number()).unwrap_or(Signal::TERM);
     let left = (begun + grace)
         .saturating_duration_since(Instant::now())
         .max(LEAST);
     let wait = tokio::task::spawn_blocking(move || {
-        process.signal(Signal::TERM)?;
+        process.signal(signal)?;
         if !process.wait_exit(left)? {
             process.signal(Signal::KILL)?;
             process.wait_exit(left)?;

@@ -3,8 +3,8 @@
 //!
 //! A fresh process of one thread joins the namespaces of the container's process, its control group, its root
 //! and working directory, takes on its user, groups, environment, file mode mask, resource limits, weight for the
-//! out-of-memory killer, bounding set of capabilities and no-new-privileges bit, and executes the program. Not taken
-//! on: the filter of system calls (`SystemCallFilter=`), which no process can copy from another.
+//! out-of-memory killer, bounding and ambient capabilities and no-new-privileges bit, and executes the program. Not
+//! taken on: the filter of system calls (`SystemCallFilter=`), which no process can copy from another.
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::chain;
@@ -15,7 +15,7 @@ use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
+use rustix::thread::{CapabilitySet, CapabilitySets, capability_is_in_bounding_set};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
@@ -282,15 +282,45 @@ impl Target {
             .copied()
             .map(Gid::from_raw)
             .collect();
+        let failed = |what, source| EnterError::TakeOn {
+            what,
+            pid: self.process.pid(),
+            source,
+        };
         nix::unistd::setgroups(&groups)
             .and_then(|()| nix::unistd::setresgid(group, group, group))
-            .and_then(|()| nix::unistd::setresuid(user, user, user))
-            .map_err(|errno| EnterError::TakeOn {
-                what: "user and groups",
-                pid: self.process.pid(),
-                source: errno.into(),
-            })
+            .map_err(|errno| failed("groups", errno.into()))?;
+        let ambient = CapabilitySet::from_bits_retain(self.status.ambient);
+        // Becoming another user takes all capabilities away, unless that is asked not to be.
+        let keep = |on| match ambient.is_empty() {
+            true => Ok(()),
+            false => rustix::thread::set_keep_capabilities(on)
+                .map_err(|errno| failed("capabilities", errno.into())),
+        };
+        keep(true)?;
+        nix::unistd::setresuid(user, user, user).map_err(|errno| failed("user", errno.into()))?;
+        keep(false)?;
+        raise(ambient).map_err(|errno| failed("capabilities", errno.into()))
     }
+}
+
+/// Makes capabilities ambient, and keeps no others.
+fn raise(ambient: CapabilitySet) -> rustix::io::Result<()> {
+    if ambient.is_empty() {
+        return Ok(());
+    }
+    let sets = CapabilitySets {
+        effective: ambient,
+        permitted: ambient,
+        inheritable: ambient,
+    };
+    rustix::thread::set_capabilities(None, sets)?;
+    for one in (0..u64::BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
+        if ambient.contains(one) {
+            rustix::thread::configure_capability_in_ambient_set(one, true)?;
+        }
+    }
+    Ok(())
 }
 
 fn same_directory(one: &OwnedFd, other: &Path) -> bool {

@@ -6,6 +6,7 @@ use super::ending::{self, EndError};
 use super::journal;
 use crate::model::event;
 use crate::model::probe::Hook;
+use crate::model::process::StopSignal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<(), HookError> {
-    let allowed = ["--grace", "--pre-stop"].map(Allowed::Value);
+    let allowed = ["--grace", "--pre-stop", "--signal"].map(Allowed::Value);
     let mut args = Arguments::parse(args, &allowed)?;
     let verb: String = args.next("post-start or pre-stop")?;
     let Json(hook): Json<Hook> = args.next("HOOK")?;
@@ -49,6 +50,8 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
         .ok_or(ArgumentError::Missing("--grace"))?;
     let grace = Duration::from_secs(grace);
     let pre_stop: Option<Json<Hook>> = args.option("--pre-stop")?;
+    let signal: Option<StopSignal> = args.option("--signal")?;
+    let signal = signal.unwrap_or_default();
     args.end()?;
     let pid = super::main_pid();
     let runtime = super::runtime().map_err(HookError::Runtime)?;
@@ -64,12 +67,14 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
             );
             // Not by systemd, which runs no ExecStop= for a container that has not started.
             let pre_stop = pre_stop.map(|Json(hook)| hook);
-            ending::end(pid, pre_stop.as_ref(), grace).await?;
+            ending::end(pid, pre_stop.as_ref(), signal, grace).await?;
             Err(HookError::PostStart(error))
         }),
         // systemd calls ExecStop= also when the container has ended by itself: there is nothing to ask of it then.
         ("pre-stop", None) => Ok(()),
-        ("pre-stop", Some(pid)) => Ok(runtime.block_on(ending::end(pid, Some(&hook), grace))?),
+        ("pre-stop", Some(pid)) => {
+            Ok(runtime.block_on(ending::end(pid, Some(&hook), signal, grace))?)
+        }
         (other, _) => Err(ArgumentError::TooMany(other.to_owned()).into()),
     }
 }

@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
 //! | `vks as UID:GID ... -- CMD...` | `ExecStart=` of containers that name users or groups | becomes the user, then the program |
+//! | `vks launch OPTIONS -- CMD...` | `ExecStart=` of containers with a host name, terminal or input | sets that up, then becomes the program |
+//! | `vks hold OPTIONS` | (launch) | holds the other end of a container's terminal or input |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
-//! | `vks hook pre-stop --grace SECONDS HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
+//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
@@ -27,8 +29,10 @@ pub mod check;
 pub mod deadline;
 pub mod ending;
 pub mod enter;
+pub mod hold;
 pub mod hook;
 pub mod journal;
+pub mod launch;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
@@ -51,7 +55,9 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "deadline" => deadline::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
+        "hold" => hold::main(args),
         "hook" => hook::main(args),
+        "launch" => launch::main(args),
         "probe" => startup::main(args),
         "prober" => prober::main(args),
         "record" => record::main(args),

@@ -98,6 +98,11 @@ impl OwnUnit {
         value.ok_or_else(|| self.wrong(key, None))
     }
 
+    /// A key of `[X-kubernetes]` as text, if it is there.
+    pub fn optional(&self, key: &'static str) -> Option<String> {
+        self.file.value(SECTION, key).map(from_one_line)
+    }
+
     /// A key of `[X-kubernetes]` that holds JSON.
     pub fn json<T: serde::de::DeserializeOwned>(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! `User=` looks numbers up too and refuses one that the host has no user for (217/USER, systemd 257), and so does
 //! `SupplementaryGroups=`; a pod's numbers need no user or group of the host. `-` for a user or group keeps that
-//! of the process, which may be a dynamic user. As for a container runtime, the groups are the group itself and
+//! of the process, which may be a dynamic user; with nothing but that, only capabilities change. As for a container runtime, the groups are the group itself and
 //! those named, with `--merge` also those that the host has the user in, and HOME is `/` for a user without an entry.
 //! `--capabilities` is the most that the program and what it starts can ever have; absent, nothing is taken away.
 
@@ -81,7 +81,9 @@ fn run(args: &[OsString]) -> AsError {
     }
     let mut command = Command::new(program);
     command.args(arguments);
-    if std::env::var_os("HOME").is_none_or(|home| home == "/root" && wanted.user != Some(0)) {
+    if std::env::var_os("HOME")
+        .is_none_or(|home| home == "/root" && wanted.user.is_some_and(|user| user != 0))
+    {
         let home = entry.map_or_else(|| "/".into(), |user| user.dir);
         command.env("HOME", home);
     }
@@ -150,7 +152,10 @@ fn take(wanted: &Wanted, entry: Option<&User>) -> Result<(), AsError> {
     if let Some(set) = wanted.capabilities {
         bound(set).map_err(AsError::Capabilities)?;
     }
-    nix::unistd::setgroups(&groups(wanted, entry).map_err(failed)?).map_err(failed)?;
+    let changes = wanted.user.is_some() || wanted.group.is_some() || !wanted.groups.is_empty();
+    if changes {
+        nix::unistd::setgroups(&groups(wanted, entry).map_err(failed)?).map_err(failed)?;
+    }
     if let Some(group) = wanted.group {
         nix::unistd::setgid(Gid::from_raw(group)).map_err(failed)?;
     }

@@ -8,6 +8,7 @@ use super::journal::{self, chain};
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
 use crate::model::probe::{Hook, Probe};
+use crate::model::process::StopSignal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<(), StartupError> {
-    let allowed = ["--container", "--grace", "--pre-stop"].map(Allowed::Value);
+    let allowed = ["--container", "--grace", "--pre-stop", "--signal"].map(Allowed::Value);
     let mut args = Arguments::parse(args, &allowed)?;
     let verb: String = args.next("startup")?;
     let Json(probe): Json<Probe> = args.next("PROBE")?;
@@ -51,6 +52,7 @@ fn run(args: &[OsString]) -> Result<(), StartupError> {
         .option("--grace")?
         .ok_or(ArgumentError::Missing("--grace"))?;
     let pre_stop: Option<Json<Hook>> = args.option("--pre-stop")?;
+    let signal: Option<StopSignal> = args.option("--signal")?;
     args.end()?;
     if verb != "startup" {
         return Err(ArgumentError::TooMany(verb).into());
@@ -76,7 +78,7 @@ fn run(args: &[OsString]) -> Result<(), StartupError> {
         log::info!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Killing"; "{failed}");
         // Here, not by systemd: it knows one grace period for all ends, and no hook for a container that has not started.
         let pre_stop = pre_stop.map(|Json(hook)| hook);
-        ending::end(pid, pre_stop.as_ref(), grace).await?;
+        ending::end(pid, pre_stop.as_ref(), signal.unwrap_or_default(), grace).await?;
         Err(failed)
     });
     // The thread that watches the container must not be waited for.

@@ -4,18 +4,21 @@
 
 mod containers;
 mod environment;
+mod events;
 mod fields;
 mod pod;
 mod volumes;
 
 use super::context::{Context, Outcome};
+use super::controllers;
 use super::error::CliError;
 use super::selector::Selector;
 use super::table::align;
-use super::target::Target;
+use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView};
 use crate::model::desired::Problem;
 use crate::model::time::Timestamp;
+use crate::observe::events::Event;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -40,7 +43,7 @@ pub struct Args {
 
 /// Prints the descriptions, two blank lines between them.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let target = Target::parse_pods(&args.objects)?;
+    let target = Target::parse(&args.objects)?;
     if !target.names.is_empty() && (args.selector.is_some() || args.all_namespaces) {
         return Err(CliError::Usage(
             "choose by name, or by -l and -A".to_owned(),
@@ -51,8 +54,31 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         names: target.names.clone(),
         selector: args.selector.clone().unwrap_or_default(),
     };
+    if let Kind::Controller(kind) = target.kind {
+        let which = controllers::Which {
+            namespace: filter.namespace,
+            names: filter.names,
+            selector: filter.selector,
+        };
+        return controllers::describe(kind, &which, context).await;
+    }
+    let target = Target::parse_pods(&args.objects)?;
     let view = Host::open(&context.settings).await?.view(&filter).await?;
+    let all = super::events::since(
+        super::events::HOUR,
+        filter.namespace.clone(),
+        match &target.names[..] {
+            [name] => Some(name.clone()),
+            _ => None,
+        },
+    );
+    // A description without them is better than none.
+    let events = all.await.unwrap_or_else(|error| {
+        context.tell(format_args!("events cannot be read: {error}"));
+        Vec::new()
+    });
     let scene = Scene {
+        events: &events,
         node: context.settings.node_name.clone(),
         zone: TimeZone::system(),
         problems: &view.problems,
@@ -86,6 +112,7 @@ struct Scene<'a> {
     node: String,
     zone: TimeZone,
     problems: &'a [Problem],
+    events: &'a [Event],
 }
 
 impl Scene<'_> {
@@ -111,6 +138,7 @@ fn describe(pod: &PodView, scene: &Scene) -> String {
     volumes::section(&mut text, pod);
     fields::section(&mut text, pod);
     pod::units(&mut text, pod);
+    events::section(&mut text, pod, scene);
     align(&text.0)
 }
 
@@ -136,7 +164,7 @@ impl Text {
 }
 
 /// A value may hold line breaks and control characters: they must neither begin a line nor reach the terminal.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -149,6 +149,7 @@ fn role(name: &UnitName, unit: &ObservedUnit) -> String {
         UnitRole::Probes => "probes".to_owned(),
         UnitRole::Mount => "mount".to_owned(),
         UnitRole::Deadline => "deadline".to_owned(),
+        UnitRole::Cron => "cron".to_owned(),
         UnitRole::Container { name, role, .. } => match role {
             ContainerRole::Init => format!("init {name}"),
             ContainerRole::Sidecar => format!("sidecar {name}"),

@@ -7,6 +7,7 @@ fn the_layout_is_kubectls() {
         node: "node1".into(),
         zone: TimeZone::UTC,
         problems: &[],
+        events: &[],
     };
     let text = describe(&pod(), &scene);
     let expected = include_str!("expected.txt");

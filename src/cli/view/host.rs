@@ -54,7 +54,7 @@ impl Host {
 
     /// Refuses a host that pods cannot run on, before anything is written.
     pub async fn check(&self) -> Result<(), AgentError> {
-        check_version(&self.systemd).await
+        check_version(&self.systemd).await.map(drop)
     }
 
     /// What the host has now, and what manifests want of it.
@@ -101,7 +101,7 @@ impl Host {
     }
 
     /// Everything, or only the pods that are named: their cost does not depend on how many others there are.
-    pub(super) async fn observe(&self, filter: &Filter) -> Result<Observed, ViewError> {
+    pub(in crate::cli) async fn observe(&self, filter: &Filter) -> Result<Observed, ViewError> {
         match filter.keys() {
             None => Ok(self.observer.all().await?),
             Some(keys) => {
@@ -114,7 +114,7 @@ impl Host {
     }
 
     /// All manifests, read on a thread that may block.
-    pub(super) async fn sources(&self) -> Result<Directories, ViewError> {
+    pub(in crate::cli) async fn sources(&self) -> Result<Directories, ViewError> {
         let mut directories = Directories::new(self.settings.manifest_dirs());
         let load = move || {
             directories.load();

@@ -2,10 +2,11 @@
 
 use super::{Filter, PodView, View};
 use crate::config::Settings;
+use crate::model::controller::{ControllerKey, OWNER};
 use crate::model::desired::{Desired, Problem};
 use crate::model::identity::UnitRole;
 use crate::model::name::PodKey;
-use crate::model::observed::{Observed, ObservedPod};
+use crate::model::observed::{ActiveState, Observed, ObservedPod};
 use crate::model::pod::Pod;
 use crate::observe::status::{Facts, report};
 use crate::plan::units::render;
@@ -62,6 +63,23 @@ pub fn one(
     selected.then(|| view(&pod, is, desired, settings))
 }
 
+/// The target is down and containers are on their way.
+fn is_stopping(is: &ObservedPod) -> bool {
+    let mut units = is.units.values();
+    let down = units.any(|unit| {
+        let target = matches!(&unit.identity, Some(identity) if identity.role == UnitRole::Pod);
+        target
+            && matches!(
+                unit.state.active,
+                ActiveState::Inactive | ActiveState::Deactivating
+            )
+    });
+    down && is
+        .units
+        .values()
+        .any(|unit| unit.state.active == ActiveState::Deactivating)
+}
+
 /// What runs, if anything does; else what ought to.
 fn pod(is: Option<&ObservedPod>, wanted: Option<&Pod>) -> Option<Pod> {
     let runs = is.and_then(|is| {
@@ -86,7 +104,15 @@ fn view(
         None => Vec::new(),
     };
     let unwanted = |desired: &Desired, is: &ObservedPod| {
-        !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source)
+        let owner = pod.annotations.get(OWNER);
+        let owner = owner.and_then(|owner| ControllerKey::from_owner(owner, &pod.key.namespace));
+        // Which of its pods a controller wants is for the agent to decide: those that are on their way out are told by
+        // their units.
+        let owned = owner.is_some_and(|owner| desired.controllers.contains_key(&owner));
+        match owned {
+            true => is_stopping(is),
+            false => !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source),
+        }
     };
     let terminating = desired
         .zip(is)

@@ -195,6 +195,21 @@ impl Systemd {
         self.unit_call("send a signal to", unit, call).await
     }
 
+    /// Sets numbers among the properties of a unit, until the next boot.
+    pub async fn set_properties(
+        &self,
+        unit: &UnitName,
+        properties: &[(&str, u64)],
+    ) -> Result<(), SystemdError> {
+        let values: Vec<(&str, zbus::Variant)> = properties
+            .iter()
+            .map(|(name, value)| (*name, (*value).into()))
+            .collect();
+        let manager = &self.inner.manager;
+        let call = manager.set_unit_properties(unit.as_str(), true, &values);
+        self.unit_call("set properties of", unit, call).await
+    }
+
     /// Asks systemd to announce changes of all units.
     pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
         let reply = self.limited(self.inner.manager.subscribe()).await;

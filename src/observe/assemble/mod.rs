@@ -25,6 +25,16 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     let mut owned: BTreeMap<PodKey, Vec<(UnitOnDisk, Identity)>> = BTreeMap::new();
     for mut unit in listing.units {
         match unit.identity.take() {
+            Some(identity) if identity.role == UnitRole::Cron => {
+                let found = ObservedUnit {
+                    digest: Some(unit.digest),
+                    loaded_digest: unit.loaded_digest,
+                    fixed_digest: unit.fixed_digest,
+                    identity: Some(identity),
+                    state: states.remove(&unit.name).unwrap_or_default(),
+                };
+                observed.timers.insert(unit.name, found);
+            }
             Some(identity) => owned
                 .entry(identity.pod.clone())
                 .or_default()
@@ -98,6 +108,7 @@ fn add_units(
         let observed = ObservedUnit {
             digest: Some(unit.digest),
             loaded_digest: unit.loaded_digest,
+            fixed_digest: unit.fixed_digest,
             identity: Some(identity),
             state: states.remove(&unit.name).unwrap_or_default(),
         };
@@ -110,6 +121,7 @@ fn add_units(
             let observed = ObservedUnit {
                 digest: None,
                 loaded_digest: None,
+                fixed_digest: None,
                 identity: None,
                 state,
             };

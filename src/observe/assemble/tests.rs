@@ -28,6 +28,7 @@ fn unit(text: &str, uid: &str, role: Option<UnitRole>) -> UnitOnDisk {
         name: name(text),
         digest: [1; 16],
         loaded_digest: Some([2; 16]),
+        fixed_digest: None,
         identity,
         wants: vec![name("vks.a.b.gone.service"), name("vks.a.b.web.service")],
     }

@@ -6,6 +6,7 @@ use crate::model::identity::UnitRole;
 use crate::model::name::ContainerName;
 use crate::model::observed::{ActiveState, CurrentRun, ObservedPod, ObservedUnit, Runs};
 use crate::model::pod::{Container, ContainerRole, Pod, PodSpec, RestartPolicy};
+use crate::model::restart::Restarts;
 use crate::model::status::{Blocked, ContainerState, ContainerStatus, Running, Waiting};
 use crate::model::time::Timestamp;
 use std::collections::BTreeMap;
@@ -196,11 +197,12 @@ impl<'a> Seen<'a> {
         let Some(end) = self.latest.filter(same).filter(|_| over) else {
             return false;
         };
-        match self.policy {
-            RestartPolicy::Always => false,
-            RestartPolicy::OnFailure => !end.stopped && end.is_good(),
-            RestartPolicy::Never => true,
-        }
+        let restarts = Restarts {
+            policy: self.policy,
+            rules: self.spec.restart_rules.clone(),
+        };
+        let stopped = end.stopped && self.policy != RestartPolicy::Never;
+        !stopped && !restarts.again(end.exit_code(), end.is_good())
     }
 
     /// An init container that has failed and may not run again: nothing after it ever starts.

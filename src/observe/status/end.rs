@@ -76,7 +76,7 @@ impl<'a> End<'a> {
         self.exit_code() == 0
     }
 
-    fn exit_code(&self) -> i32 {
+    pub(super) fn exit_code(&self) -> i32 {
         match (self.code, self.signal) {
             (Some(code), _) => code,
             (None, Some(signal)) => 128 + signal,

@@ -67,7 +67,13 @@ pub struct Confinement {
     pub app_armor: Option<String>,
     /// The SELinux context.
     pub se_linux: Option<String>,
+    /// `vks launch` joins the pod's UTS namespace, which this systemd cannot. No part of what is asked for.
+    #[serde(skip)]
+    pub joins_host_name: bool,
 }
+
+/// The first systemd that gives a service a host name of its own (`ProtectHostname=private:NAME`).
+pub const HOST_NAME_SINCE: u32 = 258;
 
 /// Which system calls it may make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,9 +87,15 @@ pub enum Calls {
 }
 
 impl Confinement {
-    /// Whether `vks as` starts the program: for numbers, which systemd takes only when the host has such users and groups.
+    /// Whether it is somebody by number, which systemd takes only when the host has such users and groups.
     pub fn changes_identity(&self) -> bool {
         matches!(self.who, Who::User(_)) || self.group.is_some() || !self.groups.is_empty()
+    }
+
+    /// Whether `vks as` starts the program: to be somebody else, or to give up what only joining the host name needed.
+    pub fn starts_by_as(&self) -> bool {
+        let all = self.who == Who::Root && self.capabilities == Capabilities::ALL;
+        self.changes_identity() || (self.joins_host_name && !all)
     }
 }
 
@@ -138,6 +150,7 @@ fn decide(pod: &Pod, container: &Container, settings: &Settings) -> Result<Confi
         calls: Calls::Any,
         app_armor: None,
         se_linux: None,
+        joins_host_name: !pod.spec.host_network && settings.systemd < HOST_NAME_SINCE,
     };
     if !privileged {
         confinement.calls = calls(&said, &confinement, settings)?;

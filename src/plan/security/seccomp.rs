@@ -273,18 +273,24 @@ fn may_change(
     default: &Action,
     others: &[(Action, BTreeSet<&str>)],
 ) -> Result<(), String> {
-    if !confinement.changes_identity() {
-        return Ok(());
-    }
     let passes = |action: &Action| matches!(action, Action::Allow | Action::Log);
-    for call in TO_CHANGE {
+    let allowed = |call: &str| {
         let rule = others.iter().find(|(_, names)| names.contains(call));
-        if !passes(rule.map_or(default, |(action, _)| action)) {
-            return Err(format!(
-                "it does not allow {call}, which is needed to become the user and groups of the manifest: allow it, \
-                 or name no user and groups"
-            ));
-        }
+        passes(rule.map_or(default, |(action, _)| action))
+    };
+    if confinement.joins_host_name && !allowed("setns") {
+        return Err(
+            "it does not allow setns, by which a container gets the pod's host name before systemd 258: allow it, \
+             or set hostNetwork: true"
+                .to_owned(),
+        );
     }
-    Ok(())
+    let mut needed = TO_CHANGE.iter().filter(|_| confinement.starts_by_as());
+    match needed.find(|call| !allowed(call)) {
+        Some(call) => Err(format!(
+            "it does not allow {call}, which is needed to become the user and groups of the manifest: allow it, \
+             or name no user and groups"
+        )),
+        None => Ok(()),
+    }
 }

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 mod blocked;
 mod properties;
+mod resize;
 mod secrets;
 mod volumes;
 
-fn container(name: &str) -> Container {
+pub fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
@@ -29,13 +30,18 @@ fn container(name: &str) -> Container {
         ports: vec![],
         resources: Resources::default(),
         mounts: vec![],
-        devices: vec![],
+        volume_devices: vec![],
         restart_policy: None,
+        restart_rules: vec![],
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
         termination_message_path: Some("/dev/termination-log".into()),
+        message_from_log: false,
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
         security: Default::default(),
     }
 }
@@ -47,7 +53,7 @@ fn sidecar(name: &str) -> Container {
     }
 }
 
-pub(super) fn pod(name: &str) -> Pod {
+pub fn pod(name: &str) -> Pod {
     Pod {
         key: ObjectKey {
             namespace: "default".parse().unwrap(),
@@ -67,6 +73,10 @@ pub(super) fn pod(name: &str) -> Pod {
             run_as: RunAs::default(),
             security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),

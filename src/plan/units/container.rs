@@ -6,13 +6,12 @@ use super::super::{resources, security};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
-use crate::model::pod::{Container, ContainerRole, RestartPolicy};
+use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{command_line, quoted, specifiers, word};
-use crate::unit::identity::SECTION;
 use std::time::Duration;
 
 /// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
@@ -47,20 +46,24 @@ impl Room<'_> {
         );
         file.push("Service", "Slice", self.names.slice().as_str());
         let confinement = security::confine(self.pod, spec, self.settings)?;
-        let change = self.identity_change(&confinement);
-        file.push("Service", "ExecStart", exec_start(spec, env, change)?);
+        let mut before = self.launch(spec, &confinement);
+        before.extend(self.identity_change(&confinement));
+        file.push("Service", "ExecStart", exec_start(spec, env, before)?);
         self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
-        self.restarts(&mut file, role, policy);
+        let restarts = self.restarts_of(role, spec);
+        self.restarts(&mut file, role, &restarts);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
         self.shut_in(&mut file, &confinement, spec, env);
         self.mounts(&mut file, spec, env)?;
-        for (key, value) in resources::settings(&spec.resources) {
+        self.join_names(&mut file, spec, &confinement)?;
+        self.devices(&mut file, spec);
+        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
             file.push("Service", key, value);
         }
         self.journal(&mut file, spec);
-        file.push(SECTION, "Policy", policy_word(policy));
+        self.record_keys(&mut file, role, spec, &restarts);
         let identity = UnitRole::Container {
             name: spec.name.clone(),
             role,
@@ -90,6 +93,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            resources: restarting(spec),
             ..spec.clone()
         };
         let pod = &self.pod.spec;
@@ -107,13 +111,18 @@ impl Room<'_> {
             pod.termination_grace,
         );
         let silent = pod.security.is_silent() && spec.security.is_silent();
-        let trusted = silent && confinement.profile == Profile::Trusted;
+        let mut hash = match silent && confinement.profile == Profile::Trusted {
+            true => spec_hash(&(alone, around, volumes)),
+            false => spec_hash(&(alone, around, volumes, confinement)),
+        };
         // What does not say anything new keeps its hash.
-        match (trusted, places.is_empty()) {
-            (true, true) => spec_hash(&(alone, around, volumes)),
-            (true, false) => spec_hash(&(alone, around, volumes, places)),
-            (false, true) => spec_hash(&(alone, around, volumes, confinement)),
-            (false, false) => spec_hash(&(alone, around, volumes, confinement, places)),
+        if !places.is_empty() {
+            hash = spec_hash(&(hash, places));
+        }
+        let devices = self.own_devices(spec);
+        match devices.is_empty() {
+            true => hash,
+            false => spec_hash(&(hash, devices)),
         }
     }
 
@@ -170,7 +179,10 @@ impl Room<'_> {
         let grace = self.pod.spec.termination_grace.as_secs().to_string();
         let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
         // Both end the container themselves when they fail: with its hook, and in the time that is its due.
-        let mut end = vec!["--grace", grace.as_str()];
+        let signal = spec.stop_signal.map(|signal| signal.to_string());
+        let mut stop = vec!["--grace", grace.as_str()];
+        stop.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
+        let mut end = stop.clone();
         if let Some(hook) = &pre_stop {
             end.extend(["--pre-stop", hook]);
         }
@@ -190,35 +202,12 @@ impl Room<'_> {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
         if let Some(hook) = &pre_stop {
-            push("ExecStop", &["hook", "pre-stop", "--grace", &grace, hook]);
-        }
-        push("ExecStopPost", &["record", "%n"]);
-    }
-
-    /// The restart policy and the back-off.
-    fn restarts(&self, file: &mut UnitFile, role: ContainerRole, policy: RestartPolicy) {
-        if role == ContainerRole::Init {
-            // Done inits stay active: that is what the units after them require.
-            file.push("Service", "RemainAfterExit", "yes");
-        }
-        let restart = match policy {
-            RestartPolicy::Always => "always",
-            RestartPolicy::OnFailure => "on-failure",
-            RestartPolicy::Never => "no",
-        };
-        file.push("Service", "Restart", restart);
-        if policy == RestartPolicy::Never {
-            return;
-        }
-        if policy == RestartPolicy::OnFailure {
-            // systemd counts these as clean ends, Kubernetes does not.
-            file.push(
-                "Service",
-                "RestartForceExitStatus",
-                "SIGTERM SIGINT SIGHUP SIGPIPE",
+            push(
+                "ExecStop",
+                &[&["hook", "pre-stop"], &stop[..], &[hook]].concat(),
             );
         }
-        super::sandbox::back_off(file);
+        push("ExecStopPost", &["record", "%n"]);
     }
 
     /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
@@ -230,6 +219,9 @@ impl Room<'_> {
             grace
         };
         file.push("Service", "KillMode", "mixed");
+        if let Some(signal) = spec.stop_signal {
+            file.push("Service", "KillSignal", signal.to_string());
+        }
         file.push("Service", "OOMPolicy", "kill");
         file.push("Service", "TimeoutStartSec", "infinity");
         file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
@@ -240,6 +232,7 @@ impl Room<'_> {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
                 file.push("Service", "Environment", quoted(&format!("{name}={value}")));
@@ -303,12 +296,19 @@ fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Resul
     Ok(command_line(":", argv.iter().map(String::as_str)))
 }
 
-/// The restart policy in force, for `vks record`.
-fn policy_word(policy: RestartPolicy) -> &'static str {
-    match policy {
-        RestartPolicy::Always => "Always",
-        RestartPolicy::OnFailure => "OnFailure",
-        RestartPolicy::Never => "Never",
+/// The requests and limits that a container is started anew for.
+fn restarting(spec: &Container) -> Resources {
+    let none = Resources::default();
+    let (own, resize) = (&spec.resources, spec.resize);
+    let (cpu, memory) = (
+        if resize.cpu { own } else { &none },
+        if resize.memory { own } else { &none },
+    );
+    Resources {
+        cpu_request: cpu.cpu_request,
+        cpu_limit: cpu.cpu_limit,
+        memory_request: memory.memory_request,
+        memory_limit: memory.memory_limit,
     }
 }
 

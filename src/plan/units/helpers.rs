@@ -28,6 +28,7 @@ impl Room<'_> {
                 liveness: c.probes.liveness.clone(),
                 readiness: c.probes.readiness.clone(),
                 pre_stop: c.pre_stop.clone(),
+                stop_signal: c.stop_signal.unwrap_or_default(),
                 grace: spec.termination_grace,
                 restart: spec.restart_policy_of(role, c),
             })

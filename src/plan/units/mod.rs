@@ -2,14 +2,19 @@
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
 //! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`mounts`] (what
-//! containers see of volumes, and mount units), [`helpers`] (probes and deadline).
+//! containers see of volumes, and mount units), [`helpers`] (probes and deadline). What several need: [`names`], [`devices`],
+//! [`version`].
 
 mod container;
+mod devices;
 mod helpers;
 mod mounts;
+mod names;
 mod pod;
+mod restart;
 mod sandbox;
 mod security;
+mod version;
 
 use super::env::{self, Context};
 use super::volumes::{self, Places};
@@ -19,6 +24,7 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
 use crate::model::pod::{ContainerRole, Pod};
+use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
@@ -61,6 +67,8 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    /// What the pod is called and does not share.
+    pod_names: PodNames,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
@@ -82,18 +90,7 @@ pub fn render(
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let names = PodUnits::new(&pod.key);
-    let containers = names.containers(&pod.spec);
-    let sandboxed = !pod.spec.host_network || !pod.spec.volumes.is_empty();
-    let room = Room {
-        pod,
-        uid,
-        settings,
-        names,
-        containers,
-        sandboxed,
-        places,
-    };
+    let room = Room::new(pod, uid, settings, places)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
         units: room.pod_units(),
@@ -133,7 +130,32 @@ pub fn render(
     Ok(rendered)
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    fn new(
+        pod: &'a Pod,
+        uid: &'a PodUid,
+        settings: &'a Settings,
+        places: Places,
+    ) -> Result<Self, Blocked> {
+        let names = PodUnits::new(&pod.key);
+        let pod_names = names::of_pod(pod, settings)?;
+        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let sandboxed = !pod.spec.host_network
+            || !pod.spec.volumes.is_empty()
+            || !pod_names.is_default()
+            || pod.spec.all_containers().any(input);
+        Ok(Self {
+            pod,
+            uid,
+            settings,
+            containers: names.containers(&pod.spec),
+            names,
+            sandboxed,
+            places,
+            pod_names,
+        })
+    }
+
     /// The units beside the containers, all but the target, which wants the others.
     fn pod_units(&self) -> BTreeMap<UnitName, WantedUnit> {
         let mut units = BTreeMap::new();

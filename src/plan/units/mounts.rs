@@ -59,7 +59,7 @@ impl Room<'_> {
             file.push("Service", key, bind);
         }
         let few_devices = file.value("Service", "PrivateDevices").is_some();
-        for device in &spec.devices {
+        for device in &spec.volume_devices {
             if let Some(place) = self.places.get(&device.volume) {
                 // A device that is read-only is written to all the same if its bind is: the mount says nothing there.
                 file.push("Service", "BindPaths", pair(&place.path, &device.path));
@@ -106,7 +106,7 @@ impl Room<'_> {
     /// Of the volumes a container uses, those whose place does not follow from the volume alone.
     pub(super) fn looked_up_places(&self, spec: &Container) -> Vec<&Place> {
         let mounts = spec.mounts.iter().map(|mount| &mount.volume);
-        let names = mounts.chain(spec.devices.iter().map(|device| &device.volume));
+        let names = mounts.chain(spec.volume_devices.iter().map(|device| &device.volume));
         let claimed = names.filter(|name| {
             use crate::model::volume::VolumeSource::{Claim, Ephemeral};
             let volumes = self.pod.spec.volumes.iter();

@@ -40,7 +40,7 @@ impl Room<'_> {
 
     /// The slice, when the pod as a whole has requests or limits; else systemd makes one by itself.
     pub(super) fn slice(&self) -> Option<(UnitName, WantedUnit)> {
-        let settings = resources::settings(&resources::of_pod(&self.pod.spec));
+        let settings = resources::of_slice(&self.pod.spec, self.settings);
         if settings.is_empty() {
             return None;
         }

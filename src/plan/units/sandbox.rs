@@ -4,6 +4,7 @@ use super::super::volumes;
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
+use crate::model::naming::{Naming, Sharing};
 use crate::model::sandbox::SETUP_KEY;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
@@ -28,8 +29,21 @@ impl Room<'_> {
         if !self.sandboxed {
             return None;
         }
-        let setup = volumes::setup(self.pod, &self.places);
-        let hash = spec_hash(&setup);
+        let mut setup = volumes::setup(self.pod, &self.places);
+        let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
+        let inputs = inputs.filter(|spec| spec.stdio.stdin);
+        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
+        // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
+        let spec = &self.pod.spec;
+        let hash = match (&spec.naming, &spec.sharing, spec.host_network) {
+            (naming, sharing, true)
+                if *naming == Naming::default() && *sharing == Sharing::default() =>
+            {
+                spec_hash(&setup)
+            }
+            (naming, sharing, _) => spec_hash(&(&setup, naming, sharing)),
+        };
+        self.set_up_names(&mut setup);
         let mut file = self.file("Sandbox");
         self.join_pod(&mut file);
         self.deadline_condition(&mut file);

@@ -13,6 +13,9 @@ use crate::unit::{digest, hex};
 /// What `vks as` needs until it is somebody else.
 const TO_CHANGE: [&str; 3] = ["SETUID", "SETGID", "SETPCAP"];
 
+/// What `vks launch` needs to join the pod's host name, and `vks as` to give that up again.
+const TO_JOIN: [&str; 2] = ["SETPCAP", "SYS_ADMIN"];
+
 /// What the host keeps below `/run` that programs need: where names are looked up, and on NixOS the programs themselves.
 const OF_RUN: [&str; 5] = [
     "/run/systemd/resolve/stub-resolv.conf",
@@ -64,7 +67,7 @@ const CALLS_OF: [(&str, &str); 17] = [
 impl Room<'_> {
     /// The words before the program that make it another user.
     pub(super) fn identity_change(&self, confinement: &Confinement) -> Vec<String> {
-        if !confinement.changes_identity() {
+        if !confinement.starts_by_as() {
             return Vec::new();
         }
         let number =
@@ -169,7 +172,12 @@ impl Room<'_> {
             put("PrivateTmp", "yes");
             put("TemporaryFileSystem", "/run");
         }
+        let own_resolver = self.pod_names.resolver.is_some();
         for path in OF_RUN {
+            // What a link in place of the pod's own file may lead to.
+            if own_resolver && path.ends_with("resolv.conf") {
+                continue;
+            }
             put("BindReadOnlyPaths", &format!("-{path}"));
         }
         let program = spec.command.first().map(String::as_str);
@@ -199,7 +207,11 @@ fn capabilities(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
         true => Capabilities::of(&TO_CHANGE),
         false => Capabilities::NONE,
     };
-    let set = wanted.and(needed);
+    let joining = match confinement.joins_host_name {
+        true => Capabilities::of(&TO_JOIN),
+        false => Capabilities::NONE,
+    };
+    let set = wanted.and(needed).and(joining);
     if set != Capabilities::ALL {
         put("CapabilityBoundingSet", &set.to_string());
     }
@@ -213,7 +225,11 @@ fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     if strict || confinement.calls == Calls::Usual {
         put("LockPersonality", "yes");
         if !confinement.capabilities.has("SYS_ADMIN") {
-            put("RestrictNamespaces", "yes");
+            let kinds = match confinement.joins_host_name {
+                true => "uts",
+                false => "yes",
+            };
+            put("RestrictNamespaces", kinds);
         }
     }
     match &confinement.calls {
@@ -237,6 +253,8 @@ fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
                 .collect();
             if strict && confinement.changes_identity() {
                 more.push("@setuid capset");
+            } else if strict && confinement.starts_by_as() {
+                more.push("capset");
             }
             more.sort_unstable();
             more.dedup();

@@ -3,7 +3,7 @@
 use super::check::absolute_path;
 use super::field::{Field, Fields};
 use super::meta::Labels;
-use super::{container, known, remote, volume};
+use super::{known, remote, resources, volume};
 use crate::model::claim::{
     AccessMode, PersistentPlace, PersistentVolume, Reclaim, VolumeClaim, VolumeMode,
 };
@@ -251,7 +251,7 @@ fn storage(field: &Field<'_>) -> Option<Option<Bytes>> {
     let mut good = true;
     for (entry, field) in field.entries()? {
         if entry.key == "storage" {
-            amount = container::quantity(&field);
+            amount = resources::quantity(&field);
             good &= amount.is_some();
         } else {
             field.problem("vks knows only storage: remove this resource");

@@ -1,16 +1,14 @@
 //! Containers: everything but environment, probes and mounts, which have files of their own.
 
 use super::check::{absolute_path, port_name};
-use super::field::{Field, Fields, advice};
+use super::field::{Field, Fields};
 use super::known;
-use super::{env, mounts, probe, security};
-use crate::model::pod::{Container, Port, Resources, RestartPolicy};
+use super::{env, mounts, probe, process, resources, restart, security};
+use crate::model::pod::{Container, Port, RestartPolicy};
 use crate::model::probe::Probes;
-use crate::model::quantity::QuantityError;
+use crate::model::process::StopSignal;
 use crate::model::volume::Volume;
-use crate::source::tree::Value;
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// What of the pod a container depends on.
@@ -39,19 +37,23 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let env_from = env::env_from(&mut f);
     let env = env::env(&mut f);
     let ports = ports(&mut f, around.host_network);
-    let resources = f.optional("resources", |x| resources(&x));
+    let resources = f.optional("resources", |x| resources::resources(&x));
+    let resize = resources::resize(&mut f);
     let mounts = mounts::mounts(&mut f, around.volumes);
-    let devices = mounts::devices(&mut f, around.volumes);
+    let volume_devices = mounts::devices(&mut f, around.volumes);
     let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
+    let restart_rules = restart::rules(&mut f, restart_policy.flatten());
     let named = ports.as_deref().unwrap_or_default();
     let probes = probe::probes(&mut f, named);
     let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
-    let message_policy = f.optional("terminationMessagePolicy", |x| x.one_of(&[("File", ())]));
+    let message_policy = f.optional("terminationMessagePolicy", |x| {
+        x.one_of(&[("File", false), ("FallbackToLogsOnError", true)])
+    });
     let security = f.optional("securityContext", |x| security::of_container(&x));
+    let stdio = process::stdio(&mut f);
     f.finish();
-    message_policy?;
-    let (post_start, pre_stop) = hooks?;
+    let (post_start, pre_stop, stop_signal) = hooks?;
     let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
         name: name?,
@@ -64,16 +66,41 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         ports: ports?,
         resources: resources?.unwrap_or_default(),
         mounts: mounts?,
-        devices: devices?,
+        volume_devices: volume_devices?,
         restart_policy: restart_policy?,
+        restart_rules: restart_rules?,
         probes: probes?,
         post_start,
         pre_stop,
         termination_message_path: message_path?,
+        message_from_log: message_policy?.unwrap_or_default(),
         run_as,
         security,
+        stdio: stdio?,
+        stop_signal,
+        resize: resize?,
     };
-    (!init || plain_init(field, &container)).then_some(container)
+    let plain = !init || plain_init(field, &container);
+    (sendable(field, &container) && plain).then_some(container)
+}
+
+/// Hooks and the prober end a container themselves, and can send named signals only.
+fn sendable(field: &Field<'_>, container: &Container) -> bool {
+    let real_time = container.stop_signal.is_some_and(StopSignal::is_real_time);
+    let (hooks, probes) = (
+        [&container.pre_stop, &container.post_start],
+        &container.probes,
+    );
+    let ended = hooks.iter().any(|hook| hook.is_some())
+        || probes.liveness.is_some()
+        || probes.startup.is_some();
+    let bad = real_time && ended;
+    if bad {
+        field.problem(
+            "a real-time stopSignal cannot be together with hooks, a liveness probe or a startup probe: use a named signal",
+        );
+    }
+    !bad
 }
 
 /// An init container that runs to its end has neither probes nor hooks.
@@ -141,74 +168,4 @@ fn port(field: &Field<'_>, host_network: bool) -> Option<Port> {
         port: u16::try_from(number?).ok()?,
         protocol: protocol?.unwrap_or("TCP").to_owned(),
     })
-}
-
-fn resources(field: &Field<'_>) -> Option<Resources> {
-    let mut f = field.fields(known::RESOURCES)?;
-    let requests = f.optional("requests", |x| amounts(&x));
-    let limits = f.optional("limits", |x| amounts(&x));
-    f.finish();
-    let (request, limit) = (requests?.unwrap_or_default(), limits?.unwrap_or_default());
-    within(field, "cpu", request.cpu, limit.cpu)?;
-    within(field, "memory", request.memory, limit.memory)?;
-    Some(Resources {
-        cpu_request: request.cpu.or(limit.cpu),
-        cpu_limit: limit.cpu,
-        memory_request: request.memory.or(limit.memory),
-        memory_limit: limit.memory,
-    })
-}
-
-fn within<T: PartialOrd>(
-    field: &Field<'_>,
-    what: &str,
-    request: Option<T>,
-    limit: Option<T>,
-) -> Option<()> {
-    if let (Some(request), Some(limit)) = (request, limit)
-        && request > limit
-    {
-        field.problem(format!(
-            "the {what} request is larger than the limit: lower requests.{what} or raise limits.{what}"
-        ));
-        return None;
-    }
-    Some(())
-}
-
-/// `requests` or `limits`.
-#[derive(Default)]
-struct Amounts {
-    cpu: Option<crate::model::quantity::CpuMillis>,
-    memory: Option<crate::model::quantity::Bytes>,
-}
-
-fn amounts(field: &Field<'_>) -> Option<Amounts> {
-    let mut out = Amounts::default();
-    let mut good = true;
-    for (entry, amount) in field.entries()? {
-        match entry.key.as_str() {
-            "cpu" => out.cpu = quantity(&amount),
-            "memory" => out.memory = quantity(&amount),
-            _ => amount.problem("vks knows only cpu and memory: remove this resource"),
-        }
-        good &= match entry.key.as_str() {
-            "cpu" => out.cpu.is_some(),
-            "memory" => out.memory.is_some(),
-            _ => false,
-        };
-    }
-    good.then_some(out)
-}
-
-/// A quantity, written as a string or a number.
-pub fn quantity<T: FromStr<Err = QuantityError>>(field: &Field<'_>) -> Option<T> {
-    let text = match &field.node.value {
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        _ => field.text()?.to_owned(),
-    };
-    text.parse()
-        .map_err(|error| field.problem(advice(&error)))
-        .ok()
 }

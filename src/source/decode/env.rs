@@ -3,6 +3,7 @@
 use super::check::env_name;
 use super::field::{Field, Fields};
 use super::known;
+use super::resource_ref::resource_ref;
 use super::volume::key_ref;
 use crate::model::pod::{EnvFrom, EnvValue, EnvVar, FieldRef};
 
@@ -32,6 +33,9 @@ fn value_from(field: &Field<'_>) -> Option<EnvValue> {
     let mut f = field.fields(known::ENV_SOURCE)?;
     let sources = [
         f.optional("fieldRef", |x| field_ref(&x).map(EnvValue::Field)),
+        f.optional("resourceFieldRef", |x| {
+            resource_ref(&x).map(EnvValue::Resource)
+        }),
         f.optional("configMapKeyRef", |x| {
             let (name, key, optional) = key_ref(&x)?;
             Some(EnvValue::ConfigMapKey {
@@ -60,7 +64,9 @@ fn value_from(field: &Field<'_>) -> Option<EnvValue> {
         1 => given.pop(),
         0 if refused => None,
         _ => {
-            field.problem("write exactly one of fieldRef, configMapKeyRef and secretKeyRef");
+            field.problem(
+                "write exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef",
+            );
             None
         }
     }

@@ -104,8 +104,8 @@ pub fn resource_ref(field: &Field<'_>) -> Option<ResourceRef> {
         Some(ResourceName::CpuLimit | ResourceName::CpuRequest)
     );
     let divisor = f.optional("divisor", |x| match cpu {
-        true => super::container::quantity::<CpuMillis>(&x).map(|CpuMillis(amount)| amount),
-        false => super::container::quantity::<Bytes>(&x).map(|Bytes(amount)| amount),
+        true => super::resources::quantity::<CpuMillis>(&x).map(|CpuMillis(amount)| amount),
+        false => super::resources::quantity::<Bytes>(&x).map(|Bytes(amount)| amount),
     });
     f.finish();
     let one = if cpu { 1000 } else { 1 };

@@ -80,15 +80,9 @@ pub const TEMPLATE_META: &Rules = &[
 /// `PodSpec`.
 pub const POD_SPEC: &Rules = &[
     ("affinity", Unset("a host has one place to run a pod")),
-    ("dnsConfig", NO),
     ("enableServiceLinks", Noted(Bool)),
     ("ephemeralContainers", NO),
     ("evictionInterceptors", NO),
-    ("hostAliases", NO),
-    ("hostIPC", NO),
-    ("hostPID", NO),
-    ("hostname", NO),
-    ("hostnameOverride", NO),
     ("imagePullSecrets", Noted(List)),
     ("nodeName", Noted(Text)),
     ("nodeSelector", Unset("a host has one place to run a pod")),
@@ -98,14 +92,10 @@ pub const POD_SPEC: &Rules = &[
     ("priorityClassName", NO),
     ("readinessGates", NO),
     ("resourceClaims", NO),
-    ("resources", Unset("or move it to the containers")),
     ("runtimeClassName", NO),
     ("schedulerName", Noted(Text)),
     ("schedulingGates", NO),
     ("schedulingGroup", NO),
-    ("setHostnameAsFQDN", NO),
-    ("shareProcessNamespace", NO),
-    ("subdomain", NO),
     ("tolerations", Noted(List)),
     ("topologySpreadConstraints", NO),
     ("workloadRef", NO),
@@ -117,12 +107,7 @@ pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux o
 /// `Container`.
 pub const CONTAINER: &Rules = &[
     ("imagePullPolicy", Noted(Text)),
-    ("resizePolicy", NO),
-    ("restartPolicyRules", NO),
-    ("stdin", NO),
-    ("stdinOnce", NO),
     ("targetContainerName", NO),
-    ("tty", NO),
 ];
 
 /// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
@@ -135,10 +120,10 @@ pub const RESOURCES: &Rules = &[("claims", NO)];
 pub const PORT: &Rules = &[("hostIP", NO)];
 
 /// `EnvVarSource`.
-pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("")), ("resourceFieldRef", Later(""))];
+pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
 
 /// `Lifecycle`.
-pub const LIFECYCLE: &Rules = &[("stopSignal", NO)];
+pub const LIFECYCLE: &Rules = NONE;
 
 /// `LifecycleHandler`.
 pub const HOOK: &Rules = &[("tcpSocket", Later("it has no effect in Kubernetes either"))];
@@ -249,21 +234,22 @@ pub const OBJECT_REFERENCE: &Rules = &[
     ("uid", Noted(Text)),
 ];
 
-/// `DeploymentSpec`.
-pub const DEPLOYMENT: &Rules = &[
-    ("minReadySeconds", NO),
-    ("paused", NO),
-    ("progressDeadlineSeconds", Noted(Int)),
-    ("revisionHistoryLimit", Noted(Int)),
-    (
-        "strategy",
-        Unset("all pods of a changed deployment are replaced"),
-    ),
-];
-
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str =
-    "Pod, Deployment, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
+
+/// `StatefulSetSpec`.
+pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
+
+/// `PersistentVolumeClaim` in a StatefulSet: its name is taken, the rest is for the volume.
+pub const CLAIM_TEMPLATE: &Rules = &[
+    ("apiVersion", Noted(Text)),
+    ("kind", Noted(Text)),
+    ("spec", Noted(Table)),
+    ("status", Noted(Table)),
+];
+
+/// `JobSpec`.
+pub const JOB: &Rules = &[("manualSelector", Noted(Bool)), ("selector", Noted(Table))];

@@ -10,8 +10,8 @@ mod base64;
 mod check;
 mod claim;
 mod container;
+mod controller;
 mod data;
-mod deployment;
 mod env;
 mod facts;
 mod field;
@@ -19,11 +19,16 @@ mod items;
 pub(in crate::source) mod known;
 mod meta;
 mod mounts;
+mod naming;
 mod pod;
 mod probe;
+mod process;
 mod projected;
 mod remote;
 mod report;
+mod resource_ref;
+mod resources;
+mod restart;
 mod security;
 mod volume;
 
@@ -31,22 +36,22 @@ pub(in crate::source) use field::nearest;
 pub use report::Report;
 
 use crate::model::claim::{PersistentVolume, VolumeClaim};
+use crate::model::controller::{Controller, ControllerKey};
 use crate::model::desired::DataObject;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::pod::Pod;
 use crate::source::tree::Node;
 use field::{Field, Fields};
 
-/// The most pods of one file.
-const MAX_PODS: usize = 10_000;
-
 /// What a file says.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Everything only one file may define, whether the definition is right or not.
     pub claims: Vec<Claim>,
-    /// Pods, also those of deployments.
+    /// Pods.
     pub pods: Vec<Pod>,
+    /// What makes pods.
+    pub controllers: Vec<Controller>,
     /// Config maps.
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
@@ -71,8 +76,8 @@ pub struct Claim {
 pub enum What {
     /// A pod.
     Pod(ObjectKey),
-    /// A deployment.
-    Deployment(ObjectKey),
+    /// What makes pods.
+    Controller(ControllerKey),
     /// A config map.
     ConfigMap(ObjectKey),
     /// A secret.
@@ -99,7 +104,7 @@ impl std::fmt::Display for What {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Pod(key) => write!(f, "Pod {key}"),
-            Self::Deployment(key) => write!(f, "Deployment {key}"),
+            Self::Controller(key) => key.fmt(f),
             Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
             Self::Secret(key) => write!(f, "Secret {key}"),
             Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
@@ -160,7 +165,6 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None if field.node.get("kind").is_none() => pod_object(&mut f, report, found),
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
-        Some((_, "Deployment")) => deployment_object(&mut f, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
             claim(found, f.line(), key.clone().map(What::ConfigMap));
@@ -173,6 +177,9 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         }
         Some((_, "PersistentVolumeClaim")) => claim_object(&mut f, found),
         Some((_, "PersistentVolume")) => volume_object(&mut f, found),
+        Some((_, name)) if let Some(kind) = controller::kind(name) => {
+            controller::object(kind, field.node, &mut f, found);
+        }
         Some((kind, name)) => {
             kind.problem(format!(
                 "kind {name:?} is not supported yet: remove the object; vks takes {}",
@@ -215,27 +222,6 @@ fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut Found) {
         found
             .pods
             .extend(pod::build(meta, decoded, spec.node, report));
-    }
-}
-
-fn deployment_object(f: &mut Fields<'_>, found: &mut Found) {
-    let version = version(f, "apps/v1", true);
-    let meta = meta::object(f);
-    let key = meta.as_ref().and_then(|meta| meta.key.clone());
-    let pods = f
-        .require("spec")
-        .and_then(|spec| deployment::pods(&spec, key.as_ref()));
-    claim(found, f.line(), key.map(What::Deployment));
-    let whole = meta.and_then(meta::Parts::complete).zip(version);
-    if let (Some(_), Some(pods)) = (whole, pods) {
-        if found.pods.len() + pods.len() > MAX_PODS {
-            f.problem("the file holds more than 10000 pods: split it into several files");
-            return;
-        }
-        for pod in &pods {
-            claim(found, f.line(), Some(What::Pod(pod.key.clone())));
-        }
-        found.pods.extend(pods);
     }
 }
 

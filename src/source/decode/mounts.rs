@@ -5,7 +5,7 @@ use super::field::{Field, Fields};
 use super::items::relative_path;
 use super::known;
 use crate::model::name::VolumeName;
-use crate::model::volume::{Device, Mount, Propagation, SubPath, Volume, VolumeSource};
+use crate::model::volume::{BlockDevice, Mount, Propagation, SubPath, Volume, VolumeSource};
 use std::collections::BTreeSet;
 
 /// The mounts of a container: each path once, each of a volume of the pod.
@@ -28,7 +28,7 @@ pub fn mounts(container: &mut Fields<'_>, volumes: Option<&[Volume]>) -> Option<
 }
 
 /// The devices of a container: each path once, each of a claim of the pod.
-pub fn devices(container: &mut Fields<'_>, volumes: Option<&[Volume]>) -> Option<Vec<Device>> {
+pub fn devices(container: &mut Fields<'_>, volumes: Option<&[Volume]>) -> Option<Vec<BlockDevice>> {
     let mut paths = BTreeSet::new();
     container.list("volumeDevices", |field| {
         let mut f = field.fields(known::NONE)?;
@@ -52,7 +52,7 @@ pub fn devices(container: &mut Fields<'_>, volumes: Option<&[Volume]>) -> Option
         });
         let path = f.require("devicePath").and_then(|x| mount_path(&x));
         f.finish();
-        let device = Device {
+        let device = BlockDevice {
             volume: volume?,
             path: path?,
         };

@@ -7,6 +7,7 @@ use super::meta::Meta;
 use super::report::Report;
 use super::security;
 use super::volume::volumes;
+use super::{naming, process, resources};
 use crate::model::pod::{Container, Pod, PodSpec, RestartPolicy, SourcePath};
 use crate::source::tree::{Node, json_line};
 use std::collections::BTreeSet;
@@ -16,7 +17,8 @@ use std::time::Duration;
 const MAX_MANIFEST: usize = 1_000_000;
 
 /// A pod of decoded parts. `spec_node` is what the spec was decoded from.
-pub fn build(meta: Meta, spec: PodSpec, spec_node: &Node, report: &Report) -> Option<Pod> {
+pub fn build(meta: Meta, mut spec: PodSpec, spec_node: &Node, report: &Report) -> Option<Pod> {
+    spec.devices = process::devices(&meta.annotations, &spec, spec_node.line, report)?;
     let manifest = manifest(&meta, spec_node);
     // A percent sign takes three bytes in the unit file.
     if manifest.len() + 2 * manifest.matches('%').count() > MAX_MANIFEST {
@@ -99,6 +101,9 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let security = f.optional("securityContext", |x| security::of_pod(&x, on_host));
     let service_account = service_account(&mut f);
     let facts = facts(&mut f);
+    let naming = naming::naming(&mut f, host_network.unwrap_or_default());
+    let sharing = naming::sharing(&mut f);
+    let whole = f.optional("resources", |x| resources::resources(&x));
     f.finish();
     facts?;
     let (run_as, security) = security?.unwrap_or_default();
@@ -113,7 +118,14 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         run_as,
         security,
         service_account: service_account?,
+        naming: naming?,
+        sharing: sharing?,
+        resources: whole?.unwrap_or_default(),
+        devices: Vec::new(),
     };
+    for (_, container) in spec.all_containers() {
+        resources::within_pod(field, &spec.resources, &container.resources)?;
+    }
     let distinct = distinct_names(field, &spec);
     let free = !spec.host_network || distinct_ports(field, &spec.containers);
     let known = super::facts::containers_are_there(field, &spec);
@@ -136,13 +148,6 @@ fn service_account(spec: &mut Fields<'_>) -> Option<String> {
 
 /// Fields that may only say what is true of every pod here.
 fn facts(spec: &mut Fields<'_>) -> Option<()> {
-    let dns = spec.optional("dnsPolicy", |x| {
-        x.one_of(&[
-            ("Default", ()),
-            ("ClusterFirst", ()),
-            ("ClusterFirstWithHostNet", ()),
-        ])
-    });
     let token = spec.optional("automountServiceAccountToken", |x| {
         let mount = x.boolean()?;
         if mount {
@@ -150,20 +155,13 @@ fn facts(spec: &mut Fields<'_>) -> Option<()> {
         }
         (!mount).then_some(())
     });
-    let users = spec.optional("hostUsers", |x| {
-        let host = x.boolean()?;
-        if !host {
-            x.problem("vks does not implement user namespaces yet: remove the field");
-        }
-        host.then_some(())
-    });
     let os = spec.optional("os", |x| {
         let mut f = x.fields(known::NONE)?;
         let name = f.require("name").and_then(|x| x.one_of(&[("linux", ())]));
         f.finish();
         name
     });
-    (dns.is_some() && token.is_some() && users.is_some() && os.is_some()).then_some(())
+    (token.is_some() && os.is_some()).then_some(())
 }
 
 fn distinct_names(field: &Field<'_>, spec: &PodSpec) -> bool {

@@ -4,6 +4,7 @@ use super::field::{Field, Fields};
 use super::known;
 use crate::model::pod::Port;
 use crate::model::probe::{Check, Hook, HttpGet, Probe, Probes};
+use crate::model::process::StopSignal;
 use crate::source::tree::Value;
 use std::time::Duration;
 
@@ -205,20 +206,20 @@ fn header(field: &Field<'_>) -> Option<(String, String)> {
     Some((name?, value?.unwrap_or_default()))
 }
 
-/// `lifecycle`: after the start, before the stop.
-pub fn hooks(
-    container: &mut Fields<'_>,
-    ports: &[Port],
-    grace: Duration,
-) -> Option<(Option<Hook>, Option<Hook>)> {
+/// After the start, before the stop, and the signal that asks for the end.
+type Hooks = (Option<Hook>, Option<Hook>, Option<StopSignal>);
+
+/// `lifecycle`.
+pub fn hooks(container: &mut Fields<'_>, ports: &[Port], grace: Duration) -> Option<Hooks> {
     let Some(lifecycle) = container.take("lifecycle") else {
-        return Some((None, None));
+        return Some((None, None, None));
     };
     let mut f = lifecycle.fields(known::LIFECYCLE)?;
     let post_start = f.optional("postStart", |x| hook(&x, ports, grace));
     let pre_stop = f.optional("preStop", |x| hook(&x, ports, grace));
+    let signal = f.optional("stopSignal", |x| x.parse());
     f.finish();
-    post_start.zip(pre_stop)
+    Some((post_start?, pre_stop?, signal?))
 }
 
 fn hook(field: &Field<'_>, ports: &[Port], grace: Duration) -> Option<Hook> {

@@ -1,9 +1,9 @@
 //! Volumes of a pod.
 
 use super::check::{absolute_path, data_key};
-use super::container::quantity;
 use super::field::{Field, Fields};
 use super::items::items;
+use super::resources::quantity;
 use super::{claim, facts, known, projected, remote};
 use crate::model::name::{ObjectName, VolumeName};
 use crate::model::volume::{HostPathKind, Items, Volume, VolumeSource};

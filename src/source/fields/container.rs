@@ -1,6 +1,7 @@
 //! Containers.
 
 use super::env::{ENV_FROM, ENV_VAR};
+use super::identity::RESIZE_POLICY;
 use super::probe::{LIFECYCLE, PROBE};
 use super::security::SECURITY;
 use super::volume::{DEVICE, MOUNT};
@@ -83,11 +84,18 @@ const MESSAGE_PATH: Given = given(
     container has ended; `/dev/termination-log` when absent.",
     &["BindPaths="],
 );
-const MESSAGE_POLICY: Given = told(
+const MESSAGE_POLICY: Given = given(
     "terminationMessagePolicy",
-    Shape::Words(&["File"]),
-    "Where the termination message comes from.",
-    "only `File`",
+    Shape::Words(&["File", "FallbackToLogsOnError"]),
+    "Where the termination message comes from: the file alone, or for a container that failed and left it empty, the \
+    last 80 lines of its log.",
+    &["Message="],
+);
+const RESTART_RULES: Given = given(
+    "restartPolicyRules",
+    Shape::Many(&RESTART_RULE),
+    "Exit codes after which the container, or all of the pod, starts again whatever the policy says.",
+    &["RestartForceExitStatus=", "Rules=", "All="],
 );
 const SECURITY_CONTEXT: Given = given(
     "securityContext",
@@ -144,6 +152,73 @@ const RESTART_INIT: Given = given(
     &["Type=", "Restart=", "RemainAfterExit="],
 );
 
+const RESIZE: Given = told(
+    "resizePolicy",
+    Shape::Many(&RESIZE_POLICY),
+    "Which changes of resources restart the container.",
+    "a change without a restart is put in force by a call to systemd",
+);
+const STDIN: Given = given(
+    "stdin",
+    Shape::Bool,
+    "Standard input stays open; else it is at its end.",
+    &["ExecStart="],
+)
+.note("`vks launch --stdin`: what is written into a named pipe in /run/vks/pods/UID/stdin");
+const STDIN_ONCE: Given = given(
+    "stdinOnce",
+    Shape::Bool,
+    "Standard input ends with its first writer.",
+    &["ExecStart="],
+)
+.note("`vks launch --once`");
+const TTY: Given = given(
+    "tty",
+    Shape::Bool,
+    "Standard input and output are a terminal.",
+    &["ExecStart="],
+)
+.note("`vks launch --tty`; what is written to it goes to the journal");
+static RESTART_RULE: Table = Table {
+    name: "ContainerRestartRule",
+    about: "What follows some ends of a container; the first rule that fits decides.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "action",
+            Shape::Words(&["Restart", "RestartAllContainers"]),
+            "The container starts again, or all containers of the pod do, init containers first.",
+            &["RestartForceExitStatus=", "All="],
+        ),
+        given(
+            "exitCodes",
+            Shape::One(&RESTART_CODES),
+            "The ends that are meant.",
+            &["RestartForceExitStatus=", "Rules="],
+        ),
+    ],
+};
+
+static RESTART_CODES: Table = Table {
+    name: "ContainerRestartRuleOnExitCodes",
+    about: "Exit codes; a container that was killed has 128 and the signal's number.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "operator",
+            Shape::Words(&["In", "NotIn"]),
+            "The codes that are listed, or all others.",
+            &["RestartForceExitStatus="],
+        ),
+        given(
+            "values",
+            Shape::Ints,
+            "The codes, from 0 to 255.",
+            &["RestartForceExitStatus="],
+        ),
+    ],
+};
+
 pub static CONTAINER: Table = Table {
     name: "Container",
     about: "A program that runs as a service, `Type=exec`.",
@@ -159,13 +234,18 @@ pub static CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART,
+        RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
         DEVICES,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -186,13 +266,18 @@ pub static INIT_CONTAINER: Table = Table {
         NAME,
         PORTS,
         READINESS,
+        RESIZE,
         RESOURCES,
         RESTART_INIT,
+        RESTART_RULES,
         SECURITY_CONTEXT,
         STARTUP,
+        STDIN,
+        STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
         DEVICES,
+        TTY,
         MOUNTS,
         WORKING_DIR,
     ],
@@ -220,7 +305,7 @@ static PORT: Table = Table {
     ],
 };
 
-static RESOURCE_LIST: Table = Table {
+pub static RESOURCE_LIST: Table = Table {
     name: "ResourceRequirements",
     about: "What a container needs and may use.",
     rest: known::RESOURCES,
@@ -235,7 +320,7 @@ static RESOURCE_LIST: Table = Table {
             "requests",
             Shape::Amounts,
             "What it is sure to get, of `cpu` and `memory`; the limit when absent.",
-            &["CPUWeight=", "MemoryLow="],
+            &["CPUWeight=", "MemoryLow=", "MemoryMin=", "OOMScoreAdjust="],
         ),
     ],
 };

@@ -1,5 +1,6 @@
 //! Environment variables.
 
+use super::identity::RESOURCE_FIELD;
 use super::{Shape, Table, given, told};
 use crate::source::decode::known;
 
@@ -44,6 +45,12 @@ static ENV_SOURCE: Table = Table {
             "fieldRef",
             Shape::One(&FIELD),
             "A field of the pod.",
+            &["Environment="],
+        ),
+        given(
+            "resourceFieldRef",
+            Shape::One(&RESOURCE_FIELD),
+            "A request or limit of a container.",
             &["Environment="],
         ),
         given(

@@ -17,6 +17,8 @@ mod container;
 mod env;
 mod files;
 mod find;
+mod identity;
+mod jobs;
 mod objects;
 mod pod;
 mod probe;
@@ -26,6 +28,7 @@ mod storage;
 mod tests;
 mod volume;
 mod why;
+mod workloads;
 
 pub use find::{Found, Unknown, find};
 pub use objects::KINDS;

@@ -1,27 +1,31 @@
-//! Objects as a whole: kinds, metadata, templates, deployments, config maps, secrets.
+//! Objects as a whole: kinds, metadata, templates, config maps, secrets.
 
 use super::pod::POD_SPEC;
-use super::{Given, Shape, Table, given, storage, told};
+use super::{Given, Shape, Table, given, jobs, storage, told, workloads};
 use crate::source::decode::known;
 
 /// The kinds of objects vks takes, with the version of the API.
 pub static KINDS: &[(&str, &str, &Table)] = &[
     ("Pod", "v1", &POD),
-    ("Deployment", "apps/v1", &DEPLOYMENT),
+    ("Deployment", "apps/v1", &workloads::DEPLOYMENT),
+    ("StatefulSet", "apps/v1", &workloads::STATEFUL_SET),
+    ("DaemonSet", "apps/v1", &workloads::DAEMON_SET),
+    ("Job", "batch/v1", &jobs::JOB),
+    ("CronJob", "batch/v1", &jobs::CRON_JOB),
     ("ConfigMap", "v1", &CONFIG_MAP),
     ("Secret", "v1", &SECRET),
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
 ];
 
-const VERSION: Given = told(
+pub(super) const VERSION: Given = told(
     "apiVersion",
     Shape::Text,
     "The version of the API that the object is written in.",
     "",
 );
-const KIND: Given = told("kind", Shape::Text, "The kind of the object.", "");
-const NAMED: Given = given(
+pub(super) const KIND: Given = told("kind", Shape::Text, "The kind of the object.", "");
+pub(super) const NAMED: Given = given(
     "metadata",
     Shape::One(&OBJECT_META),
     "What the object is called, and what is said about it.",
@@ -45,7 +49,7 @@ static POD: Table = Table {
     ],
 };
 
-static OBJECT_META: Table = Table {
+pub(super) static OBJECT_META: Table = Table {
     name: "ObjectMeta",
     about: "What an object is called, and what is said about it.",
     rest: known::META,
@@ -87,7 +91,7 @@ static OBJECT_META: Table = Table {
 };
 
 /// The metadata of a template: labels and annotations are those of the pods.
-pub static TEMPLATE_META: Table = Table {
+pub(super) static TEMPLATE_META: Table = Table {
     name: "ObjectMeta",
     about: "What is said about the pods made of the template.",
     rest: known::TEMPLATE_META,
@@ -102,7 +106,7 @@ pub static TEMPLATE_META: Table = Table {
     ],
 };
 
-static TEMPLATE: Table = Table {
+pub(super) static TEMPLATE: Table = Table {
     name: "PodTemplateSpec",
     about: "The pods to make.",
     rest: known::NONE,
@@ -117,46 +121,7 @@ static TEMPLATE: Table = Table {
     ],
 };
 
-static DEPLOYMENT: Table = Table {
-    name: "Deployment",
-    about: "Pods that are all the same, all on this host.",
-    rest: known::OBJECT,
-    given: &[
-        VERSION,
-        KIND,
-        NAMED,
-        given(
-            "spec",
-            Shape::One(&DEPLOYMENT_SPEC),
-            "How many, and what they run.",
-            &[],
-        ),
-    ],
-};
-
-static DEPLOYMENT_SPEC: Table = Table {
-    name: "DeploymentSpec",
-    about: "How many pods, and what they run.",
-    rest: known::DEPLOYMENT,
-    given: &[
-        given(
-            "replicas",
-            Shape::Int,
-            "How many pods; 1 when absent, at most 1000.",
-            &[],
-        )
-        .note("the pods NAME-0 to NAME-(n-1)"),
-        told(
-            "selector",
-            Shape::One(&SELECTOR),
-            "Which pods are its own.",
-            "must match the labels of the template",
-        ),
-        given("template", Shape::One(&TEMPLATE), "The pods to make.", &[]),
-    ],
-};
-
-static SELECTOR: Table = Table {
+pub(super) static SELECTOR: Table = Table {
     name: "LabelSelector",
     about: "Chooses objects by their labels.",
     rest: known::SELECTOR,

@@ -1,6 +1,7 @@
 //! The spec of a pod.
 
-use super::container::{CONTAINER, INIT_CONTAINER};
+use super::container::{CONTAINER, INIT_CONTAINER, RESOURCE_LIST};
+use super::identity::{DNS_CONFIG, HOST_ALIAS};
 use super::security::POD_SECURITY;
 use super::volume::VOLUME;
 use super::{Shape, Table, given, told};
@@ -31,11 +32,32 @@ pub static POD_SPEC: Table = Table {
             &[],
         )
         .note("a service each"),
-        told(
+        given(
+            "dnsConfig",
+            Shape::One(&DNS_CONFIG),
+            "Resolver settings, laid over what `dnsPolicy` gives.",
+            &["BindPaths="],
+        )
+        .note("an /etc/resolv.conf made by the sandbox unit"),
+        given(
             "dnsPolicy",
-            Shape::Words(&["Default", "ClusterFirst", "ClusterFirstWithHostNet"]),
-            "Which name servers the pod asks.",
-            "each gives those of the host",
+            Shape::Words(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
+            "Which name servers the pod asks: those of `[dns]` in vks.toml(5), the host's, or only `dnsConfig`.",
+            &["BindPaths="],
+        )
+        .note("an /etc/resolv.conf made by the sandbox unit"),
+        given(
+            "hostAliases",
+            Shape::Many(&HOST_ALIAS),
+            "More lines for /etc/hosts.",
+            &["BindPaths="],
+        )
+        .note("an /etc/hosts made by the sandbox unit"),
+        given(
+            "hostIPC",
+            Shape::Bool,
+            "The host's IPC namespace and /dev/shm instead of the pod's own. When absent, as the network is.",
+            &["IPCNamespacePath=", "BindPaths="],
         ),
         given(
             "hostNetwork",
@@ -43,11 +65,31 @@ pub static POD_SPEC: Table = Table {
             "The network of the host instead of one of the pod's own.",
             &["NetworkNamespacePath="],
         ),
+        given(
+            "hostPID",
+            Shape::Bool,
+            "`false`: each container is process 1 of a pid namespace of its own. When absent, that of the host.",
+            &["PrivatePIDs="],
+        )
+        .since(257),
         told(
             "hostUsers",
             Shape::Bool,
             "The users of the host instead of a user namespace.",
             "only `true`",
+        ),
+        given(
+            "hostname",
+            Shape::Text,
+            "The host name of a pod with a network of its own; the pod's name when absent.",
+            &["Setup=", "Environment="],
+        )
+        .note("`vks launch` joins the pod's UTS namespace; `ProtectHostname=` from systemd 258 on"),
+        given(
+            "hostnameOverride",
+            Shape::Text,
+            "The host name, whatever the other fields say.",
+            &["Setup=", "Environment="],
         ),
         given(
             "initContainers",
@@ -63,6 +105,13 @@ pub static POD_SPEC: Table = Table {
             "The operating system the pod is made for.",
             "only `linux`",
         ),
+        given(
+            "resources",
+            Shape::One(&RESOURCE_LIST),
+            "What the pod as a whole needs and may use.",
+            &["CPUWeight=", "CPUQuota=", "MemoryMin=", "MemoryLow=", "MemoryMax="],
+        )
+        .note("on the slice of the pod"),
         given(
             "restartPolicy",
             Shape::Words(&["Always", "OnFailure", "Never"]),
@@ -92,6 +141,25 @@ pub static POD_SPEC: Table = Table {
             "The account the pod would use towards the API.",
             "a variable can have it (`fieldRef`)",
         ),
+        given(
+            "setHostnameAsFQDN",
+            Shape::Bool,
+            "The kernel's host name is the FQDN, which a pod with a `subdomain` has.",
+            &["Setup=", "Environment="],
+        ),
+        told(
+            "shareProcessNamespace",
+            Shape::Bool,
+            "One pid namespace for all containers.",
+            "only `false`: systemd cannot give several services one of their own",
+        ),
+        given(
+            "subdomain",
+            Shape::Text,
+            "Makes the FQDN `hostname.subdomain.namespace.svc.domain`.",
+            &["Setup="],
+        )
+        .note("in /etc/hosts"),
         given(
             "terminationGracePeriodSeconds",
             Shape::Int,

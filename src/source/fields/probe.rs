@@ -187,6 +187,12 @@ pub static LIFECYCLE: Table = Table {
             "Before a stop that was asked for, within the grace period.",
             &["ExecStop="],
         ),
+        given(
+            "stopSignal",
+            Shape::Text,
+            "Asks the container to end; SIGTERM when absent.",
+            &["KillSignal="],
+        ),
     ],
 };
 

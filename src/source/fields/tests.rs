@@ -12,6 +12,10 @@ const SAMPLES: &[(&str, &str)] = &[
     ("Pod", include_str!("../tests/full.yaml")),
     ("Pod", include_str!("samples/pod.yaml")),
     ("Deployment", include_str!("samples/deployment.yaml")),
+    ("StatefulSet", include_str!("samples/statefulset.yaml")),
+    ("DaemonSet", include_str!("samples/daemonset.yaml")),
+    ("Job", include_str!("samples/job.yaml")),
+    ("CronJob", include_str!("samples/cronjob.yaml")),
     ("ConfigMap", include_str!("samples/configmap.yaml")),
     ("Secret", include_str!("samples/secret.yaml")),
     (

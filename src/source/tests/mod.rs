@@ -1,8 +1,10 @@
+mod controllers;
 mod right;
 mod security;
 mod volumes;
 mod wrong;
 mod wrong_containers;
+mod wrong_identity;
 
 use super::*;
 use std::path::Path;

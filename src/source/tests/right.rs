@@ -143,19 +143,6 @@ spec:
 ";
 
 #[test]
-fn deployments_become_pods() {
-    let found = pods("/x.yaml", DEPLOYMENT);
-    let keys: Vec<_> = found.iter().map(|p| p.key.to_string()).collect();
-    assert_eq!(keys, ["shop/web-0", "shop/web-1", "shop/web-2"]);
-    assert_eq!(found[2].labels.len(), 2);
-    assert!(pods("/x.yaml", &DEPLOYMENT.replace("3", "0")).is_empty());
-    assert_eq!(
-        pods("/x.yaml", &DEPLOYMENT.replace("  replicas: 3\n", "")).len(),
-        1
-    );
-}
-
-#[test]
 fn config_maps_and_secrets() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\nbinaryData: {b: aGk=}\nimmutable: true\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: Opaque\ndata: {k: aGk=, x: ''}\nstringData: {k: plain}\n";
     let parsed = parse(Path::new("/x.yaml"), text.as_bytes());

@@ -15,10 +15,6 @@ const CONTAINERS: &[(&str, &str)] = &[
         "imagee: unknown field: did you mean `image`? If not, remove it",
     ),
     ("zzz: x", "zzz: unknown field: remove it"),
-    (
-        "tty: true",
-        "tty: vks does not implement this field yet: remove it",
-    ),
     ("args: x", "args: expected a list, found a string"),
     (
         "args: [1]",
@@ -42,8 +38,16 @@ const CONTAINERS: &[(&str, &str)] = &[
         "restartPolicy: unknown value: write Always, OnFailure or Never",
     ),
     (
-        "terminationMessagePolicy: FallbackToLogsOnError",
-        "terminationMessagePolicy: unknown value: write File",
+        "terminationMessagePolicy: Files",
+        "terminationMessagePolicy: unknown value: write File or FallbackToLogsOnError",
+    ),
+    (
+        "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]",
+        "restartPolicyRules: needs a restartPolicy of the container's own, for when no rule fits: add it",
+    ),
+    (
+        "restartPolicyRules: [{action: Stop, exitCodes: {operator: In, values: [1]}}]",
+        "restartPolicyRules[0].action: unknown value: write Restart or RestartAllContainers",
     ),
     (
         "env: [{name: 1a}]",
@@ -55,11 +59,15 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "env: [{name: A, valueFrom: {}}]",
-        "env[0].valueFrom: write exactly one of fieldRef, configMapKeyRef and secretKeyRef",
+        "env[0].valueFrom: write exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef",
     ),
     (
-        "env: [{name: A, valueFrom: {resourceFieldRef: {}}}]",
-        "env[0].valueFrom.resourceFieldRef: vks does not implement this field yet: remove it",
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.disk}}}]",
+        "env[0].valueFrom.resourceFieldRef.resource: unknown value: write limits.cpu, limits.memory, requests.cpu or requests.memory",
+    ),
+    (
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1Mi}}}]",
+        "env[0].valueFrom.resourceFieldRef.divisor: is no divisor here: write one of 1, 1m",
     ),
     (
         "env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]",
@@ -95,7 +103,7 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "resources: {limits: {gpu: 1}}",
-        "resources.limits[\"gpu\"]: vks knows only cpu and memory: remove this resource",
+        "resources.limits[\"gpu\"]: vks knows only cpu, memory and requests of ephemeral-storage: remove this resource",
     ),
     (
         "resources: {requests: {cpu: 2}, limits: {cpu: 1}}",

@@ -38,7 +38,10 @@ pub(super) async fn run(command: &[String], target: Target) -> Result<(), CheckE
     }
     text.extend(more);
     let said = String::from_utf8_lossy(&text);
-    Err(CheckError::Failed(format!("{status}: {}", said.trim())))
+    Err(CheckError::Failed(match said.trim() {
+        "" => status.to_string(),
+        said => format!("{status}: {said}"),
+    }))
 }
 
 async fn drain(pipe: Option<impl tokio::io::AsyncRead + Unpin>, text: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use super::board::Board;
 use crate::host::systemd::query::RunQuery;
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_changes::UnitChanges;
+use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::PodUid;
 use crate::model::observed::ActiveState;
@@ -172,10 +173,10 @@ async fn readiness(probed: &Probed, run: &Run, board: &Board) {
         false,
         |verdict| {
             if let Err(error) = &verdict {
-                log::info!(
-                    "Readiness probe of container {} failed: {}",
-                    probed.name,
-                    chain(error)
+                log::warn!(
+                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Unhealthy",
+                    KUBERNETES_CONTAINER = probed.name.as_str();
+                    "Readiness probe failed: {}", chain(error)
                 );
             }
         },
@@ -199,18 +200,19 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
         |verdict| {
             if let Err(error) = &verdict {
                 log::warn!(
-                    "Liveness probe of container {} failed: {}",
-                    probed.name,
-                    chain(error)
+                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Unhealthy",
+                    KUBERNETES_CONTAINER = probed.name.as_str();
+                    "Liveness probe failed: {}", chain(error)
                 );
             }
         },
         |good| good,
     )
     .await;
-    log::warn!(
-        "Container {} failed liveness probe, will be restarted as its policy says",
-        probed.name
+    log::info!(
+        MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Killing",
+        KUBERNETES_CONTAINER = probed.name.as_str();
+        "Container {} failed liveness probe, will be restarted", probed.name
     );
     killed.store(true, Ordering::Relaxed);
     if probed.restart == RestartPolicy::OnFailure {
@@ -220,7 +222,8 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
         }
     }
     let grace = probe.termination_grace.unwrap_or(probed.grace);
-    if let Err(error) = ending::end(run.pid, probed.pre_stop.as_ref(), grace).await {
+    let (hook, signal) = (probed.pre_stop.as_ref(), probed.stop_signal);
+    if let Err(error) = ending::end(run.pid, hook, signal, grace).await {
         log::error!("Container {}: {}", probed.name, chain(&error));
     }
     // The signal of its end comes next.

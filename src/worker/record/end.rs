@@ -1,6 +1,7 @@
 //! How a run ended, in systemd's words, and what follows from it. Pure.
 
-use crate::model::pod::{ContainerRole, RestartPolicy};
+use crate::model::pod::ContainerRole;
+use crate::model::restart::Restarts;
 use crate::model::time::Timestamp;
 use nix::sys::signal::Signal;
 use std::str::FromStr as _;
@@ -58,27 +59,26 @@ impl End {
 
     /// Whether the container has ended for good and must not run at the next boot. Init containers run again
     /// at each boot, and a stop that was asked for is no end.
-    pub fn is_final(&self, role: ContainerRole, policy: RestartPolicy, asked: bool) -> bool {
-        let well = self.result == "success" && self.exit_code == Some(0);
-        role == ContainerRole::Main
-            && !asked
-            && match policy {
-                RestartPolicy::Always => false,
-                RestartPolicy::OnFailure => well,
-                RestartPolicy::Never => true,
-            }
+    pub fn is_final(&self, role: ContainerRole, restarts: &Restarts, asked: bool) -> bool {
+        role == ContainerRole::Main && !asked && !self.runs_again(restarts)
     }
 }
 
 impl End {
     /// Whether systemd starts the container again after this end, unless a stop was asked for.
-    pub fn runs_again(&self, policy: RestartPolicy) -> bool {
-        let well = self.result == "success" && self.exit_code == Some(0);
-        match policy {
-            RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => !well,
-            RestartPolicy::Never => false,
-        }
+    pub fn runs_again(&self, restarts: &Restarts) -> bool {
+        restarts.again(self.code(), self.is_well())
+    }
+
+    /// Exit code 0, and no hook or probe failed.
+    pub fn is_well(&self) -> bool {
+        self.result == "success" && self.exit_code == Some(0)
+    }
+
+    /// The exit code as the API has it: 128 and the number of a signal, and 128 when there is neither.
+    pub fn code(&self) -> i32 {
+        let killed = self.signal.map(|signal| 128 + signal);
+        self.exit_code.or(killed).unwrap_or(128)
     }
 }
 
@@ -115,7 +115,14 @@ pub(super) fn message(bytes: &[u8], limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use RestartPolicy::{Always, Never, OnFailure};
+    use crate::model::pod::RestartPolicy::{self, Always, Never, OnFailure};
+
+    fn restarts(policy: RestartPolicy) -> Restarts {
+        Restarts {
+            policy,
+            rules: vec![],
+        }
+    }
 
     #[test]
     fn systemds_words_become_numbers() {
@@ -160,12 +167,12 @@ mod tests {
         for (end, policy, asked, is_final) in cases {
             let role = ContainerRole::Main;
             assert_eq!(
-                end.is_final(role, policy, asked),
+                end.is_final(role, &restarts(policy), asked),
                 is_final,
                 "{end:?} {policy:?}"
             );
             for role in [ContainerRole::Init, ContainerRole::Sidecar] {
-                assert!(!end.is_final(role, policy, asked));
+                assert!(!end.is_final(role, &restarts(policy), asked));
             }
         }
     }

@@ -4,7 +4,9 @@
 //! It is the `ExecStopPost=` of every container, and the `ExecStartPost=` of init containers, which stay
 //! active after a good end so that nothing would be called then.
 
+mod after;
 mod end;
+mod log_tail;
 pub mod unhealthy;
 
 use super::args::{Allowed, ArgumentError, Arguments};
@@ -18,6 +20,7 @@ use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::{RunRecord, Runs};
 use crate::model::pod::{ContainerRole, RestartPolicy};
+use crate::model::restart::{RestartAction, RestartRule, Restarts};
 use crate::model::time::Timestamp;
 use end::End;
 use std::ffi::OsString;
@@ -34,6 +37,10 @@ const LOG_KNOWN: Duration = Duration::from_secs(60);
 const AGAIN: u8 = 75;
 /// The key of `[X-kubernetes]` with the restart policy in force: `Always`, `OnFailure` or `Never`.
 const POLICY_KEY: &str = "Policy";
+/// The key with the rules that go before it, as JSON.
+const RULES_KEY: &str = "Rules";
+/// The key that is there when the log may stand in for an empty termination message.
+const MESSAGE_KEY: &str = "Message";
 /// Bytes of a termination message that count: the last ones (kubelet: MaxContainerTerminationMessageLength).
 const MESSAGE: usize = 4096;
 /// The largest file of records that is read. Five records with the longest messages are a tenth of it.
@@ -137,16 +144,7 @@ impl Book<'_> {
         }
         let finished = now();
         let mut last = last_run(unit, &invocation, &end);
-        let short = last
-            .started
-            .is_none_or(|started| finished.since(started) < LOG_KNOWN);
-        if short && let Err(error) = journald::catch_up() {
-            log::warn!(
-                "lines of container {} may be lost: {}",
-                self.name,
-                chain(&error)
-            );
-        }
+        self.catch_up(&last, finished);
         last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
@@ -154,10 +152,7 @@ impl Book<'_> {
             exit_code: end.exit_code,
             signal: end.signal,
             result: end.result.as_str().into(),
-            message: self.take_message().unwrap_or_else(|error| {
-                log::warn!("{}", chain(&error));
-                Box::default()
-            }),
+            message: self.message(unit, &last, &end),
             spec: self.own.identity.spec_hash.clone(),
             stopped: last.asked,
             invocation: invocation.into(),
@@ -168,11 +163,34 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
-        let policy = self.policy()?;
-        if end.is_final(self.role, policy, last.asked) {
+        self.follow_up(unit, &end, &last, finished)
+    }
+
+    /// What follows the end: a mark, acts on other containers, a back-off that begins anew.
+    fn follow_up(
+        &self,
+        unit: &UnitName,
+        end: &End,
+        last: &LastRun,
+        finished: Timestamp,
+    ) -> Result<After, RecordError> {
+        let failed = |source| RecordError::File(self.name.clone(), source);
+        let restarts = self.restarts()?;
+        let others = if end.is_final(self.role, &restarts, last.asked) {
             self.mark_done().map_err(failed)?;
+            after::end_sidecars(self.layout, self.own)
+        } else if !last.asked
+            && restarts.rule(end.code()) == Some(RestartAction::RestartAllContainers)
+        {
+            after::restart_all(self.layout, self.own)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = others {
+            log::error!("{}", chain(&error));
         }
-        let again = !last.asked && end.runs_again(policy);
+        let policy = restarts.policy;
+        let again = !last.asked && end.runs_again(&restarts);
         if !again || !end::was_well(last.started, finished) {
             return Ok(After::Nothing);
         }
@@ -184,12 +202,50 @@ impl Book<'_> {
         Ok(After::Nothing)
     }
 
+    /// Of a run that was short, journald may not know yet how many lines it may take.
+    fn catch_up(&self, last: &LastRun, finished: Timestamp) {
+        let short = last
+            .started
+            .is_none_or(|started| finished.since(started) < LOG_KNOWN);
+        if short && let Err(error) = journald::catch_up() {
+            log::warn!(
+                "lines of container {} may be lost: {}",
+                self.name,
+                chain(&error)
+            );
+        }
+    }
+
     fn policy(&self) -> Result<RestartPolicy, RecordError> {
         match self.own.text(POLICY_KEY)?.as_str() {
             "Always" => Ok(RestartPolicy::Always),
             "OnFailure" => Ok(RestartPolicy::OnFailure),
             "Never" => Ok(RestartPolicy::Never),
             _ => Err(self.own.wrong(POLICY_KEY, None).into()),
+        }
+    }
+
+    fn restarts(&self) -> Result<Restarts, RecordError> {
+        let rules: Vec<RestartRule> = match self.own.optional(RULES_KEY) {
+            Some(_) => self.own.json(RULES_KEY)?,
+            None => Vec::new(),
+        };
+        Ok(Restarts {
+            policy: self.policy()?,
+            rules,
+        })
+    }
+
+    /// The termination message: its file, or of a container that failed, if it wishes so, the end of its log.
+    fn message(&self, unit: &UnitName, last: &LastRun, end: &End) -> Box<str> {
+        let message = self.take_message().unwrap_or_else(|error| {
+            log::warn!("{}", chain(&error));
+            Box::default()
+        });
+        let from_log = self.own.optional(MESSAGE_KEY).is_some() && !end.is_well();
+        match message.is_empty() && from_log {
+            true => log_tail::of(unit, last.started).into(),
+            false => message,
         }
     }
 

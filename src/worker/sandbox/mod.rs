@@ -6,6 +6,7 @@
 
 mod host_path;
 pub(super) mod mount_points;
+mod names;
 mod once;
 mod ownership;
 mod settings;
@@ -18,6 +19,7 @@ use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
+use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
@@ -70,6 +72,8 @@ enum SandboxError {
     Storage(#[from] storage::StorageError),
     #[error(transparent)]
     Mount(#[from] MountError),
+    #[error(transparent)]
+    Names(#[from] names::NamesError),
 }
 
 /// Runs the verb.
@@ -89,7 +93,17 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Verb::Down => down(&layout, uid),
     };
     for error in &errors {
-        log::error!("{}", chain(error));
+        let reason = match (own.0, error) {
+            (Verb::Down, _) => "FailedKillPod",
+            (
+                _,
+                SandboxError::HostPath(_)
+                | SandboxError::NoSecret(_)
+                | SandboxError::MountPoints(_),
+            ) => "FailedMount",
+            _ => "FailedCreatePodSandBox",
+        };
+        log::warn!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason; "{}", chain(error));
     }
     match errors.first() {
         None => ExitCode::SUCCESS,
@@ -135,6 +149,12 @@ fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> 
             settings::sysctls(&path, &setup.sysctls)?;
         }
     }
+    if !setup.names.is_default() {
+        names::make(layout, uid, &setup.names)?;
+    }
+    if !setup.inputs.is_empty() {
+        names::inputs(layout, uid, &setup.inputs)?;
+    }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
     }
@@ -169,6 +189,11 @@ fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     errors.extend(shown.map(SandboxError::from));
     let memory = storage::release(layout, uid).into_iter();
     errors.extend(memory.map(SandboxError::from));
+    errors.extend(
+        names::release(layout, uid)
+            .into_iter()
+            .map(SandboxError::from),
+    );
     errors.extend(remove_secrets(layout, uid).err());
     let network = namespace::remove_network(&layout.network_namespace(uid));
     errors.extend(network.err().map(SandboxError::from));

@@ -35,7 +35,7 @@ pub(super) fn memory(
         .and_then(|memory| memory.create_sub(volume.name.as_str(), 0o777))
         .map_err(failed)?;
     if !mounts::is_mount_point(&at)? {
-        mounts::tmpfs(&at, volume.size.map(|size| size.0))?;
+        mounts::memory(&at, volume.size.map(|size| size.0))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use crate::host::namespace::tests::in_private_mounts;
 use crate::model::name::ObjectKey;
 use crate::model::payload::{Payload, TreeFile};
 use crate::model::quantity::Bytes;
-use crate::model::sandbox::{HostPath, MemoryVolume, MountPoint};
+use crate::model::sandbox::{HostPath, Hosts, MemoryVolume, MountPoint, PodNames, Resolver};
 use crate::model::volume::HostPathKind;
 use std::path::Path;
 
@@ -54,6 +54,12 @@ fn up_makes_everything_and_down_takes_it_away() {
                 size: Some(Bytes(8 << 20)),
             }],
             claims: vec![claim.clone()],
+            names: PodNames {
+                hostname: Some("web".to_owned()),
+                ipc: true,
+                hosts: Some(Hosts::default()),
+                resolver: Some(Resolver::default()),
+            },
             ..Setup::default()
         };
         put(&root.join("made/x"), "");
@@ -68,6 +74,13 @@ fn up_makes_everything_and_down_takes_it_away() {
         assert!(mounts::is_mount_point(&ram).unwrap());
         let data = layout.claim(&claim);
         put(&data.join("kept"), "words");
+        for kind in ["uts", "ipc"] {
+            let path = layout.pod_namespace(&uid, kind);
+            assert!(mounts::is_namespace(&path).unwrap(), "{kind}");
+        }
+        assert!(mounts::is_tmpfs(&layout.pod_shm(&uid)).unwrap());
+        let name = std::fs::read(layout.pod_etc(&uid, "hostname")).unwrap();
+        assert_eq!(name, b"web\n");
 
         for _ in 0..2 {
             let errors = down(&layout, &uid);

@@ -48,6 +48,7 @@ fn observed() -> ObservedPod {
     let unit = ObservedUnit {
         digest: None,
         loaded_digest: None,
+        fixed_digest: None,
         identity: Some(identity),
         state: Default::default(),
     };

@@ -32,13 +32,18 @@ fn container(name: &str) -> Container {
         ports: vec![],
         resources: Resources::default(),
         mounts: vec![],
-        devices: vec![],
+        volume_devices: vec![],
         restart_policy: None,
+        restart_rules: vec![],
+        message_from_log: false,
         probes: Probes::default(),
         post_start: None,
         pre_stop: None,
         termination_message_path: None,
         run_as: RunAs::default(),
+        stdio: Default::default(),
+        stop_signal: None,
+        resize: Default::default(),
         security: Default::default(),
     }
 }
@@ -94,6 +99,10 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             run_as: RunAs::default(),
             security: Default::default(),
             service_account: "default".into(),
+            naming: Default::default(),
+            sharing: Default::default(),
+            resources: Default::default(),
+            devices: vec![],
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
         manifest: "{}".into(),
@@ -136,6 +145,7 @@ impl Host {
         let unit = ObservedUnit {
             digest: None,
             loaded_digest: None,
+            fixed_digest: None,
             identity: Some(Identity {
                 pod: self.pod.key.clone(),
                 uid: self.observed.uid.clone(),

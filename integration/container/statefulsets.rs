@@ -1,0 +1,171 @@
+//! StatefulSets on a real systemd: places, order, partitions.
+
+use super::host::shared;
+use super::jobs::get;
+use super::space::Space;
+use serde_json::{Value, json};
+
+/// Pods that are ready when a file of their name is there.
+fn set(space: &Space, replicas: u32, value: &str, more: &Value) -> Value {
+    let ready = format!("test -e {}-$POD", space.path("ready"));
+    let container = json!({
+        "name": "c", "image": "host:sleep", "args": ["1d"],
+        "env": [
+            { "name": "V", "value": value },
+            { "name": "POD", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } },
+        ],
+        "readinessProbe": { "exec": { "command": ["sh", "-c", ready] }, "periodSeconds": 1 },
+    });
+    let mut spec = json!({
+        "replicas": replicas,
+        "serviceName": "db",
+        "selector": { "matchLabels": { "app": "db" } },
+        "template": {
+            "metadata": { "labels": { "app": "db" } },
+            "spec": { "hostNetwork": true, "terminationGracePeriodSeconds": 2, "containers": [container] },
+        },
+    });
+    for (key, value) in more.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db", "namespace": space.name }, "spec": spec })
+}
+
+fn names(space: &Space) -> Vec<String> {
+    let text = space
+        .host
+        .vks_ok(&["get", "pods", "-n", space.name, "-o", "name"]);
+    text.lines()
+        .map(|line| line.trim_start_matches("pod/").to_owned())
+        .collect()
+}
+
+fn value(space: &Space, pod: &str) -> String {
+    let pod = space.host.get(space.name, pod);
+    let env = &pod["spec"]["containers"][0]["env"];
+    env[0]["value"].as_str().unwrap().to_owned()
+}
+
+fn wait_names(space: &Space, wanted: &str) {
+    let ns = space.name;
+    space.host.wait(&format!("test \"$(vks get pods -n {ns} --no-headers | awk '{{print $1}}' | tr '\\n' ' ')\" = '{wanted} '"));
+}
+
+#[test]
+fn pods_come_one_by_one_and_are_updated_from_the_top() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "ordered");
+    space.apply_ok("db", &[set(&space, 3, "one", &json!({}))]);
+    for (ordinal, there) in ["db-0", "db-0 db-1", "db-0 db-1 db-2"]
+        .into_iter()
+        .enumerate()
+    {
+        wait_names(&space, there);
+        host.wait(&format!(
+            "vks get pod db-{ordinal} -n ordered --no-headers | grep -q Running"
+        ));
+        // It is not ready, so that none follows it.
+        assert_eq!(names(&space).join(" "), there);
+        host.ok(&format!("touch {}-db-{ordinal}", space.path("ready")));
+    }
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "ordered",
+        "--timeout=60s",
+    ]);
+    let row = host.vks_ok(&["get", "sts", "-n", "ordered", "--no-headers"]);
+    assert!(row.starts_with("db   3/3   "), "{row}");
+    // Only what is not below the partition changes.
+    let partition =
+        |number: u32| json!({ "updateStrategy": { "rollingUpdate": { "partition": number } } });
+    let before: Vec<Value> = (0..3)
+        .map(|n| host.get("ordered", &format!("db-{n}"))["metadata"]["uid"].clone())
+        .collect();
+    space.apply_ok("db", &[set(&space, 3, "two", &partition(2))]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "ordered",
+        "--timeout=60s",
+    ]);
+    let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
+    assert_eq!(values, ["one", "one", "two"]);
+    for n in 0..2 {
+        assert_eq!(
+            host.get("ordered", &format!("db-{n}"))["metadata"]["uid"],
+            before[n],
+            "it was left alone"
+        );
+    }
+    assert_eq!(
+        get(&host, "ordered", "sts", "db")["status"]["updatedReplicas"],
+        1
+    );
+    space.apply_ok("db", &[set(&space, 3, "two", &partition(0))]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "ordered",
+        "--timeout=60s",
+    ]);
+    let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
+    assert_eq!(values, ["two", "two", "two"]);
+    let steps = host.ok("journalctl -u vks.service -o cat | grep -o 'pod ordered/db-[01]: remove'");
+    assert_eq!(
+        steps,
+        "pod ordered/db-1: remove\npod ordered/db-0: remove\n"
+    );
+    host.vks_ok(&["rollout", "undo", "statefulset/db", "-n", "ordered"]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "ordered",
+        "--timeout=60s",
+    ]);
+    assert_eq!(value(&space, "db-0"), "one");
+    host.vks_ok(&["scale", "statefulset/db", "-n", "ordered", "--replicas=1"]);
+    wait_names(&space, "db-0");
+}
+
+#[test]
+fn a_broken_update_can_be_taken_back() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "forced");
+    let more = json!({ "podManagementPolicy": "Parallel", "ordinals": { "start": 4 } });
+    host.ok(&format!("touch {0}-db-4 {0}-db-5", space.path("ready")));
+    space.apply_ok("db", &[set(&space, 2, "good", &more)]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "forced",
+        "--timeout=60s",
+    ]);
+    assert_eq!(names(&space), ["db-4", "db-5"]);
+    let mut broken = set(&space, 2, "bad", &more);
+    broken["spec"]["template"]["spec"]["containers"][0]["image"] = json!("host:false");
+    space.apply_ok("db", &[broken]);
+    host.wait("vks get pod db-5 -n forced --no-headers | grep -Eq 'Error|CrashLoop'");
+    // The other is kept: so many may be away, and no more.
+    assert_eq!(value(&space, "db-4"), "good");
+    host.vks_ok(&["rollout", "undo", "statefulset/db", "-n", "forced"]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "forced",
+        "--timeout=60s",
+    ]);
+    assert_eq!(value(&space, "db-5"), "good");
+}

@@ -1,0 +1,105 @@
+# shellcheck shell=sh
+# What only a machine of its own shows of resources: protections, swap, OOM scores, the number of processes, devices, and
+# limits that change under a container that runs.
+. /payload/common.sh
+set_up
+mkdir -p /etc/vks
+printf '[node]\npids_limit = 64\n' >/etc/vks/vks.toml
+systemctl restart vks
+
+cat >/t/pods.yaml <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: { name: grows }
+spec:
+  hostNetwork: true
+  containers:
+  - name: a
+    image: host:/bin/sh
+    args: ["-c", "while :; do :; done"]
+    resources: { limits: { cpu: 100m, memory: 64Mi } }
+  - { name: b, image: "host:sleep", args: [infinity] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: firm }
+spec:
+  hostNetwork: true
+  containers:
+  - { name: a, image: "host:sleep", args: [infinity], resources: { limits: { cpu: 100m, memory: 64Mi } } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: forks }
+spec:
+  hostNetwork: true
+  containers:
+  - name: a
+    image: host:python3
+    args: ["-c", "import os, time\nn = 0\ntry:\n  while n < 500:\n    if os.fork() == 0: time.sleep(1000)\n    n += 1\nexcept OSError as e: open('/t/forks', 'w').write(f'{n} {e.errno}')\ntime.sleep(1000)"]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: serial, annotations: { "vks.io/device": /dev/ttyS0 } }
+spec:
+  hostNetwork: true
+  containers:
+  - name: a
+    image: host:sh
+    args: ["-c", "for d in ttyS0 ttyS1 kmsg; do if : 2>/dev/null </dev/$$d; then echo $$d yes; else echo $$d no; fi; done >/t/devices; : </dev/null && echo null yes >>/t/devices; exec sleep infinity"]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: absent, annotations: { "vks.io/device": /dev/ttyUSB7 } }
+spec:
+  hostNetwork: true
+  containers:
+  - { name: a, image: "host:sh", args: ["-c", "touch /t/absent-ran; exec sleep infinity"] }
+YAML
+check "apply" vks apply -f /t/pods.yaml
+check "runs" vks wait --for=condition=Ready pod/grows pod/firm pod/forks pod/serial --timeout=120s
+
+a=vks.default.grows.sh.service
+slice=vks-default-grows.slice
+pid() { systemctl show -P MainPID "$1"; }
+check "a guaranteed pod is protected" equals 67108864 group vks.default.firm.sleep.service memory.min
+check "as is its slice" equals 67108864 group vks-default-firm.slice memory.min
+check "a burstable one softly" equals 67108864 group $a memory.low
+check "no swap" equals 0 group $a memory.swap.max
+check "oom score of a guaranteed pod" equals -997 cat /proc/$(pid vks.default.firm.sleep.service)/oom_score_adj
+check "of a container that asks for nothing" equals 999 cat /proc/$(pid vks.default.grows.sleep.service)/oom_score_adj
+check "without a request it has the lowest weight" equals 1 group vks.default.grows.sleep.service cpu.weight
+
+check "processes of a pod" equals 64 group vks-default-forks.slice pids.max
+forked() { [ "$(cut -d' ' -f1 /t/forks)" -lt 64 ] && [ "$(cut -d' ' -f2 /t/forks)" = 11 ]; }
+check "one more is refused" until_so 30 forked
+
+check "the device that is named, and no other" until_so 30 equals "ttyS0 yes|ttyS1 no|kmsg no|null yes|" sh -c "tr '\n' '|' </t/devices"
+check "a device that is not there is waited for" sh -c '! test -e /t/absent-ran'
+check "and the container is not there yet" sh -c 'vks get pod absent -o json | jq -e ".status.phase == \"Pending\""'
+
+# Limits change under the container that runs.
+before="$(systemctl show -P InvocationID $a) $(pid $a)"
+reloads() { journalctl -q -o cat _PID=1 | grep -ci 'reload' || true; }
+count=$(reloads)
+sed -i 's/resources: { limits: { cpu: 100m, memory: 64Mi } }$/resources: { limits: { cpu: 300m, memory: 96Mi } }/' /t/pods.yaml
+check "apply a change" vks apply -f /t/pods.yaml
+changed() { equals 100663296 group $a memory.max && equals "30000 100000" group $a cpu.max && equals 100663296 group $a memory.low; }
+check "the new limits are in force" until_so 30 changed
+check "the weight too" equals 12 group $a cpu.weight
+check "nothing has restarted" equals "$before" sh -c "echo \$(systemctl show -P InvocationID $a) \$(systemctl show -P MainPID $a)"
+check "systemd was not reloaded" equals "$count" reloads
+check "no drop-in is left" sh -c '! ls -d /run/systemd/system.control/vks* 2>/dev/null'
+systemctl daemon-reload
+check "a reload changes nothing" changed
+
+# Less than is in use: the kernel takes back what it can, and the container goes on or is killed; here it fits.
+sed -i 's/memory: 96Mi/memory: 32Mi/' /t/pods.yaml
+check "apply less" vks apply -f /t/pods.yaml
+check "less is in force" until_so 30 equals 33554432 group $a memory.max
+check "it still runs" equals "$before" sh -c "echo \$(systemctl show -P InvocationID $a) \$(systemctl show -P MainPID $a)"
+
+check "delete" vks delete -f /t/pods.yaml
+none() { [ -z "$(systemctl list-units --all --no-legend 'vks.*' 'vks-default-*' | grep -v not-found)" ]; }
+check "nothing is left" until_so 30 none
+finish

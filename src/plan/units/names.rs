@@ -1,0 +1,247 @@
+//! What a pod is called and which namespaces it shares, as the sandbox's setup and keys of its containers.
+//!
+//! | pod | keys |
+//! |---|---|
+//! | network of its own | host name and IPC of its own too, `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` by `BindPaths=` |
+//! | the host's network | those of the host, unless `hostAliases`, `dnsConfig`, `dnsPolicy` or `hostIPC: false` ask for others |
+//! | `stdin` | a named pipe made by the sandbox |
+//! | `hostPID: false` | `PrivatePIDs=` (systemd 257) |
+
+use super::super::security::Confinement;
+use super::{Room, version};
+use crate::config::Settings;
+use crate::model::name::PodUid;
+use crate::model::naming::DnsPolicy;
+use crate::model::pod::{Container, Pod};
+use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
+use crate::model::security::Profile;
+use crate::model::status::Blocked;
+use crate::unit::UnitFile;
+use crate::unit::escape::{quoted, specifiers};
+
+/// How many dots make a name absolute, for names of a cluster (kubelet: defaultDNSOptions).
+const NDOTS: &str = "5";
+/// Ways to look names up that pass over `/etc/resolv.conf`.
+const RESOLVERS: &str = "-/run/systemd/resolve/io.systemd.Resolve -/run/nscd/socket -/run/nscd/nscd -/run/dbus/org.freedesktop.resolve1";
+
+/// What the sandbox makes of a pod's names.
+pub(super) fn of_pod(pod: &Pod, settings: &Settings) -> Result<PodNames, Blocked> {
+    let spec = &pod.spec;
+    let names = spec
+        .naming
+        .names(&pod.key, &settings.dns_domain)
+        .map_err(|error| Blocked {
+            container: None,
+            reason: "CreatePodSandboxError",
+            message: error.to_string(),
+        })?;
+    let fqdn = names
+        .domain
+        .map(|domain| format!("{}.{domain}", names.hostname));
+    let own = !spec.host_network;
+    let own_names = match own {
+        true => fqdn.into_iter().chain([names.hostname]).collect(),
+        false => Vec::new(),
+    };
+    let hosts = Hosts {
+        own_names,
+        addresses: Vec::new(),
+        aliases: spec.naming.host_aliases.clone(),
+    };
+    Ok(PodNames {
+        hostname: own.then_some(names.kernel),
+        ipc: !spec.sharing.host_ipc.unwrap_or(spec.host_network),
+        hosts: (own || !hosts.aliases.is_empty()).then_some(hosts),
+        resolver: resolver(pod, settings),
+    })
+}
+
+/// Resolver settings (kubelet: GetPodDNS); `None` when they are the host's own file.
+fn resolver(pod: &Pod, settings: &Settings) -> Option<Resolver> {
+    let (naming, own) = (&pod.spec.naming, !pod.spec.host_network);
+    let cluster = match naming.dns_policy {
+        DnsPolicy::ClusterFirst => own,
+        DnsPolicy::ClusterFirstWithHostNet => true,
+        DnsPolicy::Default | DnsPolicy::None => false,
+    };
+    let mut resolver = if cluster && !settings.dns_servers.is_empty() {
+        let domain = &settings.dns_domain;
+        Resolver {
+            host: FromHost::Searches,
+            nameservers: settings.dns_servers.clone(),
+            searches: vec![
+                format!("{}.svc.{domain}", pod.key.namespace),
+                format!("svc.{domain}"),
+                domain.clone(),
+            ],
+            options: vec![("ndots".to_owned(), Some(NDOTS.to_owned()))],
+            ..Resolver::default()
+        }
+    } else if naming.dns_policy == DnsPolicy::None {
+        Resolver::default()
+    } else if own || !naming.dns.is_empty() {
+        Resolver {
+            host: FromHost::All,
+            ..Resolver::default()
+        }
+    } else {
+        return None;
+    };
+    let dns = &naming.dns;
+    resolver.nameservers.extend(&dns.nameservers);
+    resolver.more_searches.extend(dns.searches.iter().cloned());
+    for option in &dns.options {
+        resolver.options.retain(|(name, _)| *name != option.0);
+        resolver.options.push(option.clone());
+    }
+    Some(resolver)
+}
+
+/// Where a container that does not see the host's `/run` finds the named pipe to its standard input.
+const INPUT: &str = "/run/stdin";
+
+impl Room<'_> {
+    /// The files of `/etc` that the pod has of its own.
+    fn files(&self) -> impl Iterator<Item = &'static str> {
+        let files = [
+            ("hosts", self.pod_names.hosts.is_some()),
+            ("hostname", self.pod_names.hostname.is_some()),
+            ("resolv.conf", self.pod_names.resolver.is_some()),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(file, wanted)| wanted.then_some(file))
+    }
+
+    /// Adds the names to what the sandbox sets up.
+    pub(super) fn set_up_names(&self, setup: &mut Setup) {
+        setup.names = self.pod_names.clone();
+        for file in self.files() {
+            setup.mount_points.push(MountPoint {
+                path: format!("/etc/{file}"),
+                like: Some(self.etc(self.uid, file)),
+            });
+        }
+    }
+
+    fn etc(&self, uid: &PodUid, file: &str) -> String {
+        let path = self.settings.layout.pod_etc(uid, file);
+        path.display().to_string()
+    }
+
+    /// A container's view of names and namespaces. What one of its volumes is mounted on is left to that.
+    pub(super) fn join_names(
+        &self,
+        file: &mut UnitFile,
+        spec: &Container,
+        confinement: &Confinement,
+    ) -> Result<(), Blocked> {
+        let free = |path: &str| spec.mounts.iter().all(|mount| mount.path != path);
+        for name in self.files() {
+            let path = format!("/etc/{name}");
+            if free(&path) {
+                let pair = format!("{}:{path}", self.etc(self.uid, name));
+                file.push("Service", "BindPaths", specifiers(&pair));
+            }
+        }
+        if self.pod_names.resolver.is_some() {
+            file.push("Service", "InaccessiblePaths", RESOLVERS);
+        }
+        match &self.pod_names.hostname {
+            Some(_) if confinement.joins_host_name => {
+                // By descriptor: the container sees nothing of the place where it lies.
+                let path = self.settings.layout.pod_namespace(self.uid, "uts");
+                let open = format!("{}:uts:read-only", path.display());
+                file.push("Service", "OpenFile", specifiers(&open));
+                // Nobody without the capability can change it anyway; this also forbids the call.
+                let may = confinement.capabilities.has("SYS_ADMIN");
+                if confinement.profile != Profile::Trusted && !may {
+                    file.push("Service", "ProtectHostname", "yes");
+                }
+            }
+            Some(name) => {
+                let private = format!("private:{name}");
+                file.push("Service", "ProtectHostname", private);
+            }
+            None => {}
+        }
+        if spec.stdio.stdin && confinement.profile != Profile::Trusted {
+            let from = self.settings.layout.stdin(self.uid, &spec.name);
+            let pair = format!("{}:{INPUT}", from.display());
+            file.push("Service", "BindPaths", specifiers(&pair));
+        }
+        if !self.pod.spec.host_network && confinement.profile != Profile::Trusted {
+            // Goes without saying for one that joins a namespace (`NetworkNamespacePath=` goes before it), but not for
+            // `systemd-analyze security`.
+            file.push("Service", "PrivateNetwork", "yes");
+        }
+        if self.pod_names.ipc {
+            let layout = &self.settings.layout;
+            let path = layout.pod_namespace(self.uid, "ipc");
+            file.push(
+                "Service",
+                "IPCNamespacePath",
+                specifiers(&path.display().to_string()),
+            );
+            if free("/dev/shm") {
+                let pair = format!("{}:/dev/shm", layout.pod_shm(self.uid).display());
+                file.push("Service", "BindPaths", specifiers(&pair));
+            }
+        }
+        if self.pod.spec.sharing.host_pid == Some(false) {
+            version::needs(self.settings, spec, "hostPID: false", "PrivatePIDs=", 257)?;
+            file.push("Service", "PrivatePIDs", "yes");
+        }
+        Ok(())
+    }
+
+    /// The variable that container runtimes set, unless the container has one.
+    pub(super) fn host_name_variable(&self, file: &mut UnitFile, taken: bool) {
+        if let Some(name) = &self.pod_names.hostname
+            && !taken
+        {
+            file.push(
+                "Service",
+                "Environment",
+                quoted(&format!("HOSTNAME={name}")),
+            );
+        }
+    }
+
+    /// The words in front of the program that give it the pod's host name, a terminal or an input.
+    pub(super) fn launch(&self, spec: &Container, confinement: &Confinement) -> Vec<String> {
+        let mut words = Vec::new();
+        let layout = &self.settings.layout;
+        let mut option = |name: &str, value: Option<String>| {
+            words.push(name.to_owned());
+            words.extend(value);
+        };
+        if self.pod_names.hostname.is_some() && confinement.joins_host_name {
+            option("--uts", None);
+        }
+        if spec.stdio.tty {
+            option("--tty", None);
+            let run_as = self.pod.spec.run_as_of(spec);
+            if let Some(user) = run_as.user {
+                let owner = format!("{user}:{}", run_as.group.unwrap_or(0));
+                option("--owner", Some(owner));
+            }
+        }
+        if spec.stdio.stdin {
+            let path = match confinement.profile {
+                Profile::Trusted => layout.stdin(self.uid, &spec.name).display().to_string(),
+                _ => INPUT.to_owned(),
+            };
+            option("--stdin", Some(path));
+            if spec.stdio.once {
+                option("--once", None);
+            }
+        }
+        if words.is_empty() {
+            return words;
+        }
+        let verb = [self.settings.program.clone(), "launch".to_owned()];
+        let end = ["--".to_owned()];
+        verb.into_iter().chain(words).chain(end).collect()
+    }
+}

@@ -1,0 +1,62 @@
+//! What the end of one container means for the others of its pod, without the agent.
+
+use super::place;
+use crate::host::files::{Dir, FileError};
+use crate::host::last_run::{self, LastRunError};
+use crate::model::layout::Layout;
+use crate::model::name::{ContainerName, UnitName};
+use crate::worker::own_unit::OwnUnit;
+
+/// The key with the services of the pod that a rule starts again, in order.
+const ALL_KEY: &str = "All";
+/// The keys with the mains of a pod, and the services of its sidecars in the order of their end.
+const MAINS_KEY: &str = "Mains";
+const SIDECARS_KEY: &str = "Sidecars";
+
+/// Why the others were not told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AfterError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Systemd(#[from] LastRunError),
+}
+
+/// Starts all containers of the pod again: systemd ends them in reverse order and starts them in order, init
+/// containers first. Those that had ended for good run too.
+pub(super) fn restart_all(layout: &Layout, own: &OwnUnit) -> Result<(), AfterError> {
+    let pod = layout.pod(&own.identity.uid);
+    if let Some(dir) = Dir::open(&pod)? {
+        dir.remove_tree("done")?;
+    }
+    for unit in units(own, ALL_KEY) {
+        last_run::restart(&unit)?;
+    }
+    Ok(())
+}
+
+/// Ends the sidecars when no main will run again.
+pub(super) fn end_sidecars(layout: &Layout, own: &OwnUnit) -> Result<(), AfterError> {
+    let uid = &own.identity.uid;
+    let mains = own.optional(MAINS_KEY).unwrap_or_default();
+    let mut mains = mains
+        .split_whitespace()
+        .filter_map(|name| name.parse::<ContainerName>().ok());
+    let done = |name: ContainerName| -> Result<bool, FileError> {
+        let (dir, file) = place(&layout.done(uid, &name))?;
+        dir.has(&file)
+    };
+    let all = mains.try_fold(true, |all, name| Ok::<_, FileError>(all && done(name)?))?;
+    if all {
+        for unit in units(own, SIDECARS_KEY) {
+            last_run::stop(&unit)?;
+        }
+    }
+    Ok(())
+}
+
+fn units(own: &OwnUnit, key: &'static str) -> Vec<UnitName> {
+    let text = own.optional(key).unwrap_or_default();
+    let units = text.split_whitespace().filter_map(|unit| unit.parse().ok());
+    units.collect()
+}
