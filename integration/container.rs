@@ -13,6 +13,8 @@
 
 mod lab;
 
+#[path = "container/addresses.rs"]
+mod addresses;
 #[path = "container/agent.rs"]
 mod agent;
 #[path = "container/boot.rs"]
@@ -25,6 +27,8 @@ mod claims;
 mod commands;
 #[path = "container/cronjobs.rs"]
 mod cronjobs;
+#[path = "container/crun.rs"]
+mod crun;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -57,6 +61,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/network.rs"]
+mod network;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]
@@ -77,6 +83,8 @@ mod secrecy;
 mod security;
 #[path = "container/servers.rs"]
 mod servers;
+#[path = "container/services.rs"]
+mod services;
 #[path = "container/space.rs"]
 mod space;
 #[path = "container/statefulsets.rs"]
@@ -85,6 +93,8 @@ mod statefulsets;
 mod status;
 #[path = "container/subpath.rs"]
 mod subpath;
+#[path = "container/traffic.rs"]
+mod traffic;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]

@@ -53,7 +53,7 @@ const LAYERS: &[Layer] = &[
         crates: &["futures_util", "jiff", "log", "serde", "serde_json", "thiserror", "tokio"] },
     Layer { name: "report", ours: &["model"], pure: false, logs: false,
         crates: &["log", "sd_notify", "serde", "serde_json", "thiserror", "tokio"] },
-    Layer { name: "worker", ours: &["model", "unit", "config", "host"], pure: false, logs: true,
+    Layer { name: "worker", ours: &["model", "unit", "config", "host", "plan"], pure: false, logs: true,
         crates: &["futures_util", "http_body_util", "hyper", "hyper_util", "jiff", "log", "nix", "rustix", "rustls",
                   "sd_notify", "systemd_journal_logger", "serde", "serde_json", "sha2", "thiserror", "tokio", "tokio_rustls", "zbus"] },
     Layer { name: "agent", pure: false, logs: true, crates: ANY,

@@ -68,7 +68,7 @@ fn pods_come_up_by_systemd_alone() {
     );
     assert_eq!(
         host.ok(&format!("nsenter -t {main} -n ip -o link | wc -l")),
-        "1\n"
+        "2\n"
     );
     let words = host.words(&format!("/proc/{main}/environ"));
     assert!(words.iter().any(|word| word == "S=hidden\n"), "{words:?}");

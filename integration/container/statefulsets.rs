@@ -95,10 +95,10 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
     ]);
     let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
     assert_eq!(values, ["one", "one", "two"]);
-    for n in 0..2 {
+    for (n, uid) in before.iter().enumerate().take(2) {
         assert_eq!(
             host.get("ordered", &format!("db-{n}"))["metadata"]["uid"],
-            before[n],
+            *uid,
             "it was left alone"
         );
     }

@@ -15,6 +15,7 @@ impl Schema {
         generator.subschema_for::<core::Pod>();
         generator.subschema_for::<core::ConfigMap>();
         generator.subschema_for::<core::Secret>();
+        generator.subschema_for::<core::Service>();
         generator.subschema_for::<core::PersistentVolume>();
         generator.subschema_for::<core::PersistentVolumeClaim>();
         generator.subschema_for::<apps::Deployment>();

@@ -186,6 +186,7 @@ impl Became {
             facts.insert((payload.path.clone(), "(files)".to_owned(), content));
         }
         let facts_of_host = Facts {
+            host_mode: false,
             host_ip: self.settings.host_ip.clone(),
         };
         let told = format!("{:?}", status(&self.pod, None, &[], &facts_of_host));

@@ -25,6 +25,7 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         .get(&became.pod.key)
         .unwrap_or_else(|| panic!("nothing to do for {manifest}"));
     let mut pod = ObservedPod {
+        addresses: steps.addresses.clone(),
         uid: steps.uid.clone(),
         created: Some(Timestamp::parse("2026-01-01T00:00:00Z").unwrap()),
         source: became.pod.source.clone(),

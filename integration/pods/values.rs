@@ -86,6 +86,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("Container", "workingDir") => json!(["/", "/srv", "/a b/50%"]),
         ("Container", "terminationMessagePath") => json!(["/dev/termination-log", "/srv/end"]),
         ("ContainerPort", "containerPort" | "hostPort") => json!([80, 8080, 65535]),
+        ("ContainerPort", "hostIP") => json!(["192.0.2.1", "2001:db8::1"]),
         ("ResourceRequirements", "limits") => json!([{"cpu": "2"}, {"memory": "64Mi"}, {"cpu": 1.5, "memory": "1Gi"}]),
         ("ResourceRequirements", "requests") => json!([{"cpu": "100m"}, {"memory": "16Mi"}, {"cpu": "1", "memory": "32Mi"}]),
         ("EnvVar", "value") => json!(AWKWARD),

@@ -14,6 +14,8 @@ pub mod backoff;
 pub mod controllers;
 pub mod notify;
 pub mod pass;
+pub mod publish;
+mod publisher;
 pub mod reclaim;
 mod run;
 pub mod state;
@@ -63,6 +65,9 @@ pub enum AgentError {
         /// The oldest that is supported.
         needed: u32,
     },
+    /// Services and ports of the host.
+    #[error(transparent)]
+    Publish(publish::PublishError),
     /// Another task of the agent has ended in a way it never should.
     #[error("a task of the agent ended unexpectedly")]
     Task,

@@ -1,15 +1,17 @@
 //! One look at everything: what the agent begins with, and what commands do while no agent runs.
 
 use super::controllers::{self, Controllers, TimerPlan, timers};
+use super::publish::{Shown, bring, wanted};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
 use crate::apply::{Applier, ApplyError};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::host::lock::Guard;
 use crate::host::systemd::Systemd;
 use crate::observe::Observer;
 use crate::source::Directories;
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinSet;
 
@@ -18,6 +20,8 @@ const ROUNDS: usize = 4;
 
 /// The parts that a pass and the agent share.
 pub struct Parts {
+    /// systemd.
+    pub systemd: Systemd,
     /// Manifests.
     pub sources: Directories,
     /// Reads the host.
@@ -77,13 +81,15 @@ pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, Age
     let sources = tokio::task::spawn_blocking(load)
         .await
         .map_err(|_| AgentError::Task)?;
+    settings.network.problem = config::network::problem(&settings.network);
     let observer = Observer::new(systemd.clone(), settings.layout.clone());
     let observed = observer.all().await.map_err(AgentError::Observe)?;
-    let applier = Applier::new(systemd, settings.layout.clone());
+    let applier = Applier::new(systemd.clone(), settings.layout.clone());
     let mut controllers = controllers::read(&settings);
     controllers.mark_all(&sources, &observed);
     let state = State::new(settings, sources.desired(), observed, random_seed()?);
     Ok(Parts {
+        systemd,
         controllers,
         sources,
         observer,
@@ -129,6 +135,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
         parts.controllers.mark_pods(&keys, &parts.state.observed);
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
+    publish_once(parts).await?;
     if parts.state.has_new_orphans() {
         parts
             .applier
@@ -141,6 +148,21 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
     }
     failures.append(&mut timer_failures);
     Ok(failures)
+}
+
+/// Publishes services and ports of the host, if they differ from what was published last.
+async fn publish_once(parts: &Parts) -> Result<(), AgentError> {
+    let state = &parts.state;
+    let settings = &state.settings;
+    let shown = Shown::read(settings).map_err(|error| AgentError::Publish(error.into()))?;
+    let desired = parts.sources.desired();
+    let published = wanted(desired, &state.observed, settings, &shown.published);
+    if published == shown.published {
+        return Ok(());
+    }
+    let settings = Arc::new(settings.clone());
+    let done = bring(parts.systemd.clone(), settings, published, shown, false).await;
+    done.map(drop).map_err(AgentError::Publish)
 }
 
 fn random_seed() -> Result<Vec<u8>, AgentError> {

@@ -3,11 +3,12 @@
 mod control;
 
 use super::pass::{Parts, look};
+use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
 use crate::host::signals::{Changed, Changes};
@@ -42,6 +43,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
+        publisher: Publisher::new(&parts),
         parts,
         alarm,
         timing: JoinSet::new(),
@@ -72,6 +74,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 
 struct Agent {
     parts: Parts,
+    publisher: Publisher,
     tasks: JoinSet<Ran>,
     /// Wakes for controllers that wait for time to pass.
     alarm: Alarm,
@@ -101,9 +104,11 @@ impl Agent {
         if let Some(ticks) = &mut watchdog {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
+        let mut gone = news();
         loop {
             self.control().await?;
             self.start_work();
+            self.publisher.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -142,6 +147,9 @@ impl Agent {
                 Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
+                Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
+                Some(()) = gone.recv() => self.publisher.doubt(),
+                () = wait_until(self.publisher.due) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
@@ -208,6 +216,7 @@ impl Agent {
             })
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
+        self.publisher.mark();
         if changes.everything {
             state.mark_all(sources.desired());
         }
@@ -272,6 +281,7 @@ impl Agent {
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
         state.mark(keys);
+        self.publisher.mark();
         Ok(())
     }
 
@@ -286,6 +296,7 @@ impl Agent {
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
+        self.publisher.mark();
         Ok(())
     }
 
@@ -322,8 +333,10 @@ impl Agent {
                 log::warn!("directories in vks.toml have changed: restart vks.service to use them");
             }
             Ok(mut settings) => {
+                settings.network.problem = config::network::problem(&settings.network);
                 settings.systemd = self.parts.state.settings.systemd;
                 self.parts.state.settings = settings;
+                self.publisher.forget();
             }
             Err(error) => {
                 log::error!(

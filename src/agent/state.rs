@@ -10,6 +10,7 @@ use crate::model::event;
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed};
 use crate::model::status::Blocked;
+use crate::plan::network::addresses::Promised;
 use crate::plan::{Plan, plan_pods};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -30,6 +31,8 @@ pub struct State {
     told: BTreeSet<Problem>,
     /// Orphans that a reload was tried for.
     tidied: BTreeSet<UnitName>,
+    /// Addresses of the pods whose steps are being run.
+    promised: Promised,
     /// Makes the identities of new pods.
     seed: Vec<u8>,
 }
@@ -46,6 +49,7 @@ impl State {
             blocked: BTreeMap::new(),
             told: BTreeSet::new(),
             tidied: BTreeSet::new(),
+            promised: Promised::new(),
             seed,
         };
         state.mark_all(desired);
@@ -89,7 +93,14 @@ impl State {
     /// Plans what can be planned. The pods in the plan are busy until [`State::done`].
     pub fn plan(&mut self, desired: &Desired, now: Instant) -> Plan {
         let ready = self.ready(now);
-        let plan = plan_pods(&ready, desired, &self.observed, &self.settings, &self.seed);
+        let plan = plan_pods(
+            &ready,
+            desired,
+            &self.observed,
+            &self.settings,
+            &self.seed,
+            &mut self.promised,
+        );
         for key in &ready {
             if plan.pods.contains_key(key) {
                 self.busy.insert(key.clone());
@@ -127,6 +138,9 @@ impl State {
     /// The steps of a pod have been run, well or not: look at it again.
     pub fn done(&mut self, key: PodKey) {
         self.busy.remove(&key);
+        self.promised.remove(&key);
+        // What it had may be what others wait for: an address, a port of the host.
+        self.dirty.extend(self.blocked.keys().cloned());
         self.dirty.insert(key);
     }
 

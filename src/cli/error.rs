@@ -70,6 +70,9 @@ pub enum CliError {
     /// A manifest named on the command line.
     #[error(transparent)]
     Manifest(#[from] super::manifests::ManifestError),
+    /// The host's part of the pods' network.
+    #[error(transparent)]
+    Wire(#[from] crate::worker::wire::WireError),
     /// The agent, or a pass without one.
     #[error(transparent)]
     Agent(#[from] crate::agent::AgentError),

@@ -5,6 +5,7 @@ use super::controllers;
 use super::error::CliError;
 use super::object::{list, object, to_json};
 use super::pods::{Columns, now};
+use super::published;
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
 use super::target::{Kind, Target};
@@ -17,7 +18,7 @@ use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// List pods and what makes them, or show them whole
+/// List pods, what makes them and what leads to them, or show them whole
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +41,7 @@ Examples:
 
 What is wrong with manifests is said on standard error; what runs from them is kept, and the exit status is 0.")]
 pub struct Args {
-    /// A kind (pods, deployments, jobs, events), a kind and names (pod web db), or kind/name (pod/web)
+    /// A kind (pods, services, deployments, jobs, events), a kind and names (pod web db), or kind/name (pod/web)
     #[arg(value_name = "KIND[/NAME]", required = true)]
     objects: Vec<String>,
     /// Instead of the usual table
@@ -71,7 +72,7 @@ pub struct Args {
 
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     /// The table with addresses and node
     Wide,
     /// Whole objects as YAML
@@ -84,6 +85,15 @@ enum Format {
 
 /// Prints the pods; with `-w`, every change too.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
+    if let Some((kind, names)) = published::parse(&args.objects)? {
+        let ask = published::Ask {
+            names,
+            everywhere: args.all_namespaces,
+            headers: !args.no_headers,
+            format: args.output,
+        };
+        return published::run(kind, &ask, context);
+    }
     if let [kind] = &args.objects[..]
         && ["event", "events", "ev"].contains(&kind.as_str())
     {

@@ -28,9 +28,11 @@ pub mod logging;
 pub mod logs;
 pub mod man;
 pub mod manifests;
+pub mod network;
 pub mod object;
 pub mod plan;
 pub mod pods;
+pub mod published;
 pub mod render;
 pub mod restart;
 pub mod rollout;
@@ -143,6 +145,7 @@ enum OnHost {
     Exec(exec::Args),
     Top(top::Args),
     Wait(wait::Args),
+    Network(network::Args),
     Run(run::Args),
     #[command(hide = true)]
     Due(due::Args),
@@ -190,6 +193,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Exec(args) => exec::run(&args, context).await,
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
+        OnHost::Network(args) => network::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
         OnHost::Due(args) => due::run(&args, context).await,
     }

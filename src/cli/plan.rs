@@ -37,6 +37,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         desired.pods.extend(more.pods);
         desired.config_maps.extend(more.config_maps);
         desired.secrets.extend(more.secrets);
+        desired.services.extend(more.services);
         parts.state.mark_all(&desired);
     }
     let wrong = manifests::tell_problems(&desired.problems, context);

@@ -64,6 +64,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             continue;
         };
         let plan = PodPlan {
+            addresses: Vec::new(),
             reason: Reason::Converge,
             uid,
             steps,

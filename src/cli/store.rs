@@ -42,6 +42,7 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::Secret(key) => Some(("secret", key)),
         What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
         What::PersistentVolume(key) => Some(("persistentvolume", key)),
+        What::Service(key) => Some(("service", key)),
         What::Uid(_) => None,
     }
 }

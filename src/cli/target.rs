@@ -19,6 +19,8 @@ pub enum Kind {
     VolumeClaim,
     /// core/v1 PersistentVolume: only for what acts on manifests.
     PersistentVolume,
+    /// core/v1 Service: only for what acts on manifests; `get` has a table of its own for them.
+    Service,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Secret => "secret",
             Self::VolumeClaim => "persistentvolumeclaim",
             Self::PersistentVolume => "persistentvolume",
+            Self::Service => "service",
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             Self::Secret => What::Secret(key),
             Self::VolumeClaim => What::VolumeClaim(key),
             Self::PersistentVolume => What::persistent_volume(key.name),
+            Self::Service => What::Service(key),
         }
     }
 }
@@ -170,6 +174,7 @@ fn kind(word: &str) -> Result<Kind, TargetError> {
         "secret" | "secrets" => Ok(Kind::Secret),
         "persistentvolumeclaim" | "persistentvolumeclaims" | "pvc" => Ok(Kind::VolumeClaim),
         "persistentvolume" | "persistentvolumes" | "pv" => Ok(Kind::PersistentVolume),
+        "service" | "services" | "svc" => Ok(Kind::Service),
         _ => Err(TargetError::Kind(word.to_owned())),
     }
 }
@@ -211,7 +216,7 @@ mod tests {
         let secret = ["secret/x".to_owned()];
         let refused = Err(TargetError::NotShown("secret"));
         assert_eq!(Target::parse_pods(&secret), refused);
-        assert_eq!(parse(&["svc/a"]), Err(TargetError::Kind("svc".into())));
+        assert_eq!(parse(&["svcs/a"]), Err(TargetError::Kind("svcs".into())));
         assert_eq!(parse(&["pod/a", "b"]), Err(TargetError::Mixed("b".into())));
         assert_eq!(
             parse(&["pod", "pod/b"]),

@@ -100,6 +100,8 @@ pub fn pod() -> PodView {
         message: None,
     };
     let status = PodStatus {
+        host_ips: Vec::new(),
+        pod_ips: Vec::new(),
         phase: Phase::Running,
         conditions: vec![
             condition(ConditionKind::Initialized, true),

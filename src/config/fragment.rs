@@ -1,5 +1,6 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use crate::model::network::{Mode, Prefix};
 use crate::model::security::Profile;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -15,8 +16,45 @@ pub struct Fragment {
     pub pods: Pods,
     /// `[paths]`: where vks keeps things.
     pub paths: Paths,
+    /// `[network]`: addresses of pods and services.
+    pub network: Network,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+}
+
+/// `[network]`: addresses of pods and services.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// `"pod"` or `"host"` (default `"pod"`).
+    pub mode: Option<Mode>,
+    /// `["ipv4", "ipv6"]`: what pods get an address of (default: both, without IPv6 where the kernel has none).
+    pub families: Option<Vec<Family>>,
+    /// The pods' IPv4 prefix (default: a /24 of `ipv4_range` that follows from the machine-id).
+    pub ipv4: Option<Prefix>,
+    /// Where that /24 is taken from (default `10.192.0.0/10`).
+    pub ipv4_range: Option<Prefix>,
+    /// The pods' IPv6 prefix (default: a unique local /64 that follows from the machine-id).
+    pub ipv6: Option<Prefix>,
+    /// Prefixes of the addresses of services, at most one of each family (default `10.96.0.0/16` and
+    /// `fd76:6b73:5c::/112`).
+    pub services: Option<Vec<Prefix>>,
+    /// First and last port of services of type NodePort (default `[30000, 32767]`).
+    pub node_ports: Option<(u16, u16)>,
+    /// Bytes of a pod's largest packet (default: what the interface with the default route takes).
+    pub mtu: Option<u32>,
+    /// Destinations that see the pod's own address (default none).
+    pub no_masquerade: Option<Vec<Prefix>>,
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
 }
 
 /// `[dns]`: the name servers of the cluster, for pods whose `dnsPolicy` asks for them.
@@ -89,8 +127,10 @@ impl Fragment {
             node,
             pods,
             paths,
+            network,
             dns,
         } = over;
+        self.network.overlay(network);
         put(&mut self.node.name, node.name);
         put(&mut self.node.ip, node.ip);
         put(&mut self.node.program, node.program);
@@ -104,6 +144,20 @@ impl Fragment {
         put(&mut self.paths.run, paths.run);
         put(&mut self.paths.units, paths.units);
         put(&mut self.paths.netns, paths.netns);
+    }
+}
+
+impl Network {
+    fn overlay(&mut self, over: Self) {
+        put(&mut self.mode, over.mode);
+        put(&mut self.families, over.families);
+        put(&mut self.ipv4, over.ipv4);
+        put(&mut self.ipv4_range, over.ipv4_range);
+        put(&mut self.ipv6, over.ipv6);
+        put(&mut self.services, over.services);
+        put(&mut self.node_ports, over.node_ports);
+        put(&mut self.mtu, over.mtu);
+        put(&mut self.no_masquerade, over.no_masquerade);
     }
 }
 

@@ -9,12 +9,14 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
+use crate::model::network::NetworkSettings;
 use crate::model::security::Profile;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
@@ -36,6 +38,8 @@ pub struct Settings {
     pub pod_dirs: Vec<PathBuf>,
     /// `paths.*`.
     pub layout: Layout,
+    /// `network.*`.
+    pub network: NetworkSettings,
     /// `dns.servers`: the cluster's name servers (default none).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
@@ -77,6 +81,7 @@ impl Default for Settings {
             program: "/usr/bin/vks".to_owned(),
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
+            network: NetworkSettings::default(),
             dns_servers: Vec::new(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
@@ -145,6 +150,7 @@ impl Settings {
             node,
             pods,
             paths,
+            network,
             dns,
         } = merged;
         let default = Self::default();
@@ -154,6 +160,7 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
+            network: network::settings(network),
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
@@ -193,8 +200,10 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         node,
         pods,
         paths,
+        network,
         dns,
     } = fragment;
+    network::check(network)?;
     if dns
         .servers
         .as_ref()

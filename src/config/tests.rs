@@ -51,6 +51,7 @@ fn every_setting_arrives() {
             units: "/u".into(),
             netns: "/n".into(),
         },
+        network: load(&scratch).network,
         dns_servers: vec!["10.43.0.10".parse().unwrap()],
         dns_domain: "c.example".to_owned(),
         pids_limit: Some(99),

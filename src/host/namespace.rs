@@ -4,13 +4,10 @@
 //! it: a worker of the async runtime would carry the namespace into whatever it runs next. What is opened
 //! there (a socket) stays in that namespace and can be used anywhere.
 
+use super::link::{Batch, LinkError};
 use super::mounts::{self, MountError};
 use super::process::Process;
 use nix::sched::{CloneFlags, setns, unshare};
-use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -56,7 +53,7 @@ pub enum NamespaceError {
         /// The namespace.
         path: PathBuf,
         /// What the kernel said.
-        source: io::Error,
+        source: LinkError,
     },
     /// It could not be entered.
     #[error("cannot enter the namespaces of {whose}")]
@@ -75,8 +72,8 @@ pub enum NamespaceError {
 }
 
 /// Makes a network namespace with loopback up, bound to `path` so that it outlives this process and
-/// `ip netns` knows it. One that is there already is left as it is, with loopback up.
-pub fn create_network(path: &Path) -> Result<(), NamespaceError> {
+/// `ip netns` knows it. One that is there already is left as it is, with loopback up. Whether it is new.
+pub fn create_network(path: &Path) -> Result<bool, NamespaceError> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let file_error = |source| NamespaceError::File {
         path: path.to_owned(),
@@ -95,7 +92,8 @@ pub fn create_network(path: &Path) -> Result<(), NamespaceError> {
 
     match fs::symlink_metadata(path) {
         Ok(_) if mounts::is_namespace(path)? => {
-            return visit_network(path, || loopback_up(path))?;
+            visit_network(path, || loopback_up(path))??;
+            return Ok(false);
         }
         // A file without its mount: this was cut short before, or the mount went with a reboot.
         Ok(found) if found.is_file() && found.len() == 0 => {}
@@ -109,7 +107,8 @@ pub fn create_network(path: &Path) -> Result<(), NamespaceError> {
         unshare(CloneFlags::CLONE_NEWNET)
             .map_err(|errno| NamespaceError::Create(io::Error::from(errno)))?;
         loopback_up(path)?;
-        Ok(mounts::bind(Path::new("/proc/thread-self/ns/net"), path)?)
+        mounts::bind(Path::new("/proc/thread-self/ns/net"), path)?;
+        Ok(true)
     })?
 }
 
@@ -193,32 +192,14 @@ pub(super) fn on_own_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T
 }
 
 fn loopback_up(path: &Path) -> Result<(), NamespaceError> {
-    set_up(LOOPBACK).map_err(|source| NamespaceError::Loopback {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Brings an interface of the thread's network namespace up.
-fn set_up(index: u32) -> io::Result<()> {
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    let link = LinkMessageBuilder::<LinkUnspec>::default()
-        .index(index)
-        .up()
-        .build();
-    let mut request = NetlinkMessage::from(RouteNetlinkMessage::SetLink(link));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    match answer.payload {
-        NetlinkPayload::Error(message) if message.code.is_some() => Err(message.to_io()),
-        _ => Ok(()),
-    }
+    let mut batch = Batch::default();
+    batch.up(LOOPBACK);
+    batch
+        .run(|_| false)
+        .map_err(|source| NamespaceError::Loopback {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// The namespaces that a process of a container may have of its own, in the names of `/proc/PID/ns`.

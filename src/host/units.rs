@@ -226,6 +226,7 @@ mod tests {
         );
         file.push("Unit", "Wants", "vks-a-b-probes.service");
         let identity = Identity {
+            addresses: Vec::new(),
             pod: crate::model::name::ObjectKey {
                 namespace: "a".parse().unwrap(),
                 name: "b".parse().unwrap(),

@@ -2,6 +2,7 @@
 
 use super::name::{ContainerName, PodKey, PodUid};
 use super::pod::{ContainerRole, SourcePath};
+use std::net::IpAddr;
 
 /// Identity of a unit. Nothing else says which pod a unit belongs to: names are never parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Identity {
     pub source: SourcePath,
     /// Hash of the part of the pod that this unit was made from: when it differs, what runs is out of date.
     pub spec_hash: Box<str>,
+    /// The pod's addresses, one for each family; none on the host's network.
+    pub addresses: Vec<IpAddr>,
     /// The pod's manifest as one line of JSON: only in the pod's target.
     pub manifest: Option<Box<str>>,
 }

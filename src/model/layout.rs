@@ -17,11 +17,13 @@
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
+//!   network.json                services and ports of the host as they were published last
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
 //!   pods/<uid>/sub/<container>/<n>  what a mount with a subPath shows, bound there at each start
 //!   vksmounts/<hash>              what a volume has mounted, by a mount unit
+//!   network.json                what of the host was changed for the pods' network, and how it was before
 //!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
@@ -185,6 +187,16 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// What was published last: services and ports of the host, for the next boot.
+    pub fn published(&self) -> PathBuf {
+        self.state.join("network.json")
+    }
+
+    /// What was changed of the host for pods to have a network, and how it was before.
+    pub fn host_before(&self) -> PathBuf {
+        self.run.join("network.json")
     }
 
     /// Records of controllers.

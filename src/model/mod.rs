@@ -14,6 +14,7 @@ pub mod image;
 pub mod layout;
 pub mod name;
 pub mod naming;
+pub mod network;
 pub mod observed;
 pub mod payload;
 pub mod pod;

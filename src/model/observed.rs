@@ -6,6 +6,7 @@ use super::pod::SourcePath;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The first 16 bytes of a SHA-256, to compare contents without keeping them.
@@ -45,6 +46,8 @@ pub struct ObservedPod {
     pub source: SourcePath,
     /// The manifest carried by the pod's target unit; `None` when that unit is missing (creation or removal was cut short).
     pub manifest: Option<Box<str>>,
+    /// Its addresses, one for each family, as its units say; none on the host's network.
+    pub addresses: Vec<IpAddr>,
     /// Whether `vks-pods.target` wants it at boot.
     pub enabled: bool,
     /// Its units: those with a file, and those systemd still has loaded.

@@ -12,6 +12,7 @@ use super::security::{PodSecurity, Security};
 use super::volume::{BlockDevice, Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -228,8 +229,12 @@ pub enum FieldRef {
     ServiceAccount,
     /// `status.hostIP`
     HostIp,
-    /// `status.podIP`: the host's address for a pod on the host's network; other pods have none yet.
+    /// `status.hostIPs`
+    HostIps,
+    /// `status.podIP`: the pod's first address; the host's for a pod on the host's network.
     PodIp,
+    /// `status.podIPs`: all addresses of the pod, joined by commas.
+    PodIps,
 }
 
 /// All keys of a config map or secret as variables.
@@ -256,6 +261,12 @@ pub struct Port {
     pub port: u16,
     /// `TCP`, `UDP` or `SCTP` (default `TCP`).
     pub protocol: String,
+    /// The port of the host that leads here; none for pods on the host's network, which have it anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_port: Option<u16>,
+    /// The host's address that this holds for (default all).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
 }
 
 /// Requests and limits of a container (core/v1 ResourceRequirements); a limit without a request is the request too.

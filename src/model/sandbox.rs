@@ -6,6 +6,7 @@
 
 use super::name::{ContainerName, ObjectKey, VolumeName};
 use super::naming::HostAlias;
+use super::network::Wiring;
 use super::quantity::Bytes;
 use super::volume::{HostPathKind, MountSpec};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub struct Setup {
     /// A network namespace of its own at `Layout::network_namespace` (default false: the host's network).
     #[serde(default)]
     pub network: bool,
+    /// Addresses and what leads there; without it the namespace has loopback only (default none).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wiring: Option<Wiring>,
     /// The pod must run in one boot only (restart policy Never): `up` marks it, and refuses when the mark
     /// is from another boot (default false).
     #[serde(default)]

@@ -22,9 +22,15 @@ pub struct PodStatus {
     /// The host's address.
     #[serde(rename = "hostIP", skip_serializing_if = "Option::is_none")]
     pub host_ip: Option<String>,
-    /// The pod's address.
+    /// All addresses of the host.
+    #[serde(rename = "hostIPs", skip_serializing_if = "Vec::is_empty")]
+    pub host_ips: Vec<Ip>,
+    /// The pod's first address.
     #[serde(rename = "podIP", skip_serializing_if = "Option::is_none")]
     pub pod_ip: Option<String>,
+    /// All addresses of the pod.
+    #[serde(rename = "podIPs", skip_serializing_if = "Vec::is_empty")]
+    pub pod_ips: Vec<Ip>,
     /// When the host first acted on the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
@@ -35,6 +41,13 @@ pub struct PodStatus {
     pub container_statuses: Vec<ContainerStatus>,
     /// Quality of service.
     pub qos_class: QosClass,
+}
+
+/// An address, as the API writes it in lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ip {
+    /// The address.
+    pub ip: String,
 }
 
 /// Where a pod is in its life.

@@ -10,8 +10,10 @@
 //! 5. What should run and does not is started; what is finished stays finished.
 
 use super::life::{create, nothing, remove};
+use super::network::addresses::{Others, Promised, choose};
+use super::network::publish::free_ports;
 use super::step::{PodPlan, Reason};
-use super::units::render;
+use super::units::render_at;
 use super::update::Update;
 use crate::config::Settings;
 use crate::model::desired::Desired;
@@ -19,6 +21,7 @@ use crate::model::name::PodKey;
 use crate::model::observed::{ActiveState, Observed, ObservedUnit};
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
+use std::net::IpAddr;
 
 /// The plan for one pod, with no steps when all is as it should be, and why some of its containers have to wait. An
 /// error when all of it has to.
@@ -28,15 +31,25 @@ pub fn plan_pod(
     observed: &Observed,
     settings: &Settings,
     seed: &[u8],
+    promised: &Promised,
 ) -> Result<(PodPlan, Vec<Blocked>), Blocked> {
     let all = |plan| Ok((plan, Vec::new()));
+    let addresses = |pod, kept: &[IpAddr]| {
+        let others = Others {
+            observed: Some(observed),
+            promised: Some(promised),
+        };
+        choose(pod, kept, others, &settings.network)
+    };
     match (desired.pods.get(key), observed.pods.get(key)) {
         (None, None) => all(nothing(super::new_uid(key, seed))),
         (None, Some(is)) if desired.holds(&is.source) => all(nothing(is.uid.clone())),
         (None, Some(is)) => all(remove(key, is, Reason::Remove)),
         (Some(pod), None) => {
+            free_ports(pod, desired, observed)?;
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
-            let mut want = render(pod, &uid, desired, settings)?;
+            let addresses = addresses(pod, &[])?;
+            let mut want = render_at(pod, &uid, &addresses, desired, settings)?;
             let blocked = std::mem::take(&mut want.blocked);
             Ok((create(pod, want, observed), blocked))
         }
@@ -48,7 +61,8 @@ pub fn plan_pod(
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
                 return all(remove(key, is, Reason::Replace));
             }
-            let want = render(pod, &is.uid, desired, settings)?;
+            let addresses = addresses(pod, &is.addresses)?;
+            let want = render_at(pod, &is.uid, &addresses, desired, settings)?;
             let plan = Update {
                 pod,
                 is,

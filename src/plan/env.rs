@@ -11,6 +11,7 @@ use crate::model::name::{ObjectKey, ObjectName, PodUid};
 use crate::model::pod::{Container, EnvFrom, EnvValue, FieldRef, Pod};
 use crate::model::status::Blocked;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// How far a value may be shown. Ordered: what is made of several takes the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,8 @@ pub struct Context<'a> {
     pub desired: &'a Desired,
     /// Node name and address.
     pub settings: &'a Settings,
+    /// The pod's addresses; none on the host's network.
+    pub addresses: &'a [IpAddr],
 }
 
 /// The environment of a container, or why it cannot be made.
@@ -171,14 +174,15 @@ fn field_value(context: &Context, field: &FieldRef) -> Result<String, String> {
         FieldRef::Annotation(key) => entry(&pod.annotations, key),
         FieldRef::NodeName => context.settings.node_name.clone(),
         FieldRef::ServiceAccount => pod.spec.service_account.clone(),
-        FieldRef::HostIp => address()?,
-        FieldRef::PodIp if pod.spec.host_network => address()?,
-        FieldRef::PodIp => {
-            return Err(
-                "status.podIP: a pod with a network namespace of its own has no address yet: \
-                        set hostNetwork: true or remove the variable"
-                    .to_owned(),
-            );
+        FieldRef::HostIp | FieldRef::HostIps => address()?,
+        FieldRef::PodIp => match context.addresses.first() {
+            Some(first) => first.to_string(),
+            None => address()?,
+        },
+        FieldRef::PodIps if context.addresses.is_empty() => address()?,
+        FieldRef::PodIps => {
+            let all: Vec<String> = context.addresses.iter().map(ToString::to_string).collect();
+            all.join(",")
         }
     })
 }

@@ -11,6 +11,7 @@ pub(super) fn nothing(uid: PodUid) -> PodPlan {
     PodPlan {
         reason: Reason::Converge,
         uid,
+        addresses: Vec::new(),
         steps: Vec::new(),
     }
 }
@@ -44,6 +45,7 @@ pub(super) fn remove(key: &PodKey, is: &ObservedPod, reason: Reason) -> PodPlan 
     PodPlan {
         reason,
         uid: is.uid.clone(),
+        addresses: Vec::new(),
         steps,
     }
 }
@@ -81,6 +83,7 @@ pub(super) fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan 
     PodPlan {
         reason: Reason::Create,
         uid: want.uid,
+        addresses: want.addresses,
         steps,
     }
 }

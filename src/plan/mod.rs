@@ -12,6 +12,7 @@ mod files;
 pub mod grace;
 pub mod in_place;
 mod life;
+pub mod network;
 pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;
@@ -32,6 +33,7 @@ use crate::model::desired::Desired;
 use crate::model::name::{PodKey, PodUid};
 use crate::model::observed::Observed;
 use crate::model::status::Blocked;
+use network::addresses::Promised;
 use std::collections::{BTreeMap, BTreeSet};
 use step::PodPlan;
 
@@ -58,22 +60,34 @@ impl Plan {
 /// Plans all pods that are wanted or observed.
 pub fn plan(desired: &Desired, observed: &Observed, settings: &Settings, seed: &[u8]) -> Plan {
     let keys: BTreeSet<&PodKey> = desired.pods.keys().chain(observed.pods.keys()).collect();
-    plan_pods(keys, desired, observed, settings, seed)
+    plan_pods(
+        keys,
+        desired,
+        observed,
+        settings,
+        seed,
+        &mut Promised::new(),
+    )
 }
 
-/// Plans some pods. `seed` makes the identities of new pods: random for a host, fixed for examples.
+/// Plans some pods. `seed` makes the identities of new pods: random for a host, fixed for examples. Addresses that
+/// steps give to pods are added to `promised`; whoever runs the steps takes them out when the pod can be observed.
 pub fn plan_pods<'a>(
     keys: impl IntoIterator<Item = &'a PodKey>,
     desired: &Desired,
     observed: &Observed,
     settings: &Settings,
     seed: &[u8],
+    promised: &mut Promised,
 ) -> Plan {
     let mut plan = Plan::default();
     for key in keys {
-        match diff::plan_pod(key, desired, observed, settings, seed) {
+        match diff::plan_pod(key, desired, observed, settings, seed, promised) {
             Ok((pod, blocked)) => {
                 if !pod.steps.is_empty() {
+                    if !pod.addresses.is_empty() {
+                        promised.insert(key.clone(), pod.addresses.clone());
+                    }
                     plan.pods.insert(key.clone(), pod);
                 }
                 if !blocked.is_empty() {

@@ -51,6 +51,7 @@ impl Host {
                 created: None,
                 source: crate::model::pod::SourcePath("/etc/vks/pods.d/x.yaml".into()),
                 manifest: None,
+                addresses: Vec::new(),
                 enabled: false,
                 units: BTreeMap::new(),
                 payloads: BTreeMap::new(),
@@ -101,6 +102,7 @@ impl Host {
         assert_eq!(id.pod, *key, "a step writes a unit of another pod");
         let pod = self.pod(key, plan);
         pod.source = id.source.clone();
+        pod.addresses.clone_from(&id.addresses);
         if let Some(manifest) = &id.manifest {
             pod.manifest = Some(manifest.clone());
         }

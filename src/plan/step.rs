@@ -4,6 +4,7 @@ use super::in_place::Change;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::payload::Payload;
 use std::fmt;
+use std::net::IpAddr;
 
 /// The steps for one pod, to be run one after the other; the first failure ends them.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +13,8 @@ pub struct PodPlan {
     pub reason: Reason,
     /// The identity the steps act for.
     pub uid: PodUid,
+    /// The addresses the pod has when they are done; none on the host's network, and when it is removed.
+    pub addresses: Vec<IpAddr>,
     /// What to do, in order.
     pub steps: Vec<Step>,
 }

@@ -55,6 +55,7 @@ impl Update<'_> {
         PodPlan {
             reason,
             uid: self.want.uid.clone(),
+            addresses: self.want.addresses.clone(),
             steps,
         }
     }

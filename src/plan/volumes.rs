@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::model::claim::{PersistentPlace, VolumeClaim, VolumeMode};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid, VolumeName};
+use crate::model::network::Wiring;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
 use crate::model::quantity::Bytes;
@@ -243,9 +244,10 @@ pub fn container_payloads(
 }
 
 /// What the sandbox of a pod sets up.
-pub fn setup(pod: &Pod, places: &Places) -> Setup {
+pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
+        wiring,
         once: runs_once(pod),
         ..Setup::default()
     };

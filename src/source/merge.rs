@@ -118,6 +118,10 @@ impl Merged {
         desired.secrets.extend(file.secrets);
         desired.volume_claims.extend(file.volume_claims);
         desired.persistent_volumes.extend(file.persistent_volumes);
+        let services = file.services.into_iter();
+        desired
+            .services
+            .extend(services.map(|service| (service.key.clone(), service)));
         let controllers = file.controllers.into_iter();
         desired
             .controllers
@@ -163,6 +167,7 @@ impl Merged {
             What::PersistentVolume(key) => gone
                 .persistent_volumes
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
+            What::Service(key) => gone.services.extend(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
             What::Uid(_) => {}
         }

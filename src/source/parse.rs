@@ -6,6 +6,7 @@ use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::Controller;
 use crate::model::desired::{DataObject, Problem};
 use crate::model::name::{ObjectKey, ObjectName};
+use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -28,6 +29,8 @@ pub struct ParsedFile {
     pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
     /// Volumes that claims can name.
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
+    /// Services.
+    pub services: Vec<Service>,
     /// Everything only one file may define, also when the file has problems.
     pub claims: Vec<Claim>,
     /// What is wrong, in the order of the file. With any problem nothing of the file is to be used.
@@ -88,6 +91,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         secrets: found.secrets,
         volume_claims: found.volume_claims,
         persistent_volumes: found.persistent_volumes,
+        services: found.services,
         claims: found.claims,
         problems: report.finish(),
     }

@@ -5,6 +5,7 @@ use super::escape::{from_one_line, one_line};
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{ContainerName, NameError, ObjectKey};
 use crate::model::pod::{ContainerRole, SourcePath};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The section's name as vks writes it; it is read in any case.
@@ -26,6 +27,9 @@ pub enum IdentityError {
         /// What is wrong with the name.
         source: NameError,
     },
+    /// An address that is none.
+    #[error("[{SECTION}] Addresses={0} is no list of IP addresses")]
+    Address(String),
     /// A role this version does not know.
     #[error("[{SECTION}] Role={0} is not known to this version of vks")]
     Role(String),
@@ -48,6 +52,10 @@ pub fn write(unit: &mut UnitFile, identity: &Identity) {
     }
     put("Source", &identity.source.0.to_string_lossy());
     put("SpecHash", &identity.spec_hash);
+    if !identity.addresses.is_empty() {
+        let addresses: Vec<String> = identity.addresses.iter().map(ToString::to_string).collect();
+        put("Addresses", &addresses.join(" "));
+    }
     if let Some(manifest) = &identity.manifest {
         put("Manifest", manifest);
     }
@@ -101,8 +109,16 @@ pub fn read(unit: &UnitFile) -> Result<Option<Identity>, IdentityError> {
         role: read_role(&need)?,
         source: SourcePath(need("Source")?.into()),
         spec_hash: need("SpecHash")?.into(),
+        addresses: addresses(&get("Addresses").unwrap_or_default())?,
         manifest: get("Manifest").map(Into::into),
     }))
+}
+
+fn addresses(text: &str) -> Result<Vec<IpAddr>, IdentityError> {
+    let wrong = |_| IdentityError::Address(text.to_owned());
+    text.split_whitespace()
+        .map(|address| address.parse().map_err(wrong))
+        .collect()
 }
 
 type Need<'a> = &'a dyn Fn(&'static str) -> Result<String, IdentityError>;

@@ -79,6 +79,7 @@ proptest! {
     #[test]
     fn identities_round_trip(key in any_key(), source in "/[^\\x00]{0,30}", manifest in ".{0,60}") {
         let identity = Identity {
+addresses: Vec::new(),
             pod: key, uid: "0-1".parse().unwrap(), role: UnitRole::Pod,
             source: SourcePath(source.into()), spec_hash: "abc".into(), manifest: Some(manifest.into()),
         };

@@ -115,7 +115,7 @@ impl Controllers {
         let derived = sources.derived();
         let pending = self.pending.iter().filter_map(|pod| derived.get(pod));
         let pending = pending.filter(|pod| is_of(pod, key));
-        let pending = pending.filter_map(|pod| facts::pending(pod));
+        let pending = pending.filter_map(facts::pending);
         let pending = pending.filter(|fact| *fact.owner_uid == *record.uid.as_str());
         theirs.map(fact).chain(pending).collect()
     }

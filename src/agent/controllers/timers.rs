@@ -38,6 +38,7 @@ pub fn timers(
             None => crate::plan::new_uid(&key.object, b"timer"),
         };
         let plan = PodPlan {
+            addresses: Vec::new(),
             reason: Reason::Converge,
             uid,
             steps,

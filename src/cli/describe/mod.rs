@@ -64,19 +64,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     }
     let target = Target::parse_pods(&args.objects)?;
     let view = Host::open(&context.settings).await?.view(&filter).await?;
-    let all = super::events::since(
-        super::events::HOUR,
-        filter.namespace.clone(),
-        match &target.names[..] {
-            [name] => Some(name.clone()),
-            _ => None,
-        },
-    );
-    // A description without them is better than none.
-    let events = all.await.unwrap_or_else(|error| {
-        context.tell(format_args!("events cannot be read: {error}"));
-        Vec::new()
-    });
+    let events = events_of(&filter, context).await;
     let scene = Scene {
         events: &events,
         node: context.settings.node_name.clone(),
@@ -105,6 +93,19 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         context.tell("No resources found");
     }
     Ok(outcome)
+}
+
+/// The events of the last hour. A description without them is better than none.
+async fn events_of(filter: &Filter, context: &Context) -> Vec<Event> {
+    let name = match &filter.names[..] {
+        [name] => Some(name.clone()),
+        _ => None,
+    };
+    let all = super::events::since(super::events::HOUR, filter.namespace.clone(), name);
+    all.await.unwrap_or_else(|error| {
+        context.tell(format_args!("events cannot be read: {error}"));
+        Vec::new()
+    })
 }
 
 /// What a description needs besides the pod.

@@ -7,6 +7,7 @@ use crate::agent::AgentError;
 use crate::agent::pass::check_version;
 use crate::config::Settings;
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::name::PodKey;
 use crate::model::observed::Observed;
 use crate::observe::{ObserveError, Observer};
 use crate::source::{Directories, WatchError};
@@ -59,7 +60,15 @@ impl Host {
 
     /// What the host has now, and what manifests want of it.
     pub async fn view(&self, filter: &Filter) -> Result<View, ViewError> {
-        let (observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
+        let (mut observed, sources) = tokio::try_join!(self.observe(filter), self.sources())?;
+        // Whether such a pod can have an address or a port of the host, the others tell.
+        let waits = |key: &PodKey| {
+            let pod = sources.desired().pods.get(key);
+            pod.is_some_and(|pod| !pod.spec.host_network) && !observed.pods.contains_key(key)
+        };
+        if filter.keys().is_some_and(|keys| keys.iter().any(waits)) {
+            observed = self.observer.all().await?;
+        }
         Ok(assemble(
             filter,
             &observed,

@@ -6,10 +6,14 @@ use crate::model::controller::{ControllerKey, OWNER};
 use crate::model::desired::{Desired, Problem};
 use crate::model::identity::UnitRole;
 use crate::model::name::PodKey;
+use crate::model::network::Mode;
 use crate::model::observed::{ActiveState, Observed, ObservedPod};
 use crate::model::pod::Pod;
+use crate::model::status::Blocked;
 use crate::observe::status::{Facts, report};
-use crate::plan::units::render;
+use crate::plan::network::addresses::{Others, choose};
+use crate::plan::network::publish::free_ports;
+use crate::plan::units::render_at;
 use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;
 use std::collections::BTreeSet;
@@ -60,7 +64,7 @@ pub fn one(
     let wanted = desired.and_then(|desired| desired.pods.get(key));
     let pod = pod(is, wanted)?;
     let selected = filter.selects(&pod.labels);
-    selected.then(|| view(&pod, is, desired, settings))
+    selected.then(|| view(&pod, observed, is, desired, settings))
 }
 
 /// The target is down and containers are on their way.
@@ -89,18 +93,34 @@ fn pod(is: Option<&ObservedPod>, wanted: Option<&Pod>) -> Option<Pod> {
     runs.or_else(|| wanted.cloned())
 }
 
+/// Why a pod, or some of its containers, cannot be started now.
+fn blocked(pod: &Pod, observed: &Observed, desired: &Desired, settings: &Settings) -> Vec<Blocked> {
+    let others = Others {
+        observed: Some(observed),
+        promised: None,
+    };
+    let uid = new_uid(&pod.key, RENDER_SEED);
+    let kept = observed.pods.get(&pod.key).map(|is| is.addresses.clone());
+    let free = match kept {
+        None => free_ports(pod, desired, observed),
+        Some(_) => Ok(()),
+    };
+    let rendered = free
+        .and_then(|()| choose(pod, &kept.unwrap_or_default(), others, &settings.network))
+        .and_then(|addresses| render_at(pod, &uid, &addresses, desired, settings));
+    rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked)
+}
+
 fn view(
     pod: &Pod,
+    observed: &Observed,
     is: Option<&ObservedPod>,
     desired: Option<&Desired>,
     settings: &Settings,
 ) -> PodView {
     // What runs is never blocked: it goes on as it is.
     let blocked = match desired.filter(|_| lacks_units(pod, is)) {
-        Some(desired) => {
-            let rendered = render(pod, &new_uid(&pod.key, RENDER_SEED), desired, settings);
-            rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked)
-        }
+        Some(desired) => blocked(pod, observed, desired, settings),
         None => Vec::new(),
     };
     let unwanted = |desired: &Desired, is: &ObservedPod| {
@@ -119,6 +139,7 @@ fn view(
         .is_some_and(|(desired, is)| unwanted(desired, is));
     let facts = Facts {
         host_ip: settings.host_ip.clone(),
+        host_mode: settings.network.mode == Mode::Host,
     };
     PodView::new(report(pod, is, &blocked, &facts, terminating), is.cloned())
 }

@@ -45,12 +45,14 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     for (key, units) in owned {
         let Some(life) = life(&units) else { continue };
         let (uid, source) = (life.uid.clone(), life.source.clone());
+        let addresses = life.addresses.clone();
         let dir = pods.remove(&uid).unwrap_or_default();
         let enabled = units.iter().any(|(unit, identity)| {
             identity.role == UnitRole::Pod && listing.enabled.contains(&unit.name)
         });
         let mut pod = pod(dir, uid, source);
         pod.enabled = enabled;
+        pod.addresses = addresses;
         add_units(&mut pod, units, &key, &mut states);
         observed.pods.insert(key, pod);
     }
@@ -83,6 +85,7 @@ fn pod(
         created: dir.created,
         source,
         manifest: None,
+        addresses: Vec::new(),
         enabled: false,
         units: BTreeMap::new(),
         payloads: dir.payloads,

@@ -17,6 +17,7 @@ fn name(text: &str) -> UnitName {
 
 fn unit(text: &str, uid: &str, role: Option<UnitRole>) -> UnitOnDisk {
     let identity = role.map(|role| Identity {
+        addresses: Vec::new(),
         pod: key(),
         uid: uid.parse().unwrap(),
         manifest: (role == UnitRole::Pod).then(|| "{}".into()),

@@ -12,7 +12,7 @@ mod stage;
 
 use crate::model::observed::ObservedPod;
 use crate::model::pod::{ContainerRole, Pod};
-use crate::model::status::{Blocked, ContainerStatus, Phase, PodReport, PodStatus};
+use crate::model::status::{Blocked, ContainerStatus, Ip, Phase, PodReport, PodStatus};
 use container::{Seen, Surroundings};
 
 /// What the host adds to the status of every pod.
@@ -20,6 +20,8 @@ use container::{Seen, Surroundings};
 pub struct Facts {
     /// The host's address.
     pub host_ip: Option<String>,
+    /// All pods are on the host's network (`network.mode`).
+    pub host_mode: bool,
 }
 
 /// A pod and its status.
@@ -75,6 +77,7 @@ pub fn status(
         }
     }
     main.sort_by(|a, b| a.name.cmp(&b.name));
+    let addresses = addresses(pod, observed, facts);
     PodStatus {
         phase,
         conditions,
@@ -82,12 +85,30 @@ pub fn status(
         message: over
             .then(|| "Pod was active on the node longer than the specified deadline".to_owned()),
         host_ip: facts.host_ip.clone(),
-        pod_ip: facts.host_ip.clone().filter(|_| pod.spec.host_network),
+        host_ips: facts.host_ip.iter().cloned().map(|ip| Ip { ip }).collect(),
+        pod_ip: addresses.first().map(|address| address.ip.clone()),
+        pod_ips: addresses,
         start_time,
         init_container_statuses: init,
         container_statuses: main,
         qos_class: pod.spec.qos_class(),
     }
+}
+
+/// The pod's addresses: those its units say, or the host's on the host's network.
+fn addresses(pod: &Pod, observed: Option<&ObservedPod>, facts: &Facts) -> Vec<Ip> {
+    let own = observed
+        .into_iter()
+        .flat_map(|observed| &observed.addresses);
+    let own: Vec<Ip> = own
+        .map(|address| Ip {
+            ip: address.to_string(),
+        })
+        .collect();
+    if !own.is_empty() || !(pod.spec.host_network || facts.host_mode) {
+        return own;
+    }
+    facts.host_ip.iter().cloned().map(|ip| Ip { ip }).collect()
 }
 
 /// When the host first acted on the pod: when its directory was made, or the oldest run that is still known.

@@ -224,6 +224,7 @@ pub fn units(room: &Room<'_>, spec: &CronJobSpec, program: &str) -> Vec<(UnitNam
     );
     for file in [&mut timer, &mut service] {
         let identity = Identity {
+            addresses: Vec::new(),
             pod: key.clone(),
             uid: room.record.uid.clone(),
             role: UnitRole::Cron,

@@ -17,6 +17,7 @@ mod security;
 mod version;
 
 use super::env::{self, Context};
+use super::network;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
@@ -29,12 +30,15 @@ use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Everything a pod becomes on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     /// The identity its units carry.
     pub uid: PodUid,
+    /// Its addresses, one for each family; none on the host's network.
+    pub addresses: Vec<IpAddr>,
     /// The unit files.
     pub units: BTreeMap<UnitName, WantedUnit>,
     /// What its directory holds.
@@ -67,32 +71,50 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
 /// key that only a container needs, or a value that cannot be given to a process safely, holds up that container alone.
+///
+/// Addresses are those that the pod would get if it were alone: for what is only shown.
 pub fn render(
     pod: &Pod,
     uid: &PodUid,
     desired: &Desired,
     settings: &Settings,
 ) -> Result<Rendered, Blocked> {
+    let addresses = network::addresses::choose(pod, &[], Default::default(), &settings.network)?;
+    render_at(pod, uid, &addresses, desired, settings)
+}
+
+/// Renders a pod with these addresses; none for one on the host's network.
+pub fn render_at(
+    pod: &Pod,
+    uid: &PodUid,
+    addresses: &[IpAddr],
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<Rendered, Blocked> {
+    let pod = &*network::in_mode(pod, settings.network.mode)?;
     let context = Context {
         pod,
         uid,
         desired,
         settings,
+        addresses,
     };
     let (places, mut payloads) = volumes::of_pod(&context)?;
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let room = Room::new(pod, uid, settings, places)?;
+    let room = Room::new((pod, uid), addresses, settings, places)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
+        addresses: addresses.to_vec(),
         units: room.pod_units(),
         payloads: Vec::new(),
         blocked: Vec::new(),
@@ -117,10 +139,9 @@ pub fn render(
             Err(blocked) => {
                 held_up |= role != ContainerRole::Main;
                 rendered.blocked.push(blocked);
-                let unit = room.containers.get(&spec.name).cloned();
-                rendered
-                    .left_out
-                    .extend(unit.map(|unit| (spec.name.clone(), unit)));
+                let unit = room.containers.get_key_value(&spec.name);
+                let unit = unit.map(|(name, unit)| (name.clone(), unit.clone()));
+                rendered.left_out.extend(unit);
             }
         }
     }
@@ -132,13 +153,13 @@ pub fn render(
 
 impl<'a> Room<'a> {
     fn new(
-        pod: &'a Pod,
-        uid: &'a PodUid,
+        (pod, uid): (&'a Pod, &'a PodUid),
+        addresses: &'a [IpAddr],
         settings: &'a Settings,
         places: Places,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, settings)?;
+        let pod_names = names::of_pod(pod, addresses, settings)?;
         let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
@@ -152,6 +173,7 @@ impl<'a> Room<'a> {
             names,
             sandboxed,
             places,
+            addresses,
             pod_names,
         })
     }
@@ -210,6 +232,7 @@ impl<'a> Room<'a> {
             role: role.clone(),
             source: self.pod.source.clone(),
             spec_hash: spec_hash.clone(),
+            addresses: self.addresses.to_vec(),
             manifest,
         };
         identity::write(&mut file, &id);

@@ -25,7 +25,11 @@ const NDOTS: &str = "5";
 const RESOLVERS: &str = "-/run/systemd/resolve/io.systemd.Resolve -/run/nscd/socket -/run/nscd/nscd -/run/dbus/org.freedesktop.resolve1";
 
 /// What the sandbox makes of a pod's names.
-pub(super) fn of_pod(pod: &Pod, settings: &Settings) -> Result<PodNames, Blocked> {
+pub(super) fn of_pod(
+    pod: &Pod,
+    addresses: &[std::net::IpAddr],
+    settings: &Settings,
+) -> Result<PodNames, Blocked> {
     let spec = &pod.spec;
     let names = spec
         .naming
@@ -45,7 +49,7 @@ pub(super) fn of_pod(pod: &Pod, settings: &Settings) -> Result<PodNames, Blocked
     };
     let hosts = Hosts {
         own_names,
-        addresses: Vec::new(),
+        addresses: addresses.to_vec(),
         aliases: spec.naming.host_aliases.clone(),
     };
     Ok(PodNames {

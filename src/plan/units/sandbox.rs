@@ -1,6 +1,6 @@
 //! The sandbox: what has to be there before any container starts, made by a unit so that it needs no agent.
 
-use super::super::volumes;
+use super::super::{network, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
@@ -29,7 +29,9 @@ impl Room<'_> {
         if !self.sandboxed {
             return None;
         }
-        let mut setup = volumes::setup(self.pod, &self.places);
+        let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        let wired = wiring.is_some();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring);
         let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
@@ -50,6 +52,11 @@ impl Room<'_> {
         for mount in self.mount_unit_names() {
             file.push("Unit", "Wants", mount.as_str());
             file.push("Unit", "After", mount.as_str());
+        }
+        if wired {
+            // Not Requires=: to set the host's part up anew is no reason to stop a pod.
+            file.push("Unit", "Wants", network::HOST_UNIT);
+            file.push("Unit", "After", network::HOST_UNIT);
         }
         let program = &self.settings.program;
         let command = |verb| {

@@ -9,6 +9,7 @@ use crate::model::probe::Probes;
 use crate::model::process::StopSignal;
 use crate::model::volume::Volume;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What of the pod a container depends on.
@@ -150,22 +151,32 @@ fn port(field: &Field<'_>, host_network: bool) -> Option<Port> {
     let host_port = f.optional("hostPort", |x| {
         let port = x.integer(0, 65535)?;
         let problem = if port == 0 {
-            return Some(());
-        } else if !host_network {
-            "vks does not implement this field yet: remove it, or use hostNetwork: true"
-        } else if number.is_some_and(|number| number != port) {
+            return Some(None);
+        } else if host_network && number.is_some_and(|number| number != port) {
             "must be the containerPort in a pod on the host's network: remove it"
         } else {
-            return Some(());
+            // There the port is the host's already.
+            return Some(u16::try_from(port).ok().filter(|_| !host_network));
         };
         x.problem(problem);
         None
     });
+    let host_ip = f.optional("hostIP", |x| match x.text()? {
+        "" => Some(None),
+        text => match text.parse::<IpAddr>() {
+            Ok(address) => Some(Some(address).filter(|address| !address.is_unspecified())),
+            Err(_) => {
+                x.problem("is not an IP address: write one of the host's, or remove the field");
+                None
+            }
+        },
+    });
     f.finish();
-    host_port?;
     Some(Port {
         name: name?.flatten(),
         port: u16::try_from(number?).ok()?,
         protocol: protocol?.unwrap_or("TCP").to_owned(),
+        host_port: host_port?.flatten(),
+        host_ip: host_ip?.flatten(),
     })
 }

@@ -90,7 +90,9 @@ fn field_path(field: &Field<'_>) -> Option<FieldRef> {
         "spec.nodeName" => Some(FieldRef::NodeName),
         "spec.serviceAccountName" => Some(FieldRef::ServiceAccount),
         "status.hostIP" => Some(FieldRef::HostIp),
+        "status.hostIPs" => Some(FieldRef::HostIps),
         "status.podIP" => Some(FieldRef::PodIp),
+        "status.podIPs" => Some(FieldRef::PodIps),
         _ => subscript(text, "metadata.labels")
             .map(FieldRef::Label)
             .or_else(|| subscript(text, "metadata.annotations").map(FieldRef::Annotation)),
@@ -99,7 +101,7 @@ fn field_path(field: &Field<'_>) -> Option<FieldRef> {
         field.problem(
             "no such field for a variable: write metadata.name, metadata.namespace, metadata.uid, \
              metadata.labels['key'], metadata.annotations['key'], spec.nodeName, \
-             spec.serviceAccountName, status.hostIP or status.podIP",
+             spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP or status.podIPs",
         );
     }
     found

@@ -117,7 +117,7 @@ pub const SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"
 pub const RESOURCES: &Rules = &[("claims", NO)];
 
 /// `ContainerPort`.
-pub const PORT: &Rules = &[("hostIP", NO)];
+pub const PORT: &Rules = &[];
 
 /// `EnvVarSource`.
 pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
@@ -237,8 +237,20 @@ pub const OBJECT_REFERENCE: &Rules = &[
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
 
+/// `ServiceSpec`.
+pub const SERVICE: &Rules = &[
+    ("healthCheckNodePort", NO),
+    ("loadBalancerClass", NO),
+    ("loadBalancerIP", NO),
+    ("loadBalancerSourceRanges", NO),
+    ("trafficDistribution", Noted(Text)),
+];
+
+/// `ServicePort`.
+pub const SERVICE_PORT: &Rules = &[];
+
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
 
 /// `StatefulSetSpec`.
 pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];

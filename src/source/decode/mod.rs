@@ -30,6 +30,7 @@ mod resource_ref;
 mod resources;
 mod restart;
 mod security;
+mod service;
 mod volume;
 
 pub(in crate::source) use field::nearest;
@@ -39,6 +40,7 @@ use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::{Controller, ControllerKey};
 use crate::model::desired::DataObject;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
+use crate::model::network::service::Service;
 use crate::model::pod::Pod;
 use crate::source::tree::Node;
 use field::{Field, Fields};
@@ -60,6 +62,8 @@ pub struct Found {
     pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
     /// Volumes that claims can name.
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
+    /// Services.
+    pub services: Vec<Service>,
 }
 
 /// Something only one file may define, and the line it is on.
@@ -86,6 +90,8 @@ pub enum What {
     VolumeClaim(ObjectKey),
     /// A volume that claims can name; its namespace is always the default one.
     PersistentVolume(ObjectKey),
+    /// A service.
+    Service(ObjectKey),
     /// A pod's identity.
     Uid(PodUid),
 }
@@ -109,6 +115,7 @@ impl std::fmt::Display for What {
             Self::Secret(key) => write!(f, "Secret {key}"),
             Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
             Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
+            Self::Service(key) => write!(f, "Service {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
     }
@@ -165,6 +172,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None if field.node.get("kind").is_none() => pod_object(&mut f, report, found),
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
+        Some((_, "Service")) => service_object(&mut f, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
             claim(found, f.line(), key.clone().map(What::ConfigMap));
@@ -223,6 +231,18 @@ fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut Found) {
             .pods
             .extend(pod::build(meta, decoded, spec.node, report));
     }
+}
+
+fn service_object(f: &mut Fields<'_>, found: &mut Found) {
+    let version = version(f, "v1", true);
+    let meta = meta::object(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    let service = f
+        .require("spec")
+        .and_then(|spec| service::service(&spec, key.clone()));
+    claim(found, f.line(), key.map(What::Service));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    found.services.extend(whole.and(service));
 }
 
 fn data_object(

@@ -290,10 +290,16 @@ static PORT: Table = Table {
     given: &[
         told("containerPort", Shape::Int, "The number.", ""),
         told(
+            "hostIP",
+            Shape::Text,
+            "The address of the host that `hostPort` is meant for; all when absent.",
+            "the maps `hostip4` and `hostip6` of the table `inet vks`",
+        ),
+        told(
             "hostPort",
             Shape::Int,
-            "The port of the host.",
-            "with `hostNetwork: true`, where it is the containerPort anyway",
+            "The port of the host that leads here; on the host's network the containerPort.",
+            "the maps `hostport4` and `hostport6` of the table `inet vks`",
         ),
         told("name", Shape::Text, "The name that probes may use.", ""),
         told(

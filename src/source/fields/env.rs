@@ -77,7 +77,7 @@ pub static FIELD: Table = Table {
         given(
             "fieldPath",
             Shape::Text,
-            "Which field, such as `metadata.name`, `metadata.labels['x']`, `spec.nodeName`, `status.hostIP`.",
+            "Which field, such as `metadata.name`, `metadata.labels['x']`, `spec.nodeName`, `status.podIP`, `status.podIPs`, `status.hostIP`.",
             &["Environment="],
         ),
     ],

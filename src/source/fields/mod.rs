@@ -23,6 +23,7 @@ mod objects;
 mod pod;
 mod probe;
 mod security;
+mod service;
 mod storage;
 #[cfg(test)]
 mod tests;

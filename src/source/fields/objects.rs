@@ -16,6 +16,7 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("Secret", "v1", &SECRET),
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
+    ("Service", "v1", &SERVICE),
 ];
 
 pub(super) const VERSION: Given = told(
@@ -149,6 +150,23 @@ static CONFIG_MAP: Table = Table {
             Shape::Bool,
             "Says that the values never change.",
             "volumes that have it are not followed",
+        ),
+    ],
+};
+
+static SERVICE: Table = Table {
+    name: "Service",
+    about: "An address and ports that lead to pods that are ready: elements of the table `inet vks`.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&super::service::SPEC),
+            "How it is reached, and which pods are behind it.",
+            &[],
         ),
     ],
 };

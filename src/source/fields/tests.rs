@@ -26,6 +26,7 @@ const SAMPLES: &[(&str, &str)] = &[
         "PersistentVolume",
         include_str!("samples/persistentvolume.yaml"),
     ),
+    ("Service", include_str!("samples/service.yaml")),
 ];
 
 fn key(table: &Table) -> *const Table {

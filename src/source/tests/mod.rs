@@ -1,6 +1,7 @@
 mod controllers;
 mod right;
 mod security;
+mod service;
 mod volumes;
 mod wrong;
 mod wrong_containers;

@@ -147,9 +147,9 @@ const OBJECTS: &[(&str, &[&str])] = &[
     ("[]", &[]),
     ("a", &["1: expected a table, found a string"]),
     (
-        "kind: Service\nmetadata: {name: a}",
+        "kind: Ingress\nmetadata: {name: a}",
         &[
-            "1: kind: kind \"Service\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List",
+            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List",
         ],
     ),
     (

@@ -82,8 +82,8 @@ const CONTAINERS: &[(&str, &str)] = &[
         "ports[0].containerPort: must be from 1 to 65535",
     ),
     (
-        "ports: [{containerPort: 80, hostPort: 80}]",
-        "ports[0].hostPort: vks does not implement this field yet: remove it, or use hostNetwork: true",
+        "ports: [{containerPort: 80, hostPort: 80, hostIP: here}]",
+        "ports[0].hostIP: is not an IP address: write one of the host's, or remove the field",
     ),
     (
         "ports: [{containerPort: 80, name: A}]",

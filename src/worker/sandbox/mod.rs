@@ -7,6 +7,7 @@
 mod host_path;
 pub(super) mod mount_points;
 mod names;
+mod network;
 mod once;
 mod ownership;
 mod settings;
@@ -21,7 +22,7 @@ use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
 use crate::model::event;
 use crate::model::layout::Layout;
-use crate::model::name::{PodUid, UnitName, VolumeName};
+use crate::model::name::{PodKey, PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,7 +49,9 @@ enum SandboxError {
     #[error("cannot tell this boot from others")]
     BootId(#[source] std::io::Error),
     #[error(transparent)]
-    Network(#[from] NamespaceError),
+    Network(#[from] network::NetworkError),
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     #[error("cannot find out what {path} lies on", path = path.display())]
     FileSystem { path: PathBuf, source: MountError },
     #[error(
@@ -134,19 +137,18 @@ fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError>
 
 fn bring_up(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
-    up(layout, &own.identity.uid, &setup)
+    up(layout, &own.identity.uid, &own.identity.pod, &setup)
 }
 
 /// Makes everything. After an error, what was made stays for `down`.
-fn up(layout: &Layout, uid: &PodUid, setup: &Setup) -> Result<(), SandboxError> {
+fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), SandboxError> {
     if setup.once && once::ran_before(layout, uid)? {
         return Err(SandboxError::RanBefore);
     }
     if setup.network {
-        let path = layout.network_namespace(uid);
-        namespace::create_network(&path)?;
+        network::up(layout, uid, pod, setup.wiring.as_ref())?;
         if !setup.sysctls.is_empty() {
-            settings::sysctls(&path, &setup.sysctls)?;
+            settings::sysctls(&layout.network_namespace(uid), &setup.sysctls)?;
         }
     }
     if !setup.names.is_default() {

@@ -16,6 +16,13 @@ fn layout(root: &Path) -> Layout {
     }
 }
 
+fn key() -> PodKey {
+    PodKey {
+        namespace: "default".parse().unwrap(),
+        name: "p".parse().unwrap(),
+    }
+}
+
 fn put(path: &Path, text: &str) {
     let dir = Dir::create(path.parent().unwrap()).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -38,6 +45,7 @@ fn up_makes_everything_and_down_takes_it_away() {
         };
         let text = |name| root.join(name).display().to_string();
         let setup = Setup {
+            wiring: None,
             network: true,
             once: true,
             secrets: vec![volume.clone()],
@@ -64,7 +72,7 @@ fn up_makes_everything_and_down_takes_it_away() {
         };
         put(&root.join("made/x"), "");
         for _ in 0..2 {
-            up(&layout, &uid, &setup).unwrap();
+            up(&layout, &uid, &key(), &setup).unwrap();
         }
         let secret = layout.secret_volume(&uid, &volume).join("key");
         assert_eq!(std::fs::read(secret).unwrap(), b"geheim");
@@ -108,10 +116,10 @@ fn a_pod_of_an_earlier_boot_does_not_run_again() {
             ..Setup::default()
         };
         put(&layout.once(&uid), "00000000-0000-0000-0000-000000000000\n");
-        let again = up(&layout, &uid, &setup);
+        let again = up(&layout, &uid, &key(), &setup);
         assert!(matches!(again, Err(SandboxError::RanBefore)), "{again:?}");
         // Another policy does not ask.
-        up(&layout, &uid, &Setup::default()).unwrap();
+        up(&layout, &uid, &key(), &Setup::default()).unwrap();
     });
 }
 

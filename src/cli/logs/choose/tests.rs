@@ -31,6 +31,7 @@ fn with(state: ContainerState, last_state: ContainerState, id: Option<&str>) -> 
 fn observed() -> ObservedPod {
     let source = SourcePath("/etc/vks/pods.d/shop.yaml".into());
     let identity = Identity {
+        addresses: Vec::new(),
         pod: ObjectKey {
             namespace: "default".parse().unwrap(),
             name: "shop".parse().unwrap(),
@@ -53,6 +54,7 @@ fn observed() -> ObservedPod {
         state: Default::default(),
     };
     ObservedPod {
+        addresses: Vec::new(),
         uid: "0123-abcd".parse().unwrap(),
         source,
         created: None,

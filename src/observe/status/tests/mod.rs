@@ -119,6 +119,7 @@ impl Host {
     fn new(pod: Pod) -> Self {
         let mut host = Self {
             observed: ObservedPod {
+                addresses: Vec::new(),
                 uid: "u-1".parse().unwrap(),
                 created: Some(time(50)),
                 source: pod.source.clone(),
@@ -147,6 +148,7 @@ impl Host {
             loaded_digest: None,
             fixed_digest: None,
             identity: Some(Identity {
+                addresses: Vec::new(),
                 pod: self.pod.key.clone(),
                 uid: self.observed.uid.clone(),
                 role,
@@ -220,6 +222,7 @@ impl Host {
 
     fn told(&self, blocked: &[Blocked]) -> PodStatus {
         let facts = Facts {
+            host_mode: false,
             host_ip: Some("10.0.0.1".into()),
         };
         status(&self.pod, Some(&self.observed), blocked, &facts)

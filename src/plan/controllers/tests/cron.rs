@@ -110,13 +110,19 @@ proptest! {
         events in proptest::collection::vec((0..6_u8, 1..20_000_i64), 0..60),
     ) {
         let mut clock = Clockwork::new(spec(Concurrency::Allow));
+        let mut highest = clock.world.now.wall;
         for (event, seconds) in events {
             match event {
                 0 | 1 => drop(clock.turn(true)),
                 2 => drop(clock.turn(false)),
                 3 => clock.end_all(true),
-                // Set back, by less than the bound.
-                4 => clock.world.now.wall -= u64::try_from(seconds % 10_000).unwrap() * 1_000_000,
+                // Set back, all in all by less than the bound.
+                4 => {
+                    highest = highest.max(clock.world.now.wall);
+                    let back = u64::try_from(seconds % 10_000).unwrap() * 1_000_000;
+                    let lowest = highest - 9_999_000_000;
+                    clock.world.now.wall = (clock.world.now.wall - back).max(lowest);
+                }
                 _ => clock.world.pass(u64::try_from(seconds).unwrap()),
             }
         }

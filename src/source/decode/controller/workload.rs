@@ -4,9 +4,9 @@ use super::{known, only, seconds, selector};
 use crate::model::controller::{
     DaemonSetSpec, DeploymentSpec, Share, StatefulSetSpec, Strategy, Template,
 };
-use crate::model::name::ObjectName;
 use crate::model::pod::{PodSpec, RestartPolicy};
 use crate::source::decode::field::{Field, Fields};
+use crate::source::decode::meta;
 use crate::source::tree::Value;
 
 /// The most replicas of one controller.
@@ -250,13 +250,7 @@ fn update(field: &Field<'_>) -> Option<(Option<u32>, Share)> {
 /// The name of a claim template.
 fn claim(field: &Field<'_>) -> Option<String> {
     let mut f = field.fields(known::CLAIM_TEMPLATE)?;
-    let name = f.require("metadata").and_then(|meta| {
-        let mut f = meta.fields(known::META)?;
-        let _ = (f.take("labels"), f.take("annotations"));
-        let name = f.require("name").and_then(|x| x.parse::<ObjectName>());
-        f.finish();
-        name
-    });
+    let name = meta::object(&mut f).and_then(|meta| meta.key);
     f.finish();
-    name.map(String::from)
+    name.map(|key| String::from(key.name))
 }

@@ -1,0 +1,236 @@
+//! The same container by vks and by `crun`, with the same settings: what each sees of itself is compared, fact by
+//! fact. What differs stands in `docs/crun.md` with the reason, and nothing else differs.
+
+use super::host::{Host, shared};
+use super::lab;
+use super::security::ready_in;
+use super::space::{Space, sh, with};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const OBSERVE: &str = include_str!("observe.py");
+const PROGRAM: &str = "python3 /usr/local/lib/observe.py >/srv/data/facts; exec sleep 1d";
+
+type Facts = BTreeMap<String, String>;
+
+/// What containerd gives root by default, but MKNOD.
+const USUAL: [&str; 13] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+];
+
+/// A container in both languages.
+struct Case {
+    name: &'static str,
+    /// `securityContext` of the pod and of the container.
+    vks: (Value, Value),
+    /// `process.user`, capabilities, `noNewPrivileges` and `root.readonly` of the OCI configuration.
+    crun: (Value, Vec<&'static str>, bool, bool),
+}
+
+fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "root",
+            vks: (json!({}), json!({ "runAsUser": 0 })),
+            crun: (
+                json!({ "uid": 0, "gid": 0, "additionalGids": [0] }),
+                USUAL.to_vec(),
+                false,
+                false,
+            ),
+        },
+        Case {
+            name: "restricted",
+            vks: (
+                json!({ "supplementalGroups": [4801], "fsGroup": 4802 }),
+                json!({ "runAsUser": 4711, "runAsGroup": 4712, "capabilities": { "drop": ["ALL"] },
+                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true }),
+            ),
+            crun: (
+                json!({ "uid": 4711, "gid": 4712, "additionalGids": [4712, 4801, 4802] }),
+                vec![],
+                true,
+                true,
+            ),
+        },
+        Case {
+            name: "able",
+            vks: (
+                json!({}),
+                json!({ "runAsUser": 0, "capabilities": { "drop": ["ALL"], "add": ["NET_BIND_SERVICE", "KILL"] } }),
+            ),
+            crun: (
+                json!({ "uid": 0, "gid": 0, "additionalGids": [0] }),
+                vec!["CAP_NET_BIND_SERVICE", "CAP_KILL"],
+                false,
+                false,
+            ),
+        },
+    ]
+}
+
+/// The facts a container wrote, and those that only others can see.
+fn facts(host: &Host, data: &str, pid: &str) -> Facts {
+    let text = host.ok(&format!("cat {data}/facts"));
+    let object: BTreeMap<String, Value> = serde_json::from_str(text.trim()).unwrap();
+    let plain = |value: Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    let mut facts: Facts = object
+        .into_iter()
+        .map(|(name, value)| (name, plain(value)))
+        .collect();
+    for kind in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
+        let own = host.ok(&format!("readlink /proc/{pid}/ns/{kind}"));
+        let shared = own == host.ok(&format!("readlink /proc/1/ns/{kind}"));
+        let whose = if shared { "the host's" } else { "its own" };
+        facts.insert(format!("namespace {kind}"), whose.to_owned());
+    }
+    facts
+}
+
+fn by_vks(space: &Space<'_>, case: &Case) -> Facts {
+    let data = space.path(&format!("{}-vks", case.name));
+    space
+        .host
+        .ok(&format!("mkdir -p {data} && chmod 777 {data}"));
+    let container = with(
+        sh("c", PROGRAM),
+        &json!({ "securityContext": case.vks.1, "volumeMounts": [{ "name": "data", "mountPath": "/srv/data" }] }),
+    );
+    let pod = ready_in(
+        space,
+        case.name,
+        "default",
+        &json!({
+            "hostNetwork": false, "securityContext": case.vks.0, "containers": [container],
+            "volumes": [{ "name": "data", "hostPath": { "path": data } }],
+        }),
+    );
+    space.host.wait(&format!("test -s {data}/facts"));
+    facts(space.host, &data, &pod.pid("c"))
+}
+
+fn by_crun(space: &Space<'_>, case: &Case) -> Facts {
+    let host = space.host;
+    let dir = space.path(&format!("{}-crun", case.name));
+    host.ok(&format!(
+        "mkdir -p {dir}/root {dir}/data && chmod 777 {dir}/data && mount --bind / {dir}/root && cd {dir} && crun spec"
+    ));
+    let mut config: Value =
+        serde_json::from_str(&host.machine.read(&format!("{dir}/config.json"))).unwrap();
+    let (user, capabilities, no_new_privileges, read_only) = &case.crun;
+    let sets =
+        json!({ "bounding": capabilities, "effective": capabilities, "permitted": capabilities });
+    config["process"] = json!({
+        "user": user, "args": ["/bin/sh", "-c", PROGRAM], "cwd": "/", "capabilities": sets,
+        "noNewPrivileges": no_new_privileges,
+        "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    });
+    config["root"] = json!({ "path": "root", "readonly": read_only });
+    let data = json!({ "destination": "/srv/data", "type": "bind", "source": format!("{dir}/data"), "options": ["rbind", "rw"] });
+    config["mounts"].as_array_mut().unwrap().push(data);
+    config["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        { "names": ["keyctl", "mount", "ptrace", "unshare"], "action": "SCMP_ACT_ERRNO" }] });
+    host.machine
+        .write(&format!("{dir}/config.json"), &config.to_string(), "0644");
+    // By a service of systemd, as a container runtime would: both begin with the same limits.
+    let unit = format!("crun-{}.service", case.name);
+    host.ok(&format!(
+        "cd {dir} && systemd-run -q --unit={unit} --working-directory={dir} \
+         crun --cgroup-manager=disabled run --no-new-keyring --pid-file {dir}/pid vks-{}",
+        case.name
+    ));
+    host.wait(&format!("test -s {dir}/data/facts"));
+    let pid = host.ok(&format!("cat {dir}/pid"));
+    let facts = facts(host, &format!("{dir}/data"), pid.trim());
+    host.ok(&format!(
+        "crun delete -f vks-{} ; systemctl stop {unit} 2>/dev/null; umount {dir}/root",
+        case.name
+    ));
+    facts
+}
+
+/// The facts that are in the table of `docs/crun.md`: the first column, in backquotes.
+fn explained() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(lab::repository().join("docs/crun.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let first = rows.filter_map(|row| row.split(" | ").next().map(str::to_owned));
+    let names = first.flat_map(|cell| {
+        cell.split(", ")
+            .map(|name| name.trim_matches('`').to_owned())
+            .collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+#[test]
+fn a_container_is_what_crun_makes_of_it() {
+    let Some(host) = shared() else { return };
+    host.machine
+        .write("/usr/local/lib/observe.py", OBSERVE, "0644");
+    let space = Space::new(&host, "crun");
+    let mut table = String::new();
+    let mut different = BTreeSet::new();
+    for case in cases() {
+        let (vks, crun) = (by_vks(&space, &case), by_crun(&space, &case));
+        let names: BTreeSet<&String> = vks.keys().chain(crun.keys()).collect();
+        for name in names {
+            let none = "none".to_owned();
+            let (ours, theirs) = (
+                vks.get(name).unwrap_or(&none),
+                crun.get(name).unwrap_or(&none),
+            );
+            if ours != theirs {
+                different.insert(name.clone());
+                table.push_str(&format!(
+                    "{}: {name}: crun {theirs}, vks {ours}\n",
+                    case.name
+                ));
+            }
+        }
+        // What must be the same, whatever the table says.
+        for name in [
+            "Uid",
+            "Gid",
+            "Groups",
+            "CapEff",
+            "CapPrm",
+            "CapBnd",
+            "CapAmb",
+            "CapInh",
+            "NoNewPrivs",
+            "Seccomp",
+            "Umask",
+            "directory",
+            "oom_score_adj",
+            "network",
+            "limit nofile",
+            "limit nproc",
+            "limit core",
+        ] {
+            assert_eq!(vks[name], crun[name], "{}: {name}", case.name);
+        }
+    }
+    let explained = explained();
+    let missing: Vec<_> = different.difference(&explained).collect();
+    assert!(
+        missing.is_empty(),
+        "not explained in docs/crun.md: {missing:?}\n{table}"
+    );
+    let stale: Vec<_> = explained.difference(&different).collect();
+    assert!(
+        stale.is_empty(),
+        "explained in docs/crun.md, but the same: {stale:?}\n{table}"
+    );
+}

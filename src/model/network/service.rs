@@ -1,0 +1,71 @@
+//! A service: a name for pods, with addresses and ports of its own (core/v1 Service).
+
+use super::published::Protocol;
+use crate::model::name::ObjectKey;
+use crate::model::pod::SourcePath;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A service as a manifest wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// How it is reached.
+    pub kind: ServiceKind,
+    /// Labels of the pods behind it; empty: none that vks knows of.
+    pub selector: BTreeMap<String, String>,
+    /// Its ports, each name and each pair of number and protocol once.
+    pub ports: Vec<Port>,
+    /// Addresses that the manifest asks for; chosen by vks where it names none.
+    pub cluster_ips: Vec<IpAddr>,
+    /// Addresses of each family, as far as the host has both (`ipFamilyPolicy`; default only the first).
+    pub dual_stack: bool,
+    /// IPv6 comes first, or alone (`ipFamilies`).
+    pub prefers_ipv6: bool,
+    /// Addresses from elsewhere that lead here when packets for them reach the host.
+    pub external_ips: Vec<IpAddr>,
+    /// A client comes to the same pod again within so many seconds.
+    pub affinity: Option<u32>,
+    /// Pods that are not ready count too.
+    pub publish_not_ready: bool,
+    /// The file it comes from.
+    pub source: SourcePath,
+}
+
+/// How a service is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// At an address of its own.
+    ClusterIp,
+    /// The same, and at a port of the host. Also `LoadBalancer`, for which a host has nothing more.
+    NodePort,
+    /// By the addresses of its pods alone (`clusterIP: None`).
+    Headless,
+    /// By another name.
+    ExternalName(String),
+}
+
+/// A port of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name; empty only if it is the only one.
+    pub name: String,
+    /// Its protocol (default TCP).
+    pub protocol: Protocol,
+    /// Its number.
+    pub port: u16,
+    /// The port of the pod (default the same number).
+    pub target: Target,
+    /// The port of the host that the manifest asks for.
+    pub node_port: Option<u16>,
+}
+
+/// A port of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// By number.
+    Number(u16),
+    /// By the name it has there; pods that have none of this name are no endpoints.
+    Name(String),
+}

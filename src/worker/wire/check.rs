@@ -1,0 +1,107 @@
+//! What is wrong with the host's part of the pods' network: each finding with what to do.
+
+use crate::config::{self, Settings};
+use crate::host::nft::{self, ForwardChain};
+use crate::model::network::{LINK_PREFIX, Mode};
+use crate::plan::network::table;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// All findings. `pods` are those that are up, with their addresses. Blocks for some milliseconds.
+pub fn findings(settings: &Settings, pods: &[(String, Vec<IpAddr>)]) -> Vec<String> {
+    if settings.network.mode == Mode::Host {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if let Some(problem) = config::network::problem(&settings.network) {
+        found.push(format!("pods can have no addresses: {problem}"));
+    }
+    let up = match super::opened(settings) {
+        Ok(opened) => opened.is_some(),
+        Err(error) => {
+            found.push(format!("{}: vks network up", crate::chain::line(&error)));
+            false
+        }
+    };
+    if !up {
+        if !pods.is_empty() {
+            found.push("the host's part is not set up: vks network up".to_owned());
+        }
+        return found;
+    }
+    table_is_there(&mut found);
+    forwarding(settings, &mut found);
+    for (pod, addresses) in pods {
+        for address in addresses.iter().filter(|address| !is_routed(**address)) {
+            found.push(format!(
+                "pod {pod}: no route to {address}: its interface was removed: vks restart pod {}",
+                pod.rsplit('/').next().unwrap_or(pod)
+            ));
+        }
+    }
+    found
+}
+
+fn table_is_there(found: &mut Vec<String>) {
+    match nft::has_table(table::TABLE) {
+        Ok(true) => {}
+        Ok(false) => found.push(format!(
+            "the table {} was removed: vks network up",
+            table::TABLE
+        )),
+        Err(error) => found.push(crate::chain::line(&error)),
+    }
+    for chain in nft::dropping_forward_chains().unwrap_or_default() {
+        if !nft::lets_through(&chain, LINK_PREFIX) {
+            let ForwardChain {
+                family,
+                table,
+                chain,
+            } = chain;
+            found.push(format!(
+                "the chain {family} {table} {chain} drops what is forwarded, packets of pods too: vks network up"
+            ));
+        }
+    }
+}
+
+fn forwarding(settings: &Settings, found: &mut Vec<String>) {
+    let off = |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.trim() == "0");
+    let has = |ipv4: bool| {
+        let mut pods = settings.network.pods.iter();
+        pods.any(|prefix| prefix.is_ipv4() == ipv4)
+    };
+    if has(true) {
+        let links = fs::read_dir("/proc/sys/net/ipv4/conf")
+            .into_iter()
+            .flatten();
+        for link in links.flatten() {
+            let name = link.file_name().to_string_lossy().into_owned();
+            if !matches!(name.as_str(), "all" | "default" | "lo")
+                && off(&link.path().join("forwarding"))
+            {
+                found.push(format!("IPv4 is not forwarded from {name}: vks network up"));
+            }
+        }
+    }
+    if has(false) && off(Path::new("/proc/sys/net/ipv6/conf/all/forwarding")) {
+        found.push("IPv6 is not forwarded: vks network up".to_owned());
+    }
+}
+
+/// Whether the host has a route to exactly this address.
+fn is_routed(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let number = u32::from_ne_bytes(v4.octets());
+            let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+            routes.contains(&format!("\t{number:08X}\t"))
+        }
+        IpAddr::V6(v6) => {
+            let routes = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+            let start = format!("{:032x} 80 ", u128::from(v6));
+            routes.lines().any(|line| line.starts_with(&start))
+        }
+    }
+}

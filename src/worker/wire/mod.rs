@@ -1,0 +1,178 @@
+//! `vks wire up|down`: the host's part of the pods' network, and its removal.
+//!
+//! `vks-network.service` calls it before the first pod, at boot with no agent around: the settings and what was
+//! published last are on disk. `up` may be called again at any time and repairs what is missing. `down` puts
+//! everything back as it was before the first `up` of this boot.
+
+mod before;
+pub mod check;
+
+use super::args::{ArgumentError, Arguments};
+use super::journal;
+use crate::config::{self, ConfigError, Settings};
+use crate::host::files::FileError;
+use crate::host::link::{self, Batch, LinkError, Way};
+use crate::host::nft::{self, NftError};
+use crate::model::network::published::Published;
+use crate::model::network::{LINK_PREFIX, Mode, NetworkSettings};
+use crate::plan::network::{ruleset, table};
+use before::Before;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The loopback interface has this index in every network namespace.
+const LOOPBACK: u32 = 1;
+/// The most bytes of what was published that are read back.
+const MOST: usize = 256 << 20;
+
+/// Why the host's part is not up, or not wholly down.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The command line.
+    #[error("cannot understand the arguments of vks wire")]
+    Arguments(#[from] ArgumentError),
+    /// Neither up nor down.
+    #[error("vks wire: expected up or down, not {0:?}")]
+    Verb(String),
+    /// Settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Pods can have no addresses on this host.
+    #[error("no network for pods: {0}")]
+    Problem(String),
+    /// What was there before is not written down, or cannot be read.
+    #[error("cannot keep what the host's network was before")]
+    Before(#[source] FileError),
+    /// A file of ours is damaged.
+    #[error("cannot understand {path}: remove it", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its JSON.
+        source: serde_json::Error,
+    },
+    /// A setting of the kernel.
+    #[error("cannot set {path}", path = path.display())]
+    Sysctl {
+        /// Its file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Addresses and routes.
+    #[error("cannot set up the host's part of the pods' network")]
+    Link(#[from] LinkError),
+    /// The table.
+    #[error(transparent)]
+    Nft(#[from] NftError),
+}
+
+/// Runs the verb.
+pub fn main(args: &[OsString]) -> ExitCode {
+    journal::install(None);
+    match verb(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let arguments = matches!(error, WireError::Arguments(_) | WireError::Verb(_));
+            super::fail(&error, arguments)
+        }
+    }
+}
+
+fn verb(args: &[OsString]) -> Result<(), WireError> {
+    let mut args = Arguments::parse(args, &[])?;
+    let verb: String = args.next("up or down")?;
+    args.end()?;
+    let settings = Settings::load(Path::new("/"))?;
+    match verb.as_str() {
+        "up" => up(&settings),
+        "down" => down(&settings),
+        _ => Err(WireError::Verb(verb)),
+    }
+}
+
+/// Sets everything up. Blocks for some milliseconds.
+pub fn up(settings: &Settings) -> Result<(), WireError> {
+    if settings.network.mode == Mode::Host {
+        return Ok(());
+    }
+    if let Some(problem) = config::network::problem(&settings.network) {
+        return Err(WireError::Problem(problem));
+    }
+    let before = before::open(settings)?;
+    routes(&settings.network)?;
+    let published = published(settings)?;
+    let table = ruleset::table(&settings.network, &published, &before.opened);
+    nft::run(&table::whole(&table))?;
+    for chain in nft::dropping_forward_chains()? {
+        if !nft::lets_through(&chain, LINK_PREFIX) {
+            nft::let_through(&chain, LINK_PREFIX)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes everything away that is there of it, and gives back the first thing that could not be.
+pub fn down(settings: &Settings) -> Result<(), WireError> {
+    let table = format!("add table {0}\ndelete table {0}\n", table::TABLE);
+    let results = [
+        nft::run(&table).map_err(WireError::from),
+        nft::take_back(LINK_PREFIX).map_err(WireError::from),
+        no_routes(&settings.network),
+        before::close(settings),
+    ];
+    results.into_iter().collect()
+}
+
+/// The interfaces that forward only because of us, as `up` has noted them; `None` unless it is up.
+pub fn opened(settings: &Settings) -> Result<Option<Vec<String>>, WireError> {
+    Ok(Before::read(settings)?.map(|before| before.opened))
+}
+
+/// What was published last; nothing if nothing was.
+pub fn published(settings: &Settings) -> Result<Published, WireError> {
+    let path = settings.layout.published();
+    Ok(before::read_json(&path, MOST)?.unwrap_or_default())
+}
+
+/// The host's own address among the pods, and what the host knows of the pods' and the services' prefixes: an
+/// address that no pod has leads nowhere, instead of out into the world.
+fn routes(network: &NetworkSettings) -> Result<(), WireError> {
+    let mut batch = Batch::default();
+    for (prefix, host) in network.pods.iter().zip(network.host_addresses()) {
+        batch
+            .address(LOOPBACK, host)
+            .route(*prefix, Way::Unreachable);
+    }
+    for (prefix, way) in services(network) {
+        batch.route(prefix, way);
+    }
+    Ok(batch.run(|_| false)?)
+}
+
+/// Who asks for a service needs some route, or it is never asked for. It is as good as any: the packet is turned
+/// round to a pod before it leaves.
+fn services(
+    network: &NetworkSettings,
+) -> impl Iterator<Item = (crate::model::network::Prefix, Way)> {
+    network.services.iter().map(|prefix| {
+        let mut hosts = network.host_addresses();
+        let host = hosts.find(|host| host.is_ipv4() == prefix.is_ipv4());
+        (*prefix, Way::Link(LOOPBACK, host))
+    })
+}
+
+fn no_routes(network: &NetworkSettings) -> Result<(), WireError> {
+    let mut batch = Batch::default();
+    for (prefix, way) in services(network) {
+        batch.remove_route(prefix, way);
+    }
+    for (prefix, host) in network.pods.iter().zip(network.host_addresses()) {
+        batch
+            .remove_route(*prefix, Way::Unreachable)
+            .remove_address(LOOPBACK, host);
+    }
+    Ok(batch.run(link::is_gone)?)
+}
