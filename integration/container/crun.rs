@@ -135,7 +135,9 @@ fn by_crun(space: &Space<'_>, case: &Case) -> Facts {
     config["process"] = json!({
         "user": user, "args": ["/bin/sh", "-c", PROGRAM], "cwd": "/", "capabilities": sets,
         "noNewPrivileges": no_new_privileges,
-        "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", format!("HOSTNAME={}", case.name)],
+        // A kubelet gives both to a runtime, by the pod's class and name.
+        "oomScoreAdj": 1000,
     });
     config["root"] = json!({ "path": "root", "readonly": read_only });
     let data = json!({ "destination": "/srv/data", "type": "bind", "source": format!("{dir}/data"), "options": ["rbind", "rw"] });

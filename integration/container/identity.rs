@@ -54,6 +54,50 @@ fn a_pod_with_its_own_network_has_a_host_name() {
     assert_eq!(host.ok("hostname"), before, "the host keeps its name");
 }
 
+/// What joining the host name takes is given up before the program starts, in each profile.
+#[test]
+fn a_host_name_costs_no_rights() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "hostrights");
+    for (profile, bounding) in [
+        ("strict", "0000000000000000"),
+        ("default", "00000000a00425fb"),
+    ] {
+        let mut manifest = space.manifest(
+            "p",
+            &json!({ "hostNetwork": false, "containers": [sleeper("c")] }),
+        );
+        manifest["metadata"]["annotations"] = json!({ "vks.io/profile": profile });
+        space.apply_ok("p", &[manifest]);
+        let pod = space.known("p");
+        pod.wait_until("it runs", |pod| pod.is_ready());
+        let pid = pod.pid("c");
+        let of = |key: &str| {
+            host.ok(&format!(
+                "awk '$1 == \"{key}:\" {{ print $2 }}' /proc/{pid}/status"
+            ))
+        };
+        for key in ["CapBnd", "CapPrm", "CapEff"] {
+            assert_eq!(of(key).trim(), bounding, "{profile} {key}");
+        }
+        for key in ["CapInh", "CapAmb"] {
+            assert_eq!(of(key).trim(), "0000000000000000", "{profile} {key}");
+        }
+        let open = host.ok(&format!("ls /proc/{pid}/fd"));
+        assert_eq!(
+            open.split_whitespace().collect::<Vec<_>>(),
+            ["0", "1", "2"],
+            "{profile}"
+        );
+        let environment = host.words(&format!("/proc/{pid}/environ"));
+        assert!(
+            !environment.iter().any(|word| word.starts_with("LISTEN_")),
+            "{environment:?}"
+        );
+        pod.delete();
+    }
+}
+
 #[test]
 fn a_host_name_that_is_too_long_is_said() {
     let Some(host) = shared() else { return };

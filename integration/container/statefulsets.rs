@@ -95,12 +95,9 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
     ]);
     let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
     assert_eq!(values, ["one", "one", "two"]);
-    for (n, uid) in before.iter().enumerate().take(2) {
-        assert_eq!(
-            host.get("ordered", &format!("db-{n}"))["metadata"]["uid"],
-            *uid,
-            "it was left alone"
-        );
+    for (n, uid) in before.iter().take(2).enumerate() {
+        let now = &host.get("ordered", &format!("db-{n}"))["metadata"]["uid"];
+        assert_eq!(now, uid, "it was left alone");
     }
     assert_eq!(
         get(&host, "ordered", "sts", "db")["status"]["updatedReplicas"],

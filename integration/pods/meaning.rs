@@ -10,6 +10,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("timeoutSeconds", "1"),
     ("failureThreshold", "3"),
     ("successThreshold", "1"),
+    ("terminationMessagePolicy", "\"File\""),
     ("scheme", "\"HTTP\""),
     ("type", "\"RuntimeDefault\""),
     ("dnsPolicy", "\"ClusterFirst\""),
@@ -149,16 +150,22 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
         containers(pod).any(|(_, container)| container["securityContext"]["privileged"] == true)
             || pod["metadata"]["annotations"]["vks.io/profile"] != "default"
     };
-    let volumes = !before["spec"]["volumes"].is_null()
-        && !before["spec"]["securityContext"]["fsGroup"].is_null();
+    // As the pod says it anyway, or as nobody says it.
+    let of_pod = |field: &str| {
+        let said = at(after, &path[..=from]).map_or(&Value::Null, |context| &context[field]);
+        is_zero(said) || *said == before["spec"]["securityContext"][field]
+    };
     fields.iter().all(|field| match *field {
         "allowPrivilegeEscalation" => at(after, path) != Some(&Value::Bool(false)) || free(before),
         "privileged" => free(before),
-        "fsGroupChangePolicy" => !volumes,
+        // Not every volume has an owner to change.
+        "fsGroupChangePolicy" => true,
         "supplementalGroupsPolicy" => {
             !containers(before).any(|(_, one)| !one["securityContext"]["runAsUser"].is_null())
         }
-        field => of_calls.contains(&field) && free(before),
+        "procMount" | "runAsNonRoot" => true,
+        field if of_calls.contains(&field) => free(before),
+        field => of_pod(field),
     })
 }
 

@@ -92,6 +92,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("SleepAction", &["seconds"]),
     ("Sysctl", &["name", "value"]),
     ("HostAlias", &["ip", "hostnames"]),
+    ("ContainerRestartRule", &["action", "exitCodes"]),
+    ("ContainerRestartRuleOnExitCodes", &["operator", "values"]),
     ("PodDNSConfigOption", &["name"]),
     ("ContainerResizePolicy", &["resourceName", "restartPolicy"]),
     ("ResourceFieldSelector", &["resource"]),
@@ -319,6 +321,9 @@ fn container(container: &mut Value, number: usize, init: bool, host_network: boo
     let mut seen = BTreeSet::new();
     if let Some(policies) = container["resizePolicy"].as_array_mut() {
         policies.retain(|policy| seen.insert(policy["resourceName"].to_string()));
+    }
+    if !container["restartPolicyRules"].is_null() && container["restartPolicy"].is_null() {
+        container["restartPolicy"] = "Never".into();
     }
     told(container, number);
     checks(container, grace);

@@ -55,6 +55,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("PodSpec", "serviceAccount" | "serviceAccountName") => json!(["default", "web"]),
         ("PodSpec", "terminationGracePeriodSeconds") => json!([10, 30, 45]),
         ("PodSecurityContext" | "SecurityContext", "runAsUser" | "runAsGroup") => json!([0, 1000, 65534]),
+        ("ContainerRestartRuleOnExitCodes", "values") => json!([[1, 2], [42], [0, 255]]),
         ("PodSpec", "hostname") => json!(["h1", "h2"]),
         ("PodSpec", "subdomain") => json!(["s1", "s2"]),
         ("PodSpec", "hostnameOverride") => json!(["over.example", "other.example"]),

@@ -18,8 +18,6 @@ const OUTPUT: &[u8] = b"/run/systemd/journal/stdout";
 /// journald's Varlink socket (io.systemd.Journal, since systemd 240).
 const SOCKET: &str = "/run/systemd/journal/io.systemd.journal";
 const CALL: &[u8] = b"{\"method\":\"io.systemd.Journal.Synchronize\"}\0";
-/// journald reads some 20,000 lines in a second on a slow machine: longer than it takes for anything but a flood.
-const LIMIT: Duration = Duration::from_secs(30);
 /// The host's network namespace, where journald's sockets are.
 const HOST_NETWORK: &str = "/proc/1/ns/net";
 
@@ -37,22 +35,23 @@ pub enum JournaldError {
     Synchronize(#[source] io::Error),
 }
 
-/// Waits until journald has read what was printed so far. Costs a tenth of a millisecond when it has.
-pub fn catch_up() -> Result<(), JournaldError> {
+/// Waits until journald has read what was printed so far, but no longer than `limit`: on a slow machine it reads some
+/// 20,000 lines in a second. Costs a tenth of a millisecond when it has.
+pub fn catch_up(limit: Duration) -> Result<(), JournaldError> {
     match is_behind()? {
-        true => synchronize(),
+        true => synchronize(limit),
         false => Ok(()),
     }
 }
 
-/// Waits until journald has read what was printed so far and has written it to disk.
-pub fn synchronize() -> Result<(), JournaldError> {
-    ask(Path::new(SOCKET)).map_err(JournaldError::Synchronize)
+/// Waits until journald has read what was printed so far and has written it to disk, but no longer than `limit`.
+pub fn synchronize(limit: Duration) -> Result<(), JournaldError> {
+    ask(Path::new(SOCKET), limit).map_err(JournaldError::Synchronize)
 }
 
-fn ask(socket: &Path) -> io::Result<()> {
+fn ask(socket: &Path, limit: Duration) -> io::Result<()> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
     stream.write_all(CALL)?;
     let mut answer = Vec::new();
     while answer.last() != Some(&0) {
@@ -110,9 +109,14 @@ mod tests {
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
-        assert!(ask(&path).is_ok());
-        assert!(ask(&path).unwrap_err().to_string().contains("x.No"));
-        assert!(ask(&path).is_err());
+        assert!(ask(&path, Duration::from_secs(5)).is_ok());
+        assert!(
+            ask(&path, Duration::from_secs(5))
+                .unwrap_err()
+                .to_string()
+                .contains("x.No")
+        );
+        assert!(ask(&path, Duration::from_secs(5)).is_err());
         server.join().unwrap();
     }
 }

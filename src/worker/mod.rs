@@ -54,6 +54,9 @@ use std::process::ExitCode;
 pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let verb = argv.get(1)?.to_str()?;
     let args = argv.get(2..)?;
+    if OF_CONTAINERS.contains(&verb) {
+        see_the_host();
+    }
     Some(match verb {
         "deadline" => deadline::main(args),
         "as" => run_as::main(args),
@@ -69,6 +72,22 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "wire" => wire::main(args),
         _ => return None,
     })
+}
+
+/// Verbs that units of containers call with full privileges.
+const OF_CONTAINERS: [&str; 4] = ["hook", "probe", "record", "subpaths"];
+
+/// `+` takes a command out of a container's confinement (systemd.service(5)), but what is mounted over `/run` there
+/// (`TemporaryFileSystem=`) hides systemd and the journal from it all the same (systemd 257): it goes where process 1
+/// is. What cannot be reached then says so itself.
+fn see_the_host() {
+    if Path::new("/run/systemd/private").exists() {
+        return;
+    }
+    let kind = nix::sched::CloneFlags::CLONE_NEWNS;
+    if let Ok(Some(init)) = crate::host::process::Process::open(1) {
+        let _ = crate::host::namespace::join(&init, kind);
+    }
 }
 
 /// Where things lie for the verbs: as the settings say. When those cannot be read, a pod must run nevertheless:

@@ -10,6 +10,7 @@ use crate::unit::read::{self, MAX_BYTES, ReadError};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where unit files can lie besides the layout's own place, in systemd's order.
 const UNIT_DIRECTORIES: [&str; 4] = [
@@ -90,6 +91,14 @@ impl OwnUnit {
             Ok(None) => Err(OwnUnitError::Foreign(path)),
             Err(source) => Err(OwnUnitError::Identity { path, source }),
         }
+    }
+
+    /// How long what runs at the end of a run may wait for others: a third of what systemd grants it
+    /// (`TimeoutStopSec=`), since being killed for it would count as a failure of the container; ten seconds at most.
+    pub fn patience(&self) -> Duration {
+        let granted = self.file.value("Service", "TimeoutStopSec");
+        let seconds = granted.and_then(|text| text.strip_suffix('s')?.parse::<u64>().ok());
+        (Duration::from_secs(seconds.unwrap_or(1)) / 3).min(Duration::from_secs(10))
     }
 
     /// A key of `[X-kubernetes]` as text.

@@ -165,9 +165,13 @@ impl Reader {
     }
 }
 
+/// How long a log waits for journald.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Returns when journald has read what was printed before. Where it cannot be asked, so be it.
 pub async fn sync() {
-    let _ = tokio::task::spawn_blocking(crate::host::journald::catch_up).await;
+    let wait = || crate::host::journald::catch_up(PATIENCE);
+    let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 #[cfg(test)]

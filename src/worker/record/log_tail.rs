@@ -5,14 +5,15 @@ use crate::model::name::UnitName;
 use crate::model::time::Timestamp;
 use crate::worker::journal::chain;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// How much of it counts (kubelet: MaxContainerTerminationMessageLogLines, MaxContainerTerminationMessageLogLength).
 const LINES: &str = "80";
 const BYTES: usize = 2048;
 
 /// The end of what a unit has printed since its start; empty when it cannot be read, which is said.
-pub(super) fn of(unit: &UnitName, started: Option<Timestamp>) -> String {
-    if let Err(error) = journald::synchronize() {
+pub(super) fn of(unit: &UnitName, started: Option<Timestamp>, patience: Duration) -> String {
+    if let Err(error) = journald::synchronize(patience) {
         log::warn!("{}", chain(&error));
     }
     let mut journalctl = Command::new("journalctl");

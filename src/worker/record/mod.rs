@@ -144,7 +144,6 @@ impl Book<'_> {
         }
         let finished = now();
         let mut last = last_run(unit, &invocation, &end);
-        self.catch_up(&last, finished);
         last.asked |= unhealthy::take(self.layout, uid, &self.name, &invocation).map_err(failed)?;
         runs.last.push(RunRecord {
             started: last.started,
@@ -163,7 +162,10 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
-        self.follow_up(unit, &end, &last, finished)
+        let after = self.follow_up(unit, &end, &last, finished);
+        // At last: systemd may end us while we wait.
+        self.catch_up(&last, finished);
+        after
     }
 
     /// What follows the end: a mark, acts on other containers, a back-off that begins anew.
@@ -207,7 +209,7 @@ impl Book<'_> {
         let short = last
             .started
             .is_none_or(|started| finished.since(started) < LOG_KNOWN);
-        if short && let Err(error) = journald::catch_up() {
+        if short && let Err(error) = journald::catch_up(self.own.patience()) {
             log::warn!(
                 "lines of container {} may be lost: {}",
                 self.name,
@@ -244,7 +246,7 @@ impl Book<'_> {
         });
         let from_log = self.own.optional(MESSAGE_KEY).is_some() && !end.is_well();
         match message.is_empty() && from_log {
-            true => log_tail::of(unit, last.started).into(),
+            true => log_tail::of(unit, last.started, self.own.patience()).into(),
             false => message,
         }
     }
