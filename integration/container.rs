@@ -21,6 +21,8 @@ mod agent;
 mod boot;
 #[path = "container/chaos.rs"]
 mod chaos;
+#[path = "container/claims.rs"]
+mod claims;
 #[path = "container/commands.rs"]
 mod commands;
 #[path = "container/cronjobs.rs"]
@@ -89,9 +91,15 @@ mod space;
 mod statefulsets;
 #[path = "container/status.rs"]
 mod status;
+#[path = "container/subpath.rs"]
+mod subpath;
 #[path = "container/traffic.rs"]
 mod traffic;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]
 mod volumes;
+#[path = "container/volumes_files.rs"]
+mod volumes_files;
+#[path = "container/volumes_mounts.rs"]
+mod volumes_mounts;

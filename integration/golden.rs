@@ -82,6 +82,8 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
             .collect(),
         config_maps: parsed.config_maps.into_iter().collect(),
         secrets: parsed.secrets.into_iter().collect(),
+        volume_claims: parsed.volume_claims.into_iter().collect(),
+        persistent_volumes: parsed.persistent_volumes.into_iter().collect(),
         ..Desired::default()
     };
     let (mut files, mut payloads) = (BTreeMap::new(), String::new());
@@ -117,9 +119,9 @@ fn render_pod(
 /// A payload without its content, which may be secret.
 fn describe(Payload { path, content }: &Payload) -> String {
     match content {
-        PayloadContent::Tree { files, secret } => {
+        PayloadContent::Tree { files, secret, .. } => {
             let keys: Vec<&str> = files.keys().map(String::as_str).collect();
-            let kind = if *secret { "secret" } else { "config map" };
+            let kind = if *secret { "secret files" } else { "files" };
             format!("{path}: {kind} with {}", keys.join(", "))
         }
         PayloadContent::EnvFile(bytes) => {

@@ -23,6 +23,8 @@ mod make;
 mod meaning;
 #[path = "pods/rules.rs"]
 mod rules;
+#[path = "pods/storage.rs"]
+mod storage;
 #[path = "pods/values.rs"]
 mod values;
 
@@ -124,7 +126,13 @@ fn no_change_is_ignored() {
 
 /// A change of these alone is always refused, since something else goes with them: the mounts of a volume, the name of a
 /// profile.
-const REFERRED_TO: &[(&str, &str)] = &[("Volume", "name"), ("AppArmorProfile", "type")];
+const REFERRED_TO: &[(&str, &str)] = &[
+    ("Volume", "name"),
+    ("VolumeDevice", "name"),
+    ("ConfigMapProjection", "optional"),
+    ("SecretProjection", "optional"),
+    ("AppArmorProfile", "type"),
+];
 
 #[test]
 fn each_field_has_the_effect_that_the_table_says() {

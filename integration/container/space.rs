@@ -107,6 +107,17 @@ impl<'a> Space<'a> {
         assert_eq!(out.code, 0, "apply: {}{}", out.stdout, out.stderr);
     }
 
+    /// A manifest that is refused: with what words.
+    pub fn refused(&self, manifest: &Value) -> String {
+        let path = self.path("refused.json");
+        self.host
+            .machine
+            .write(&path, &manifest.to_string(), "0600");
+        let out = self.host.vks(&["apply", "-f", &path]);
+        assert_ne!(out.code, 0, "accepted: {}", out.stdout);
+        out.stderr
+    }
+
     /// A pod that is wanted, however it fares.
     pub fn pod(&'a self, name: &'static str, spec: &Value) -> Pod<'a> {
         self.apply_ok(name, &[self.manifest(name, spec)]);

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use vks::config::Settings;
+use vks::model::claim::{
+    AccessMode, PersistentPlace, PersistentVolume, Reclaim, VolumeClaim, VolumeMode,
+};
 use vks::model::desired::{DataObject, Desired, Problem};
 use vks::model::name::{ObjectKey, UnitName};
 use vks::model::pod::Pod;
+use vks::model::volume::HostPathKind;
 use vks::observe::status::{Facts, status};
 use vks::plan::units::{Rendered, render};
 use vks::plan::{RENDER_SEED, new_uid};
@@ -56,7 +60,7 @@ fn desired(pod: &Pod) -> Desired {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
             .collect(),
-        source: None,
+        ..DataObject::default()
     };
     let key = |name: &str| ObjectKey {
         namespace: pod.key.namespace.clone(),
@@ -66,7 +70,46 @@ fn desired(pod: &Pod) -> Desired {
         pods: BTreeMap::from([(pod.key.clone(), pod.clone())]),
         config_maps: BTreeMap::from([(key("conf"), object(&[("a", "1 %n"), ("b", "$x \"q\"")]))]),
         secrets: BTreeMap::from([(key("keys"), object(&[("k", "s3cret"), ("l", "'")]))]),
+        volume_claims: ["data", "other", "disk"]
+            .map(|name| (key(name), claim(name)))
+            .into(),
+        persistent_volumes: ["pv", "pv2", "disk"]
+            .map(|name| (name.parse().unwrap(), persistent(name)))
+            .into(),
         ..Desired::default()
+    }
+}
+
+fn mode(name: &str) -> VolumeMode {
+    match name {
+        "disk" => VolumeMode::Block,
+        _ => VolumeMode::Filesystem,
+    }
+}
+
+/// A claim; the one for a device has the volume of its name.
+fn claim(name: &str) -> VolumeClaim {
+    VolumeClaim {
+        access_modes: vec![AccessMode::Once],
+        request: None,
+        volume_name: (name == "disk").then(|| name.parse().unwrap()),
+        mode: mode(name),
+        reclaim: Reclaim::Retain,
+        source: None,
+    }
+}
+
+fn persistent(name: &str) -> PersistentVolume {
+    PersistentVolume {
+        capacity: None,
+        access_modes: vec![AccessMode::Once, AccessMode::Many],
+        claim_ref: None,
+        mode: mode(name),
+        place: PersistentPlace::Path {
+            path: format!("/srv/{name}"),
+            kind: HostPathKind::Unchecked,
+        },
+        source: None,
     }
 }
 

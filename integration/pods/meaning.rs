@@ -1,6 +1,7 @@
 //! When two manifests mean the same although they differ.
 
 use super::make::{Step, at};
+use super::storage;
 use serde_json::Value;
 
 /// Field and value that say what the absence of the field says, beside nothing, `false`, 0 and empty.
@@ -19,6 +20,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("supplementalGroupsPolicy", "\"Merge\""),
     ("fsGroupChangePolicy", "\"Always\""),
     ("path", "\"/\""),
+    ("mountPropagation", "\"HostToContainer\""),
+    ("volumeMode", "\"Filesystem\""),
     ("terminationGracePeriodSeconds", "30"),
     ("terminationMessagePolicy", "\"File\""),
     ("terminationMessagePath", "\"/dev/termination-log\""),
@@ -30,12 +33,12 @@ pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
     normal(before) == normal(after)
         || optional(before, path)
         || of_what_is_missing(before, after, path)
+        || storage::is_the_same(before, path)
         || security(before) == security(after)
         || confinement(before, after, path)
         || names(before, after, path)
         || resources(before, after, path)
         || last("restartPolicy") && policies(before) == policies(after)
-        || last("readOnly") && of_data(before, path)
         || requests(before, path)
 }
 
@@ -84,11 +87,11 @@ fn containers(pod: &Value) -> impl Iterator<Item = (bool, &Value)> {
         .chain(of("containers").map(|one| (false, one)))
 }
 
-/// A variable, or variables, of an object that may be missing, and is.
+/// A variable or volume of an object that may be missing, and is.
 fn of_what_is_missing(before: &Value, after: &Value, path: &[Step]) -> bool {
     let from = path
         .iter()
-        .position(|step| matches!(step, Step::Key(key) if key == "env" || key == "envFrom"));
+        .position(|step| matches!(step, Step::Key(key) if ["env", "envFrom", "volumes"].contains(&key.as_str())));
     let Some(from) = from else {
         return false;
     };
@@ -97,14 +100,6 @@ fn of_what_is_missing(before: &Value, after: &Value, path: &[Step]) -> bool {
         at(pod, &path[..end]).is_some_and(|item| item.to_string().contains("\"missing\""))
     };
     refers(before) || refers(after)
-}
-
-/// A mount of a config map or secret, which is read-only anyway.
-fn of_data(before: &Value, path: &[Step]) -> bool {
-    let mount = at(before, &path[..path.len() - 1]);
-    let mut volumes = before["spec"]["volumes"].as_array().into_iter().flatten();
-    let volume = volumes.find(|volume| mount.is_some_and(|mount| mount["name"] == volume["name"]));
-    volume.is_some_and(|volume| volume["configMap"].is_object() || volume["secret"].is_object())
 }
 
 /// The security context in force for each container, and all else as it is.

@@ -1,6 +1,7 @@
 //! What makes a pod of random fields a valid one.
 
 use super::make::Maker;
+use super::storage;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use vks::source::fields::Table;
@@ -25,8 +26,30 @@ const ONE_OF: &[(&str, bool, &[&str])] = &[
     (
         "Volume",
         false,
-        &["emptyDir", "hostPath", "configMap", "secret"],
+        &[
+            "configMap",
+            "csi",
+            "downwardAPI",
+            "emptyDir",
+            "ephemeral",
+            "hostPath",
+            "nfs",
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        ],
     ),
+    (
+        "VolumeProjection",
+        true,
+        &["configMap", "secret", "downwardAPI"],
+    ),
+    (
+        "DownwardAPIVolumeFile",
+        true,
+        &["fieldRef", "resourceFieldRef"],
+    ),
+    ("VolumeMount", false, &["subPath", "subPathExpr"]),
 ];
 
 /// Fields that must be there.
@@ -44,6 +67,21 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("ConfigMapVolumeSource", &["name"]),
     ("SecretVolumeSource", &["secretName"]),
     ("HostPathVolumeSource", &["path"]),
+    ("DownwardAPIVolumeSource", &["items"]),
+    ("DownwardAPIProjection", &["items"]),
+    ("ProjectedVolumeSource", &["sources"]),
+    ("KeyToPath", &["key", "path"]),
+    ("DownwardAPIVolumeFile", &["path"]),
+    ("ResourceFieldSelector", &["containerName", "resource"]),
+    ("ConfigMapProjection", &["name"]),
+    ("SecretProjection", &["name"]),
+    ("PersistentVolumeClaimVolumeSource", &["claimName"]),
+    ("EphemeralVolumeSource", &["volumeClaimTemplate"]),
+    ("PersistentVolumeClaimTemplate", &["spec"]),
+    ("PersistentVolumeClaimSpec", &["accessModes"]),
+    ("NFSVolumeSource", &["server", "path"]),
+    ("CSIVolumeSource", &["driver", "fsType", "volumeAttributes"]),
+    ("VolumeDevice", &["name", "devicePath"]),
     ("Volume", &["name"]),
     ("VolumeMount", &["name", "mountPath"]),
     ("ExecAction", &["command"]),
@@ -76,6 +114,8 @@ pub fn needed(table: &str, field: &str) -> bool {
 /// How likely a field is there, in per cent.
 pub fn likelihood(table: &str, field: &str) -> usize {
     match (table, field) {
+        ("PodSpec", "volumes") => 75,
+        ("ConfigMapProjection" | "SecretProjection", _) => 75,
         ("PodSpec", _) => 40,
         ("Container", _) => 25,
         _ => 50,
@@ -85,7 +125,11 @@ pub fn likelihood(table: &str, field: &str) -> usize {
 /// The most items of a list.
 pub fn most(_table: &str, field: &str) -> usize {
     match field {
-        "containers" | "initContainers" => 2,
+        "containers" | "initContainers" | "volumeDevices" => 2,
+        // Two could hide each other.
+        "sources" => 1,
+        // Many kinds, each of many fields.
+        "volumes" => 8,
         "envFrom" => 1,
         _ => 3,
     }
@@ -146,6 +190,7 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
         }
     }
     all_mounted(spec, &names);
+    storage::settle_devices(spec, number);
     if let Some(profile) = profile {
         pod["metadata"]["annotations"]["vks.io/profile"] = profile.into();
     }
@@ -229,6 +274,7 @@ fn volumes(spec: &mut Value) -> Vec<String> {
         if let Some(path) = volume["hostPath"]["path"].as_str().map(str::to_owned) {
             volume["hostPath"]["path"] = format!("{path}{index}").into();
         }
+        storage::settle(volume);
         names.push(format!("v{index}"));
     }
     names
@@ -356,6 +402,7 @@ fn mounts(container: &mut Value, names: &[String], maker: &mut Maker) {
         let path = mount["mountPath"].as_str().unwrap_or_default().to_owned();
         mount["mountPath"] = format!("{path}{index}").into();
     }
+    storage::settle_mounts(container);
 }
 
 /// A volume that nobody mounts has no effect, and that is right.

@@ -102,7 +102,6 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("SecretKeySelector" | "SecretEnvSource", "name") | ("SecretVolumeSource", "secretName") => json!(["keys", "missing"]),
         ("SecretKeySelector", "key") => json!(["k", "l"]),
         ("EnvFromSource", "prefix") => json!(["C_", "D_"]),
-        ("ConfigMapVolumeSource" | "SecretVolumeSource", "defaultMode") => json!([0o644]),
         ("HTTPGetAction" | "TCPSocketAction", "host") => json!(["127.0.0.1", "example.org"]),
         ("HTTPGetAction" | "TCPSocketAction", "port") => json!([80, 8080, 443]),
         ("GRPCAction", "port") => json!([9000, 9001]),
@@ -115,7 +114,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         // Set by the rules, by number.
         ("Container" | "EnvVar" | "Volume" | "ContainerPort", "name") => json!(["n"]),
         ("VolumeMount", "name") => json!(["v0", "v1", "v2"]),
-        _ => return None,
+        _ => return super::storage::values(table, field),
     };
     Some(values)
 }

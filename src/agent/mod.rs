@@ -16,6 +16,7 @@ pub mod notify;
 pub mod pass;
 pub mod publish;
 mod publisher;
+pub mod reclaim;
 mod run;
 pub mod state;
 mod told;

@@ -143,6 +143,9 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             .await
             .map_err(AgentError::Systemd)?;
     }
+    for failed in super::reclaim::once(parts).await? {
+        log::error!("{failed}; what is left of it stays");
+    }
     failures.append(&mut timer_failures);
     Ok(failures)
 }

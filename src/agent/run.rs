@@ -4,6 +4,7 @@ mod control;
 
 use super::pass::{Parts, look};
 use super::publisher::{Publisher, news};
+use super::reclaim::Reclaim;
 use super::told::Told;
 use super::watchdog::Watchdog;
 use super::{AgentError, notify};
@@ -49,6 +50,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         timing: JoinSet::new(),
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
+        reclaim: Reclaim::default(),
         told: Told::default(),
         ready: false,
     };
@@ -81,6 +83,7 @@ struct Agent {
     timing: JoinSet<Timed>,
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
+    reclaim: Reclaim,
     told: Told,
     ready: bool,
 }
@@ -105,6 +108,7 @@ impl Agent {
             self.start_work();
             self.publisher.start(&self.parts);
             self.tidy();
+            self.reclaim.start(&self.parts).await?;
             self.tell();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
@@ -137,6 +141,7 @@ impl Agent {
                         log::warn!("units of pods that are gone stay loaded: {error}");
                     }
                 }
+                Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
@@ -199,6 +204,7 @@ impl Agent {
     }
 
     async fn files(&mut self, changed: source::Changed) -> Result<(), AgentError> {
+        self.reclaim.mark();
         let changes = self
             .with_sources(move |sources| match changed.everything {
                 true => sources.load(),
@@ -293,6 +299,7 @@ impl Agent {
     /// Looks at a pod whose steps have been run, and at all others that are done soon after: together they cost less,
     /// and what the steps began has come further.
     async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
+        self.reclaim.mark();
         sleep(SETTLE).await;
         let mut keys = BTreeSet::new();
         let mut next = Some(first);

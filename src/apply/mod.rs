@@ -5,11 +5,13 @@
 
 mod files;
 
-use crate::host::drop_ins;
+use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::host::{claims, drop_ins};
 use crate::model::layout::Layout;
-use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::model::name::{ObjectKey, PodKey, PodUid, UnitName};
 use crate::plan::in_place::Change;
+use crate::plan::reclaim::Reclaiming;
 use crate::plan::step::{PodPlan, Step};
 use std::collections::BTreeSet;
 
@@ -46,6 +48,16 @@ pub enum StepError {
     Interrupted,
 }
 
+/// The directory of a claim could not be dealt with.
+#[derive(Debug, thiserror::Error)]
+#[error("claim {claim}: its directory is not in order")]
+pub struct ReclaimError {
+    /// The claim.
+    pub claim: ObjectKey,
+    /// What went wrong.
+    pub source: FileError,
+}
+
 impl Applier {
     /// For a connection and a place for files.
     pub fn new(systemd: Systemd, layout: Layout) -> Self {
@@ -58,6 +70,34 @@ impl Applier {
             self.systemd.reset_failed(unit).await?;
         }
         self.systemd.reload().await
+    }
+
+    /// Does what is to be done about directories of claims, all of it; gives what failed.
+    pub async fn reclaim(&self, todo: Vec<Reclaiming>) -> Vec<ReclaimError> {
+        let layout = self.layout.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let one = |act: Reclaiming| {
+                let (claim, done) = match act {
+                    Reclaiming::Remember(kept) => {
+                        let done = claims::remember(&layout, &kept);
+                        (kept.claim, done)
+                    }
+                    Reclaiming::Forget(claim) => {
+                        let done = claims::forget(&layout, &claim);
+                        (claim, done)
+                    }
+                    Reclaiming::Remove(claim) => {
+                        let done = claims::remove(&layout, &claim);
+                        (claim, done)
+                    }
+                };
+                let failed = |source| ReclaimError { claim, source };
+                done.err().map(failed)
+            };
+            todo.into_iter().filter_map(one).collect()
+        });
+        // A thread that is gone: the program is ending, and what is left is done by the next.
+        work.await.unwrap_or_default()
     }
 
     /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.

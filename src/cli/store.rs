@@ -40,6 +40,8 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::Controller(key) => Some((key.kind.word(), &key.object)),
         What::ConfigMap(key) => Some(("configmap", key)),
         What::Secret(key) => Some(("secret", key)),
+        What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
+        What::PersistentVolume(key) => Some(("persistentvolume", key)),
         What::Service(key) => Some(("service", key)),
         What::Uid(_) => None,
     }

@@ -15,6 +15,10 @@ pub enum Kind {
     ConfigMap,
     /// core/v1 Secret: only for what acts on manifests.
     Secret,
+    /// core/v1 PersistentVolumeClaim: only for what acts on manifests.
+    VolumeClaim,
+    /// core/v1 PersistentVolume: only for what acts on manifests.
+    PersistentVolume,
     /// core/v1 Service: only for what acts on manifests; `get` has a table of its own for them.
     Service,
 }
@@ -27,6 +31,8 @@ impl Kind {
             Self::Controller(kind) => kind.word(),
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
+            Self::VolumeClaim => "persistentvolumeclaim",
+            Self::PersistentVolume => "persistentvolume",
             Self::Service => "service",
         }
     }
@@ -38,6 +44,8 @@ impl Kind {
             Self::Controller(kind) => What::Controller(ControllerKey { kind, object: key }),
             Self::ConfigMap => What::ConfigMap(key),
             Self::Secret => What::Secret(key),
+            Self::VolumeClaim => What::VolumeClaim(key),
+            Self::PersistentVolume => What::persistent_volume(key.name),
             Self::Service => What::Service(key),
         }
     }
@@ -164,6 +172,8 @@ fn kind(word: &str) -> Result<Kind, TargetError> {
         "cronjob" | "cronjobs" | "cj" => Ok(Kind::Controller(ControllerKind::CronJob)),
         "configmap" | "configmaps" | "cm" => Ok(Kind::ConfigMap),
         "secret" | "secrets" => Ok(Kind::Secret),
+        "persistentvolumeclaim" | "persistentvolumeclaims" | "pvc" => Ok(Kind::VolumeClaim),
+        "persistentvolume" | "persistentvolumes" | "pv" => Ok(Kind::PersistentVolume),
         "service" | "services" | "svc" => Ok(Kind::Service),
         _ => Err(TargetError::Kind(word.to_owned())),
     }

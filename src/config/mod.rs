@@ -253,6 +253,13 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
     ] {
         path.iter().try_for_each(|path| check_path(field, path))?;
     }
+    // Mount units have their path for a name, escaped, and at most 255 bytes.
+    if let Some(run) = &paths.run
+        && run.as_os_str().len() > 48
+    {
+        let message = format!("{} is longer than 48 bytes: shorten it", run.display());
+        return Err(("paths.run", message));
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod claims;
 pub mod clock;
 pub mod drop_ins;
 pub mod files;
@@ -20,3 +21,4 @@ pub mod systemd;
 pub mod unit_changes;
 pub mod unit_dir;
 pub mod units;
+pub mod volume_path;

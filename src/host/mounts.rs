@@ -124,6 +124,32 @@ pub fn detach(path: &Path) -> Result<(), MountError> {
     }
 }
 
+/// The same for all that is mounted there on top of each other.
+pub fn detach_all(path: &Path) -> Result<(), MountError> {
+    while path.symlink_metadata().is_ok() && is_mount_point(path)? {
+        detach(path)?;
+    }
+    Ok(())
+}
+
+/// Mounts memory on a directory, writable by all, of at most so many bytes (default: half of the host's memory).
+pub fn memory(target: &Path, size: Option<u64>) -> Result<(), MountError> {
+    let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+    let options = format!("mode=0777{size}");
+    let (kind, flags) = ("tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV);
+    let mounted = mount(
+        Some(kind),
+        target,
+        Some(kind),
+        flags,
+        Some(options.as_str()),
+    );
+    mounted.map_err(|errno| MountError::Mount {
+        path: target.to_owned(),
+        source: errno.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -179,7 +179,7 @@ fn manager_said(message: &Message, shared: &Shared) {
         }
         _ => return,
     };
-    let own = unit.filter(|unit| unit.starts_with("vks"));
+    let own = unit.filter(|unit| crate::unit::names::is_ours(unit));
     if let Some(unit) = own.and_then(|unit| unit.parse().ok()) {
         shared.add(|news| {
             news.changed.units.insert(unit);

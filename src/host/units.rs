@@ -10,7 +10,7 @@ use crate::unit::{self, UnitFile, identity, names};
 use std::collections::BTreeSet;
 
 /// Unit types that vks makes files of.
-const KINDS: [&str; 4] = [".service", ".target", ".slice", ".timer"];
+const KINDS: [&str; 5] = [".service", ".target", ".slice", ".timer", ".mount"];
 
 /// The drop-in that vks makes. Its name comes last in systemd's order, so that it holds against those of others.
 const DROP_IN: &str = "zz-vks-grace.conf";
@@ -69,7 +69,7 @@ impl UnitDir {
             ..Listing::default()
         };
         for (name, kind) in self.dir.entries()? {
-            let ours = name.starts_with("vks") && KINDS.iter().any(|kind| name.ends_with(kind));
+            let ours = names::is_ours(&name) && KINDS.iter().any(|kind| name.ends_with(kind));
             if !ours || kind.is_dir() || name == names::ALL_PODS {
                 continue;
             }

@@ -1,7 +1,8 @@
 //! What ought to be: the sum of all sources.
 
+use super::claim::{PersistentVolume, VolumeClaim};
 use super::controller::{Controller, ControllerKey};
-use super::name::{ObjectKey, PodKey};
+use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,10 @@ pub struct Desired {
     pub config_maps: BTreeMap<ObjectKey, DataObject>,
     /// Secrets.
     pub secrets: BTreeMap<ObjectKey, DataObject>,
+    /// Claims for storage that outlives pods.
+    pub volume_claims: BTreeMap<ObjectKey, VolumeClaim>,
+    /// Volumes that claims can name. They have no namespace.
+    pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Service>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
@@ -40,6 +45,8 @@ impl Desired {
 pub struct DataObject {
     /// The keys and their content.
     pub data: BTreeMap<String, Vec<u8>>,
+    /// Its data does not change: volumes that have it are not followed.
+    pub immutable: bool,
     /// The file it comes from.
     pub source: Option<SourcePath>,
 }

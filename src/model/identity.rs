@@ -43,6 +43,8 @@ pub enum UnitRole {
     },
     /// Runs the liveness and readiness probes of the pod.
     Probes,
+    /// Mounts a volume.
+    Mount,
     /// Ends the pod at its active deadline (a timer and its service).
     Deadline,
     /// Has vks look at a CronJob when it is due (a timer and its service); `pod` is the CronJob's name.

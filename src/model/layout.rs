@@ -16,9 +16,13 @@
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
+//!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
 //!   network.json                services and ports of the host as they were published last
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
+//!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
+//!   pods/<uid>/sub/<container>/<n>  what a mount with a subPath shows, bound there at each start
+//!   vksmounts/<hash>              what a volume has mounted, by a mount unit
 //!   network.json                what of the host was changed for the pods' network, and how it was before
 //!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
@@ -29,7 +33,9 @@
 //! /run/netns/vks-<uid>          the pod's network namespace
 //! ```
 
-use super::name::{ContainerName, PodUid, VolumeName};
+use super::name::{ContainerName, ObjectKey, PodUid, VolumeName};
+use super::payload::file_digest;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The roots. The default is the real host; tests use others.
@@ -80,6 +86,37 @@ impl Layout {
     /// A secret volume as containers see it.
     pub fn secret_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
         self.pod_run(uid).join("secrets").join(volume.as_str())
+    }
+
+    /// A volume in memory.
+    pub fn memory_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("memory").join(volume.as_str())
+    }
+
+    /// What the mount number `index` of a container shows, when that is only a part of a volume.
+    pub fn sub_path(&self, uid: &PodUid, container: &ContainerName, index: usize) -> PathBuf {
+        let parts = self.pod_run(uid).join("sub").join(container.as_str());
+        parts.join(index.to_string())
+    }
+
+    /// Where a volume that is mounted for a pod lies. The name of its mount unit is this path: short, and with
+    /// something by which it is known.
+    pub fn mounted_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        let digest = file_digest(format!("{uid}/{volume}").as_bytes());
+        let mut name = String::new();
+        for byte in digest {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        self.run.join("vksmounts").join(name)
+    }
+
+    /// The directory of a claim that has no volume.
+    pub fn claim(&self, claim: &ObjectKey) -> PathBuf {
+        let volumes = self.state.join("volumes");
+        volumes
+            .join(claim.namespace.as_str())
+            .join(claim.name.as_str())
     }
 
     /// A file that stands for one of the same name in `/etc` of the pod's containers.

@@ -5,6 +5,7 @@
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
 pub mod capability;
+pub mod claim;
 pub mod controller;
 pub mod desired;
 pub mod event;

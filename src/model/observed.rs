@@ -1,7 +1,7 @@
 //! What is: the host as systemd, the unit files and the run records tell it. No opinion.
 
 use super::identity::Identity;
-use super::name::{ContainerName, PodKey, PodUid, UnitName};
+use super::name::{ContainerName, ObjectKey, PodKey, PodUid, UnitName};
 use super::pod::SourcePath;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,15 @@ pub struct Observed {
     /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
     /// behind until the next daemon-reload when something wanted it at boot.
     pub orphans: BTreeSet<UnitName>,
+}
+
+/// A claim whose directory goes with it, as it is remembered beside the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptClaim {
+    /// The claim.
+    pub claim: ObjectKey,
+    /// The file that defined it.
+    pub source: SourcePath,
 }
 
 /// One pod as the host has it.

@@ -4,7 +4,8 @@
 //!
 //! | content | digest |
 //! |---|---|
-//! | tree (config map or secret volume) | [`tree_digest`]: SHA-256 over each key and its bytes, lengths in front |
+//! | tree (config map, secret, facts) | [`tree_digest`]: SHA-256 over each path, its bytes and a mode that is not 0644, lengths in front |
+//! | tree that does not follow its objects | given by planning: the same for as long as the volume is the same |
 //! | environment file | [`file_digest`]: SHA-256 of its bytes |
 //! | termination message file | [`TERMINATION`]: that it is there, whatever a container wrote into it |
 //! | emptyDir | [`EMPTY_DIR`]: that it is there, whatever is in it |
@@ -32,12 +33,14 @@ pub struct Payload {
 /// What a [`Payload`] holds.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PayloadContent {
-    /// A directory with a file for each key, changed as a whole.
+    /// A directory of files, changed as a whole.
     Tree {
-        /// The keys and their bytes.
-        files: BTreeMap<String, Vec<u8>>,
+        /// The files.
+        files: Files,
         /// Readable by root only, and seen by containers on a tmpfs.
         secret: bool,
+        /// Of objects that are immutable: stands for the content instead of its digest, so that what was written stays.
+        fixed: Option<Digest>,
     },
     /// An environment file, 0400 in a directory of 0700.
     EnvFile(Vec<u8>),
@@ -47,22 +50,34 @@ pub enum PayloadContent {
     EmptyDir,
 }
 
-impl Payload {
-    /// A config map volume.
-    pub fn config_map(volume: &VolumeName, files: BTreeMap<String, Vec<u8>>) -> Self {
-        let secret = false;
-        Self {
-            path: format!("volumes/{volume}"),
-            content: PayloadContent::Tree { files, secret },
-        }
-    }
+/// The files of a tree by their relative paths.
+pub type Files = BTreeMap<String, TreeFile>;
 
-    /// A secret volume: the store that the sandbox copies to tmpfs.
-    pub fn secret(volume: &VolumeName, files: BTreeMap<String, Vec<u8>>) -> Self {
-        let secret = true;
+/// A file of a tree.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TreeFile {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl TreeFile {
+    /// The mode of a file that names none.
+    pub const MODE: u32 = 0o644;
+}
+
+impl Payload {
+    /// A volume of files. One with a secret in it is a store that the sandbox copies to tmpfs.
+    pub fn tree(volume: &VolumeName, files: Files, secret: bool, fixed: Option<Digest>) -> Self {
+        let kind = if secret { "secrets" } else { "volumes" };
         Self {
-            path: format!("secrets/{volume}"),
-            content: PayloadContent::Tree { files, secret },
+            path: format!("{kind}/{volume}"),
+            content: PayloadContent::Tree {
+                files,
+                secret,
+                fixed,
+            },
         }
     }
 
@@ -95,7 +110,7 @@ impl PayloadContent {
     /// What reading it back must give when it stands as planned.
     pub fn digest(&self) -> Digest {
         match self {
-            Self::Tree { files, .. } => tree_digest(files),
+            Self::Tree { files, fixed, .. } => fixed.unwrap_or_else(|| tree_digest(files)),
             Self::EnvFile(bytes) => file_digest(bytes),
             Self::Termination => TERMINATION,
             Self::EmptyDir => EMPTY_DIR,
@@ -107,9 +122,9 @@ impl fmt::Debug for PayloadContent {
     /// Keys and lengths only: values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tree { files, secret } => {
+            Self::Tree { files, secret, .. } => {
                 write!(f, "Tree(secret: {secret}) ")?;
-                let sizes = files.iter().map(|(key, bytes)| (key, bytes.len()));
+                let sizes = files.iter().map(|(key, file)| (key, file.bytes.len()));
                 f.debug_map().entries(sizes).finish()
             }
             Self::EnvFile(bytes) => write!(f, "EnvFile({} bytes)", bytes.len()),
@@ -120,13 +135,18 @@ impl fmt::Debug for PayloadContent {
 }
 
 /// The digest of a tree. Lengths go in front of keys and bytes, so that two different trees never hash the same text.
-pub fn tree_digest(files: &BTreeMap<String, Vec<u8>>) -> Digest {
+pub fn tree_digest(files: &Files) -> Digest {
     let mut hash = Sha256::new();
-    for (key, bytes) in files {
-        for part in [key.as_bytes(), bytes] {
+    for (path, file) in files {
+        for part in [path.as_bytes(), &file.bytes] {
             // usize has at most 64 bits on every target.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
+        }
+        if file.mode != TreeFile::MODE {
+            // No length: it is not taken for the path of another file.
+            hash.update(u64::MAX.to_le_bytes());
+            hash.update(file.mode.to_le_bytes());
         }
     }
     first_half(&hash.finalize())
@@ -147,8 +167,12 @@ fn first_half(hash: &[u8]) -> Digest {
 mod tests {
     use super::*;
 
-    fn tree(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
-        let own = |(key, text): &(&str, &str)| ((*key).to_owned(), text.as_bytes().to_vec());
+    fn tree(files: &[(&str, &str)]) -> Files {
+        let own = |(key, text): &(&str, &str)| {
+            let bytes = text.as_bytes().to_vec();
+            let mode = if *key == "x" { 0o400 } else { TreeFile::MODE };
+            ((*key).to_owned(), TreeFile { bytes, mode })
+        };
         files.iter().map(own).collect()
     }
 
@@ -161,6 +185,8 @@ mod tests {
             tree(&[("ab", "")]),
             tree(&[("a", ""), ("b", "")]),
             tree(&[("a", "b"), ("c", "d")]),
+            tree(&[("x", "")]),
+            tree(&[("y", "")]),
         ];
         let digests: std::collections::BTreeSet<_> = trees.iter().map(tree_digest).collect();
         assert_eq!(digests.len(), trees.len());
@@ -169,7 +195,7 @@ mod tests {
     #[test]
     fn debug_shows_no_value() {
         let volume: VolumeName = "pw".parse().unwrap();
-        let payload = Payload::secret(&volume, tree(&[("key", "hunter2")]));
+        let payload = Payload::tree(&volume, tree(&[("key", "hunter2")]), true, None);
         let text = format!("{payload:?}");
         assert!(text.contains("key") && !text.contains("hunter2"), "{text}");
         assert_eq!(payload.path, "secrets/pw");

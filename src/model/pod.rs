@@ -9,7 +9,7 @@ use super::quantity::{Bytes, CpuMillis};
 use super::resource_ref::ResourceRef;
 use super::restart::RestartRule;
 use super::security::{PodSecurity, Security};
-use super::volume::{Mount, Volume};
+use super::volume::{BlockDevice, Mount, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -133,6 +133,9 @@ pub struct Container {
     /// Volumes it sees.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// Block devices of claims that it sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_devices: Vec<BlockDevice>,
     /// Its own restart policy; of an init container only `Always` (a sidecar) is special.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<RestartPolicy>,

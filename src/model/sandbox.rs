@@ -4,10 +4,11 @@
 //! [`crate::unit::escape::one_line`]); `vks sandbox up` reads it there, so that a pod comes up at boot
 //! without an agent.
 
-use super::name::{ContainerName, VolumeName};
+use super::name::{ContainerName, ObjectKey, VolumeName};
 use super::naming::HostAlias;
 use super::network::Wiring;
-use super::volume::HostPathKind;
+use super::quantity::Bytes;
+use super::volume::{HostPathKind, MountSpec};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -34,6 +35,15 @@ pub struct Setup {
     /// Paths of the host that are mounted into containers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_paths: Vec<HostPath>,
+    /// Volumes in memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryVolume>,
+    /// Claims whose directories must be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ObjectKey>,
+    /// Where mount units must have mounted something by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounted: Vec<MountedVolume>,
     /// Paths that containers without a root directory of their own mount volumes on, and that must
     /// therefore be there on the host. Order does not matter, a path may come more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -151,6 +161,48 @@ pub struct HostPath {
     pub path: String,
     /// What must be there, or is made.
     pub kind: HostPathKind,
+}
+
+/// An emptyDir in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MemoryVolume {
+    /// The volume.
+    pub name: VolumeName,
+    /// The most it holds (default: half of the host's memory).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+}
+
+/// A volume that a mount unit mounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MountedVolume {
+    /// Where.
+    pub path: String,
+    /// What: a change of it is a change of the sandbox.
+    pub spec: MountSpec,
+}
+
+/// The key of `[X-kubernetes]` of a container that holds its [`SubPath`]s as JSON.
+pub const SUB_PATHS_KEY: &str = "SubPaths";
+
+/// A mount that shows a part of a volume: found in the volume and bound to a place of its own before each start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubPath {
+    /// The root of the volume: nothing above it is ever reached.
+    pub volume: String,
+    /// Relative path in the volume.
+    pub path: String,
+    /// Where it is bound, and what the container mounts.
+    pub at: String,
+    /// Where the container mounts it, for a mount point that is like it.
+    pub mount_path: String,
+    /// It is copied: of a volume of files, which are replaced while a container has the old ones (default false: it is bound,
+    /// and a directory is made when nothing is there).
+    #[serde(default)]
+    pub copy: bool,
 }
 
 /// A path that a volume is mounted on.

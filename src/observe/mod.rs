@@ -19,14 +19,14 @@ use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
-use crate::model::observed::{Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::model::observed::{KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState};
 use crate::unit::names::PodUnits;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Names that all of vks' units have.
-const PATTERNS: [&str; 2] = ["vks.*", "vks-*"];
+const PATTERNS: [&str; 3] = ["vks.*", "vks-*", "*-vksmounts-*.mount"];
 
 /// To ask for the state of one unit costs about as much as so many rows of the list of all units.
 const ROWS_FOR_ONE: usize = 16;
@@ -179,6 +179,11 @@ impl Observer {
             Ok(result) => Ok(result?),
             Err(_) => Err(ObserveError::Interrupted),
         }
+    }
+
+    /// The claims whose directories go with them.
+    pub async fn kept_claims(&self) -> Result<Vec<KeptClaim>, ObserveError> {
+        self.read(crate::host::claims::kept).await
     }
 
     /// Asks for the runs of the containers and probers of these pods.

@@ -4,13 +4,16 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+mod claims;
 pub mod controllers;
 pub mod diff;
 pub mod env;
+mod files;
 pub mod grace;
 pub mod in_place;
 mod life;
 pub mod network;
+pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;
 pub mod security;

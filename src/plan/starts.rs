@@ -38,7 +38,9 @@ impl Update<'_> {
     /// Units that run as long as the target is active.
     fn runs_with_target(&self, name: &UnitName, wanted: &WantedUnit) -> bool {
         match &wanted.role {
-            UnitRole::Container { .. } | UnitRole::Sandbox | UnitRole::Probes => true,
+            UnitRole::Container { .. } | UnitRole::Sandbox | UnitRole::Mount | UnitRole::Probes => {
+                true
+            }
             UnitRole::Deadline => *name == self.names.deadline_timer(),
             UnitRole::Pod | UnitRole::Slice | UnitRole::Cron => false,
         }

@@ -1,69 +1,209 @@
 //! Volumes as directories, files and binds: what the pod's directory holds, what the sandbox sets up, what containers see.
 
+use super::claims::{self, Bound};
 use super::env::{Context, Environment, Origin};
-use super::security;
+use super::files::{self, blocked};
+use super::{resources, security};
 use crate::config::Settings;
+use crate::model::claim::{PersistentPlace, VolumeClaim, VolumeMode};
 use crate::model::layout::Layout;
-use crate::model::name::{ObjectKey, ObjectName, PodUid};
+use crate::model::name::{ObjectKey, PodUid, VolumeName};
 use crate::model::network::Wiring;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
-use crate::model::sandbox::{FsGroup, HostPath, MountPoint, Setup};
+use crate::model::quantity::Bytes;
+use crate::model::sandbox::{FsGroup, HostPath, MemoryVolume, MountPoint, MountedVolume, Setup};
 use crate::model::status::Blocked;
-use crate::model::volume::{HostPathKind, Mount, Volume, VolumeSource};
+use crate::model::volume::{HostPathKind, Mount, MountSpec, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Where the kubelet has the termination message file.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// The payloads of a pod's volumes, or which object is missing.
-pub fn payloads(context: &Context) -> Result<Vec<Payload>, Blocked> {
-    let mut out = Vec::new();
+/// Where the volumes of a pod are.
+pub type Places = BTreeMap<VolumeName, Place>;
+
+/// Where a volume is, once its claims have been looked up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    /// Its path on the host.
+    pub path: String,
+    /// How it comes to be there.
+    pub kind: PlaceKind,
+    /// Containers cannot write to it, whatever their mounts say.
+    pub read_only: bool,
+    /// It is a device.
+    pub block: bool,
+}
+
+/// How a volume comes to be at its place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum PlaceKind {
+    /// It is a payload of the pod.
+    Payload,
+    /// The sandbox copies it from a payload to tmpfs.
+    Secret,
+    /// The sandbox mounts a tmpfs.
+    Memory(Option<Bytes>),
+    /// It is there, or the sandbox makes it.
+    HostPath(HostPathKind),
+    /// The sandbox makes the directory of a claim.
+    Claim(ObjectKey),
+    /// A mount unit mounts it.
+    Mount(MountSpec),
+}
+
+/// Where all volumes are and the payloads they are made of, or why one cannot be had.
+pub fn of_pod(context: &Context) -> Result<(Places, Vec<Payload>), Blocked> {
+    let places = places(context)?;
+    let payloads = payloads(context, &places)?;
+    Ok((places, payloads))
+}
+
+fn places(context: &Context) -> Result<Places, Blocked> {
+    let mut places = Places::new();
     for volume in &context.pod.spec.volumes {
-        match &volume.source {
-            VolumeSource::EmptyDir => out.push(Payload::empty_dir(&volume.name)),
-            VolumeSource::HostPath { .. } => {}
-            VolumeSource::ConfigMap { name, optional } => {
-                let files = data(context, volume, name, false, *optional)?;
-                out.push(Payload::config_map(&volume.name, files));
-            }
-            VolumeSource::Secret { name, optional } => {
-                let files = data(context, volume, name, true, *optional)?;
-                out.push(Payload::secret(&volume.name, files));
+        let found = place(context, volume).map_err(|why| blocked(&volume.name, &why))?;
+        places.insert(volume.name.clone(), found);
+    }
+    for (_, container) in context.pod.spec.all_containers() {
+        let mounts = container.mounts.iter().map(|mount| (&mount.volume, false));
+        let devices = container
+            .volume_devices
+            .iter()
+            .map(|device| (&device.volume, true));
+        for (name, device) in mounts.chain(devices) {
+            if places.get(name).is_some_and(|place| place.block != device) {
+                let (is, where_to) = match device {
+                    true => ("no block device", "volumeMounts"),
+                    false => ("a block device", "volumeDevices"),
+                };
+                let why = format!(
+                    "it is {is}: name it in {where_to} of container \"{}\"",
+                    container.name
+                );
+                return Err(blocked(name, &why));
             }
         }
     }
-    Ok(out)
+    Ok(places)
 }
 
-fn data(
-    context: &Context,
-    volume: &Volume,
-    name: &ObjectName,
-    secret: bool,
-    optional: bool,
-) -> Result<BTreeMap<String, Vec<u8>>, Blocked> {
-    let key = ObjectKey {
-        namespace: context.pod.key.namespace.clone(),
-        name: name.clone(),
+fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
+    let (layout, uid) = (&context.settings.layout, context.uid);
+    let at = |path: std::path::PathBuf, kind| Place {
+        path: path.display().to_string(),
+        kind,
+        read_only: files::is_tree(&volume.source),
+        block: false,
     };
-    let (kind, objects) = match secret {
-        true => ("secret", &context.desired.secrets),
-        false => ("configmap", &context.desired.config_maps),
-    };
-    match objects.get(&key) {
-        Some(object) => Ok(object.data.clone()),
-        None if optional => Ok(BTreeMap::new()),
-        None => Err(Blocked {
-            container: None,
-            reason: "ContainerCreating",
-            message: format!(
-                "MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found",
-                volume.name
-            ),
-        }),
+    let in_pod = || at(layout.volume(uid, &volume.name), PlaceKind::Payload);
+    Ok(match &volume.source {
+        source if files::is_secret(source) => {
+            at(layout.secret_volume(uid, &volume.name), PlaceKind::Secret)
+        }
+        VolumeSource::Memory { size } => {
+            let limit = resources::of_pod(&context.pod.spec).memory_limit;
+            let size = [*size, limit].into_iter().flatten().min();
+            at(
+                layout.memory_volume(uid, &volume.name),
+                PlaceKind::Memory(size),
+            )
+        }
+        VolumeSource::HostPath { path, kind } => at(path.into(), PlaceKind::HostPath(*kind)),
+        VolumeSource::Mount(spec) => mounted(layout, uid, &volume.name, spec),
+        VolumeSource::Claim { name, read_only } => {
+            let (mode, bound) = claims::bound(context, name)?;
+            let key = ObjectKey {
+                namespace: context.pod.key.namespace.clone(),
+                name: name.clone(),
+            };
+            let place = match bound {
+                Bound::Directory => at(layout.claim(&key), PlaceKind::Claim(key)),
+                Bound::Volume(volume_of) => {
+                    persistent(layout, uid, &volume.name, mode, &volume_of.place)
+                }
+            };
+            Place {
+                read_only: *read_only || place.read_only,
+                ..place
+            }
+        }
+        VolumeSource::Ephemeral(claim) => match ephemeral(context, volume, claim)? {
+            Bound::Directory => in_pod(),
+            Bound::Volume(found) => persistent(layout, uid, &volume.name, claim.mode, &found.place),
+        },
+        _ => in_pod(),
+    })
+}
+
+fn mounted(layout: &Layout, uid: &PodUid, volume: &VolumeName, spec: &MountSpec) -> Place {
+    Place {
+        path: layout.mounted_volume(uid, volume).display().to_string(),
+        kind: PlaceKind::Mount(spec.clone()),
+        read_only: spec.is_read_only(),
+        block: false,
     }
+}
+
+fn persistent(
+    layout: &Layout,
+    uid: &PodUid,
+    name: &VolumeName,
+    mode: VolumeMode,
+    place: &PersistentPlace,
+) -> Place {
+    match place {
+        PersistentPlace::Path { path, kind } => Place {
+            path: path.clone(),
+            kind: PlaceKind::HostPath(*kind),
+            read_only: false,
+            block: mode == VolumeMode::Block,
+        },
+        PersistentPlace::Mount(spec) => mounted(layout, uid, name, spec),
+    }
+}
+
+/// The claim that an ephemeral volume makes has the name `<pod>-<volume>`.
+fn ephemeral<'a>(
+    context: &Context<'a>,
+    volume: &Volume,
+    claim: &VolumeClaim,
+) -> Result<Bound<'a>, String> {
+    let key = &context.pod.key;
+    let name = format!("{}-{}", key.name, volume.name);
+    let name = name.parse().map_err(|_| {
+        format!("the name of its claim, {name}, is too long: shorten that of the pod")
+    })?;
+    let key = ObjectKey {
+        namespace: key.namespace.clone(),
+        name,
+    };
+    if context.desired.volume_claims.contains_key(&key) {
+        return Err(format!(
+            "persistentvolumeclaim \"{}\" is there and not made for this pod: rename one",
+            key.name
+        ));
+    }
+    claims::volume_of(context.desired, &key, claim)
+}
+
+/// The payloads of a pod's volumes, or which object is missing.
+fn payloads(context: &Context, places: &Places) -> Result<Vec<Payload>, Blocked> {
+    let mut out = Vec::new();
+    for volume in &context.pod.spec.volumes {
+        let in_pod = places
+            .get(&volume.name)
+            .is_some_and(|place| place.kind == PlaceKind::Payload);
+        match files::payload(context, volume)? {
+            Some(files) => out.push(files),
+            None if in_pod => out.push(Payload::empty_dir(&volume.name)),
+            None => {}
+        }
+    }
+    Ok(out)
 }
 
 /// Where a container finds its termination message file, if it has one: where the manifest says, else at
@@ -74,9 +214,9 @@ pub fn termination_path<'a>(
     container: &'a Container,
     settings: &Settings,
 ) -> Option<&'a str> {
-    let shares_the_tree = pod.spec.host_network
-        && container.mounts.is_empty()
-        && security::is_trusted(pod, container, settings);
+    let nothing_mounted = container.mounts.is_empty() && container.volume_devices.is_empty();
+    let shares_the_tree =
+        pod.spec.host_network && nothing_mounted && security::is_trusted(pod, container, settings);
     let default = (!shares_the_tree).then_some(TERMINATION_LOG);
     container.termination_message_path.as_deref().or(default)
 }
@@ -104,44 +244,53 @@ pub fn container_payloads(
 }
 
 /// What the sandbox of a pod sets up.
-pub fn setup(pod: &Pod, layout: &Layout, uid: &PodUid, wiring: Option<Wiring>) -> Setup {
+pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
         wiring,
         once: runs_once(pod),
         ..Setup::default()
     };
+    // In the order of the manifest, so that another order is no other sandbox than it was before.
     for volume in &pod.spec.volumes {
-        match &volume.source {
-            VolumeSource::Secret { .. } => setup.secrets.push(volume.name.clone()),
-            VolumeSource::HostPath { path, kind } => {
-                setup.host_paths.push(HostPath {
-                    path: path.clone(),
-                    kind: *kind,
-                });
-            }
-            VolumeSource::EmptyDir | VolumeSource::ConfigMap { .. } => {}
+        let Some(place) = places.get(&volume.name) else {
+            continue;
+        };
+        let path = || place.path.clone();
+        match &place.kind {
+            PlaceKind::Payload => {}
+            PlaceKind::Secret => setup.secrets.push(volume.name.clone()),
+            PlaceKind::Memory(size) => setup.memory.push(MemoryVolume {
+                name: volume.name.clone(),
+                size: *size,
+            }),
+            PlaceKind::HostPath(kind) => setup.host_paths.push(HostPath {
+                path: path(),
+                kind: *kind,
+            }),
+            PlaceKind::Claim(key) => setup.claims.push(key.clone()),
+            PlaceKind::Mount(spec) => setup.mounted.push(MountedVolume {
+                path: path(),
+                spec: spec.clone(),
+            }),
         }
     }
     for (_, container) in pod.spec.all_containers() {
-        for mount in &container.mounts {
-            let volume = pod
-                .spec
-                .volumes
-                .iter()
-                .find(|volume| volume.name == mount.volume);
-            setup
-                .mount_points
-                .extend(volume.map(|volume| mount_point(volume, mount, layout, uid)));
-        }
+        // What a sub-path is like is known when it has been found: its mount point is made then.
+        let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());
+        let mounts = whole.filter_map(|m| Some(mount_point(places.get(&m.volume)?, &m.path)));
+        setup.mount_points.extend(mounts);
+        let devices = container.volume_devices.iter();
+        let devices = devices.filter_map(|d| Some(mount_point(places.get(&d.volume)?, &d.path)));
+        setup.mount_points.extend(devices);
     }
     setup.sysctls.clone_from(&pod.spec.security.sysctls);
-    setup.fs_group = fs_group(pod, layout, uid);
+    setup.fs_group = fs_group(pod, places);
     setup
 }
 
-/// The volumes that `fsGroup` is about: those that are the pod's own.
-fn fs_group(pod: &Pod, layout: &Layout, uid: &PodUid) -> Option<FsGroup> {
+/// The volumes that `fsGroup` is about: those whose directories vks makes.
+fn fs_group(pod: &Pod, places: &Places) -> Option<FsGroup> {
     let mut of = FsGroup {
         group: pod.spec.security.fs_group?,
         only_on_mismatch: pod.spec.security.only_on_mismatch,
@@ -149,11 +298,18 @@ fn fs_group(pod: &Pod, layout: &Layout, uid: &PodUid) -> Option<FsGroup> {
         read_only: Vec::new(),
     };
     for volume in &pod.spec.volumes {
-        let path = host_path(volume, layout, uid);
-        match &volume.source {
-            VolumeSource::EmptyDir => of.writable.push(path),
-            VolumeSource::ConfigMap { .. } | VolumeSource::Secret { .. } => of.read_only.push(path),
-            VolumeSource::HostPath { .. } => {}
+        let Some(place) = places.get(&volume.name) else {
+            continue;
+        };
+        let path = place.path.clone();
+        match &place.kind {
+            PlaceKind::Payload | PlaceKind::Secret if files::is_tree(&volume.source) => {
+                of.read_only.push(path);
+            }
+            PlaceKind::Payload | PlaceKind::Memory(_) | PlaceKind::Claim(_) => {
+                of.writable.push(path);
+            }
+            PlaceKind::Secret | PlaceKind::HostPath(_) | PlaceKind::Mount(_) => {}
         }
     }
     (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)
@@ -169,38 +325,19 @@ fn runs_once(pod: &Pod) -> bool {
 }
 
 /// A mount point; of a host path that may be a file, the sandbox looks which it is.
-fn mount_point(volume: &Volume, mount: &Mount, layout: &Layout, uid: &PodUid) -> MountPoint {
+fn mount_point(place: &Place, path: &str) -> MountPoint {
+    use HostPathKind::{Directory, DirectoryOrCreate};
     let may_be_a_file = matches!(
-        volume.source,
-        VolumeSource::HostPath { kind, .. }
-            if !matches!(kind, HostPathKind::Directory | HostPathKind::DirectoryOrCreate)
+        &place.kind,
+        PlaceKind::HostPath(kind) if !matches!(kind, Directory | DirectoryOrCreate)
     );
-    let like = may_be_a_file.then(|| host_path(volume, layout, uid));
     MountPoint {
-        path: mount.path.clone(),
-        like,
+        path: path.to_owned(),
+        like: may_be_a_file.then(|| place.path.clone()),
     }
 }
 
-/// Where a volume lies on the host.
-pub fn host_path(volume: &Volume, layout: &Layout, uid: &PodUid) -> String {
-    match &volume.source {
-        VolumeSource::HostPath { path, .. } => path.clone(),
-        VolumeSource::Secret { .. } => layout
-            .secret_volume(uid, &volume.name)
-            .display()
-            .to_string(),
-        VolumeSource::EmptyDir | VolumeSource::ConfigMap { .. } => {
-            layout.volume(uid, &volume.name).display().to_string()
-        }
-    }
-}
-
-/// Config maps and secrets cannot be written by containers, whatever the mount says.
-pub fn is_read_only(volume: &Volume, mount: &Mount) -> bool {
-    mount.read_only
-        || matches!(
-            volume.source,
-            VolumeSource::ConfigMap { .. } | VolumeSource::Secret { .. }
-        )
+/// Whether a container cannot write through a mount.
+pub fn is_read_only(place: &Place, mount: &Mount) -> bool {
+    mount.read_only || place.read_only
 }

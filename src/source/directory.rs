@@ -263,6 +263,14 @@ impl Directories {
             let same = desired.secrets.get(&key) == Some(&data);
             mark(&mut touched, What::Secret(key), same);
         }
+        for (key, claim) in old.volume_claims {
+            let same = desired.volume_claims.get(&key) == Some(&claim);
+            mark(&mut touched, What::VolumeClaim(key), same);
+        }
+        for (name, volume) in old.persistent_volumes {
+            let same = desired.persistent_volumes.get(&name) == Some(&volume);
+            mark(&mut touched, What::persistent_volume(name), same);
+        }
         let users = desired
             .pods
             .values()

@@ -116,6 +116,8 @@ impl Merged {
         let desired = &mut self.desired;
         desired.config_maps.extend(file.config_maps);
         desired.secrets.extend(file.secrets);
+        desired.volume_claims.extend(file.volume_claims);
+        desired.persistent_volumes.extend(file.persistent_volumes);
         let services = file.services.into_iter();
         desired
             .services
@@ -159,6 +161,12 @@ impl Merged {
                 .config_maps
                 .extend(desired.config_maps.remove_entry(key)),
             What::Secret(key) => gone.secrets.extend(desired.secrets.remove_entry(key)),
+            What::VolumeClaim(key) => gone
+                .volume_claims
+                .extend(desired.volume_claims.remove_entry(key)),
+            What::PersistentVolume(key) => gone
+                .persistent_volumes
+                .extend(desired.persistent_volumes.remove_entry(&key.name)),
             What::Service(key) => gone.services.extend(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
             What::Uid(_) => {}

@@ -2,9 +2,10 @@
 
 use super::decode::{self, Claim, Found, Report};
 use super::tree::{self, Format};
+use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::Controller;
 use crate::model::desired::{DataObject, Problem};
-use crate::model::name::ObjectKey;
+use crate::model::name::{ObjectKey, ObjectName};
 use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub struct ParsedFile {
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
     pub secrets: Vec<(ObjectKey, DataObject)>,
+    /// Claims for storage.
+    pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
+    /// Volumes that claims can name.
+    pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
     /// Everything only one file may define, also when the file has problems.
@@ -84,6 +89,8 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         controllers: found.controllers,
         config_maps: found.config_maps,
         secrets: found.secrets,
+        volume_claims: found.volume_claims,
+        persistent_volumes: found.persistent_volumes,
         services: found.services,
         claims: found.claims,
         problems: report.finish(),

@@ -1,26 +1,43 @@
-//! Which config maps and secrets a pod uses.
+//! Which other objects a pod uses.
 
 use super::decode::What;
 use crate::model::name::ObjectName;
 use crate::model::pod::{EnvValue, Pod};
-use crate::model::volume::VolumeSource;
+use crate::model::volume::{Projection, VolumeSource};
 
-/// Whether a pod uses a config map or secret, in a variable or a volume.
+/// Whether a pod uses an object, in a variable or a volume. Which volume a claim has is for planning to find out: every
+/// pod with a claim uses all of them.
 pub fn refers_to(pod: &Pod, what: &What) -> bool {
     let (key, secret) = match what {
         What::ConfigMap(key) => (key, false),
         What::Secret(key) => (key, true),
+        What::VolumeClaim(_) | What::PersistentVolume(_) => return has_claims(pod),
         _ => return false,
     };
     key.namespace == pod.key.namespace
         && (in_volumes(pod, &key.name, secret) || in_variables(pod, &key.name, secret))
 }
 
+fn has_claims(pod: &Pod) -> bool {
+    pod.spec.volumes.iter().any(|volume| {
+        matches!(
+            volume.source,
+            VolumeSource::Claim { .. } | VolumeSource::Ephemeral(_)
+        )
+    })
+}
+
 fn in_volumes(pod: &Pod, wanted: &ObjectName, secret: bool) -> bool {
     pod.spec.volumes.iter().any(|volume| match &volume.source {
         VolumeSource::ConfigMap { name, .. } => !secret && name == wanted,
         VolumeSource::Secret { name, .. } => secret && name == wanted,
-        VolumeSource::EmptyDir | VolumeSource::HostPath { .. } => false,
+        VolumeSource::Projected { sources, .. } => sources.iter().any(|source| match source {
+            Projection::Keys {
+                secret: kind, name, ..
+            } => *kind == secret && name == wanted,
+            Projection::Downward(_) => false,
+        }),
+        _ => false,
     })
 }
 

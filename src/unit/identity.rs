@@ -67,6 +67,7 @@ fn role_name(role: &UnitRole) -> &'static str {
         UnitRole::Slice => "slice",
         UnitRole::Sandbox => "sandbox",
         UnitRole::Probes => "probes",
+        UnitRole::Mount => "mount",
         UnitRole::Deadline => "deadline",
         UnitRole::Cron => "cron",
         UnitRole::Container {
@@ -142,6 +143,7 @@ fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
         "slice" => Ok(UnitRole::Slice),
         "sandbox" => Ok(UnitRole::Sandbox),
         "probes" => Ok(UnitRole::Probes),
+        "mount" => Ok(UnitRole::Mount),
         "deadline" => Ok(UnitRole::Deadline),
         "cron" => Ok(UnitRole::Cron),
         "init" => container(ContainerRole::Init),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | container | `vks.<namespace>.<pod>.<image>.service`, or `<image>:<container>` when two containers share `<image>` |
 //! | pod | `vks-<namespace>-<pod>.target`, `vks-<namespace>-<pod>.slice` |
+//! | a volume that is mounted | the path it is mounted on, escaped: `run-vks-vksmounts-<hash>.mount` |
 //! | helpers | `vks-<namespace>-<pod>-sandbox.service`, `-probes.service`, `-deadline.timer`, `-deadline.service` |
 //! | CronJob | `vks-<namespace>-<name>-cron.timer`, `.service` |
 //!
@@ -15,9 +16,46 @@ use super::{digest, hex};
 use crate::model::name::{ContainerName, PodKey, UnitName};
 use crate::model::pod::PodSpec;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The target that starts all pods at boot.
 pub const ALL_PODS: &str = "vks-pods.target";
+
+/// Part of the name of every mount unit of vks, whose name is the path it mounts on.
+pub const MOUNTS: &str = "-vksmounts-";
+
+/// Whether a unit has a name that vks gives.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with("vks") || (name.ends_with(".mount") && name.contains(MOUNTS))
+}
+
+/// The unit that mounts on a path, by the rules of `systemd-escape --path`.
+pub fn mount(path: &Path) -> UnitName {
+    let mut name = String::new();
+    for part in path.components() {
+        if let std::path::Component::Normal(part) = part {
+            if !name.is_empty() {
+                name.push('-');
+            }
+            for (index, byte) in part.as_encoded_bytes().iter().enumerate() {
+                match byte {
+                    b'.' if index == 0 => name.push_str("\\x2e"),
+                    b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b':' | b'_' => {
+                        name.push(char::from(*byte));
+                    }
+                    byte => name.push_str(&format!("\\x{byte:02x}")),
+                }
+            }
+        }
+    }
+    #[expect(
+        clippy::expect_used,
+        reason = "escaped, and no longer than the settings let paths be"
+    )]
+    format!("{name}.mount")
+        .parse()
+        .expect("an escaped path makes a valid unit name")
+}
 
 /// Bytes of a unit name (systemd's UNIT_NAME_MAX without the terminating zero).
 const LIMIT: usize = 255;

@@ -14,6 +14,8 @@
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
 //! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
+//! | `vks subpaths UNIT` | `ExecStartPre=` of containers with a `subPath` | shows parts of volumes where they are mounted from |
+//! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
@@ -39,6 +41,7 @@ pub mod record;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;
+pub mod sub_paths;
 pub mod wire;
 
 use crate::config::Settings;
@@ -65,6 +68,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "prober" => prober::main(args),
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
+        "subpaths" => sub_paths::main(args),
         "wire" => wire::main(args),
         _ => return None,
     })

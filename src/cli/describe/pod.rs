@@ -147,6 +147,7 @@ fn role(name: &UnitName, unit: &ObservedUnit) -> String {
         UnitRole::Slice => "slice".to_owned(),
         UnitRole::Sandbox => "sandbox".to_owned(),
         UnitRole::Probes => "probes".to_owned(),
+        UnitRole::Mount => "mount".to_owned(),
         UnitRole::Deadline => "deadline".to_owned(),
         UnitRole::Cron => "cron".to_owned(),
         UnitRole::Container { name, role, .. } => match role {

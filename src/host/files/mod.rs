@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -104,6 +105,14 @@ impl Dir {
             .map_err(|e| self.error("write", name, e))
     }
 
+    /// Gives a file or directory in it to a group. A link is not followed.
+    pub fn set_group(&self, name: &str, group: u32) -> Result<(), FileError> {
+        self.check(name)?;
+        let group = Some(fs::Gid::from_raw(group));
+        let given = fs::chownat(&self.fd, name, None, group, AtFlags::SYMLINK_NOFOLLOW);
+        given.map_err(|e| self.error("give to a group", name, e))
+    }
+
     /// Makes an empty file unless there is one; whether it did.
     pub fn create_file(&self, name: &str, mode: u32) -> Result<bool, FileError> {
         self.check(name)?;
@@ -138,6 +147,16 @@ impl Dir {
     /// The content of a regular file; `None` when there is none of that name. Larger than `limit` bytes is
     /// an error.
     pub fn read(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, FileError> {
+        let read = self.read_with_mode(name, limit)?;
+        Ok(read.map(|(bytes, _)| bytes))
+    }
+
+    /// The same with the file's permission bits.
+    pub fn read_with_mode(
+        &self,
+        name: &str,
+        limit: usize,
+    ) -> Result<Option<(Vec<u8>, u32)>, FileError> {
         self.check(name)?;
         // NONBLOCK: a fifo in the place of a file must not hold us up.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -238,7 +257,7 @@ impl Dir {
         }
     }
 
-    pub(super) fn error(
+    pub(in crate::host) fn error(
         &self,
         act: &'static str,
         name: &str,
@@ -270,7 +289,7 @@ fn absent<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
     }
 }
 
-fn read_regular(file: File, limit: usize) -> io::Result<Vec<u8>> {
+fn read_regular(file: File, limit: usize) -> io::Result<(Vec<u8>, u32)> {
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(Errno::INVAL.into());
@@ -280,7 +299,7 @@ fn read_regular(file: File, limit: usize) -> io::Result<Vec<u8>> {
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() > limit {
         true => Err(Errno::FBIG.into()),
-        false => Ok(bytes),
+        false => Ok((bytes, meta.mode() & 0o7777)),
     }
 }
 

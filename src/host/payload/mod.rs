@@ -8,8 +8,11 @@
 //!              key -> ..data/key
 //! ```
 //!
-//! A secret volume stands twice: `secrets/<volume>/<key>` on disk for root only, which outlives a reboot, and
-//! such a tree on the pod's tmpfs while its sandbox is up. [`restore_secrets`] makes the second from the first.
+//! A path such as `dir/key` is below `..data/dir`, and `dir` is the link. A tree of objects that do not change has a name of
+//! planning's choice in the place of the digest.
+//!
+//! A secret volume stands twice: such a tree in `secrets/<volume>` on disk, for root only, which outlives a reboot, and
+//! one on the pod's tmpfs while its sandbox is up. [`restore_secrets`] makes the second from the first.
 //!
 //! The parent directories are 0700. Containers see volumes by mounts, for which the way above does not count;
 //! other users of the host do not see them at all, so what is in a volume can be 0644 (the API's default
@@ -21,9 +24,9 @@ mod tree;
 use super::files::{Dir, FileError};
 use crate::model::layout::Layout;
 use crate::model::name::PodUid;
-use crate::model::payload::{Payload, PayloadContent};
+use crate::model::observed::Digest;
+use crate::model::payload::{Files, Payload, PayloadContent};
 pub use read::read;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The largest key or environment file that is read back. Sources accept far less.
@@ -46,23 +49,26 @@ pub fn write(layout: &Layout, uid: &PodUid, payload: &Payload) -> Result<(), Pay
     let wrong = || Err(PayloadError::Path(payload.path.clone()));
     let parent =
         || -> Result<Dir, FileError> { Dir::create(&layout.pod(uid))?.create_sub(kind, 0o700) };
+    let digest = payload.content.digest();
     let written = match (&payload.content, kind) {
         (
             PayloadContent::Tree {
                 files,
                 secret: false,
+                ..
             },
             "volumes",
-        ) => parent().and_then(|parent| tree::write(&parent, name, files)),
+        ) => parent().and_then(|parent| tree::write(&parent, name, files, digest, false)),
         (
             PayloadContent::Tree {
                 files,
                 secret: true,
+                ..
             },
             "secrets",
         ) => parent().and_then(|parent| {
-            tree::write_store(&parent, name, files)?;
-            write_secret(layout, uid, name, files)
+            tree::write(&parent, name, files, digest, true)?;
+            write_secret(layout, uid, name, files, digest)
         }),
         (PayloadContent::EnvFile(bytes), "env") => {
             parent().and_then(|parent| parent.write(name, bytes, 0o400))
@@ -91,10 +97,14 @@ fn write_secret(
     layout: &Layout,
     uid: &PodUid,
     volume: &str,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files,
+    digest: Digest,
 ) -> Result<(), FileError> {
     match Dir::open(&layout.pod_run(uid))? {
-        Some(run) => tree::write(&run.create_sub("secrets", 0o700)?, volume, files),
+        Some(run) => {
+            let parent = run.create_sub("secrets", 0o700)?;
+            tree::write(&parent, volume, files, digest, false)
+        }
         None => Ok(()),
     }
 }
@@ -109,8 +119,11 @@ pub fn restore_secrets(layout: &Layout, uid: &PodUid) -> Result<(), PayloadError
             return Ok(());
         };
         for name in read::volumes(&store)? {
-            if let Some(files) = tree::read_store(&store, &name)? {
-                write_secret(layout, uid, &name, &files)?;
+            let Some(kept) = store.sub(&name)? else {
+                continue;
+            };
+            if let Some(digest) = tree::digest(&kept)? {
+                write_secret(layout, uid, &name, &tree::files(&kept)?, digest)?;
             }
         }
         Ok(())

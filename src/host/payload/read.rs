@@ -5,7 +5,7 @@ use crate::host::files::{Dir, FileError};
 use crate::model::layout::Layout;
 use crate::model::name::PodUid;
 use crate::model::observed::Digest;
-use crate::model::payload::{EMPTY_DIR, TERMINATION, file_digest, tree_digest};
+use crate::model::payload::{EMPTY_DIR, TERMINATION, file_digest};
 use rustix::fs::FileType;
 use std::collections::BTreeMap;
 
@@ -70,16 +70,16 @@ fn volume(parent: &Dir, name: &str) -> Result<Option<Digest>, FileError> {
 }
 
 fn secret(parent: &Dir, run: Option<&Dir>, name: &str) -> Result<Option<Digest>, FileError> {
-    let Some(files) = tree::read_store(parent, name)? else {
+    let Some(store) = parent.sub(name)? else {
         return Ok(None);
     };
-    let digest = tree_digest(&files);
+    let digest = tree::digest(&store)?;
     let Some(run) = run else {
-        return Ok(Some(digest));
+        return Ok(digest);
     };
     let copy = match run.sub(&format!("secrets/{name}"))? {
         Some(copy) => tree::digest(&copy)?,
         None => None,
     };
-    Ok((copy == Some(digest)).then_some(digest))
+    Ok(digest.filter(|_| copy == digest))
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::files::tests::Scratch;
 use crate::model::name::{ContainerName, VolumeName};
-use crate::model::payload::tree_digest;
+use crate::model::payload::{TreeFile, tree_digest};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
@@ -47,8 +47,12 @@ fn volume(name: &str) -> VolumeName {
     name.parse().unwrap()
 }
 
-fn files(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
-    let own = |(key, text): &(&str, &str)| ((*key).to_owned(), text.as_bytes().to_vec());
+fn files(files: &[(&str, &str)]) -> Files {
+    let own = |(key, text): &(&str, &str)| {
+        let bytes = text.as_bytes().to_vec();
+        let mode = TreeFile::MODE;
+        ((*key).to_owned(), TreeFile { bytes, mode })
+    };
     files.iter().map(own).collect()
 }
 
@@ -68,7 +72,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn a_config_map_volume_changes_as_a_whole() {
     let host = Host::new();
-    let conf = |pairs| Payload::config_map(&volume("conf"), files(pairs));
+    let conf = |pairs| Payload::tree(&volume("conf"), files(pairs), false, None);
     host.write(&conf(&[("a", "1"), ("b", "2")]));
     let tree = host.pod("volumes/conf");
     let inode = fs::metadata(&tree).unwrap().ino();
@@ -94,7 +98,12 @@ fn a_config_map_volume_changes_as_a_whole() {
 #[test]
 fn what_was_cut_short_reads_as_missing_and_is_repaired() {
     let host = Host::new();
-    let payload = Payload::config_map(&volume("conf"), files(&[("a", "1"), ("b", "2")]));
+    let payload = Payload::tree(
+        &volume("conf"),
+        files(&[("a", "1"), ("b", "2")]),
+        false,
+        None,
+    );
     host.write(&payload);
     let tree = host.pod("volumes/conf");
     let missing = || read(&host.layout, &host.uid).unwrap().is_empty();
@@ -116,12 +125,13 @@ fn what_was_cut_short_reads_as_missing_and_is_repaired() {
 #[test]
 fn a_secret_stands_on_disk_and_on_tmpfs() {
     let host = Host::new();
-    let secret = |text| Payload::secret(&volume("pw"), files(&[("key", text)]));
+    let secret = |text| Payload::tree(&volume("pw"), files(&[("key", text)]), true, None);
     host.write(&secret("one"));
     let store = host.pod("secrets/pw/key");
     assert_eq!(
         (mode(&store), mode(&host.pod("secrets/pw"))),
-        (0o400, 0o700)
+        (0o777, 0o755),
+        "a link, in a directory that is open itself: the one above is not"
     );
     assert_eq!(mode(&host.pod("secrets")), 0o700);
     let run = host.layout.pod_run(&host.uid);
@@ -191,8 +201,18 @@ fn an_empty_dir_is_left_to_its_containers() {
 fn payloads_and_pods_are_removed() {
     let host = Host::new();
     fs::create_dir_all(host.layout.pod_run(&host.uid)).unwrap();
-    host.write(&Payload::config_map(&volume("conf"), files(&[("a", "1")])));
-    host.write(&Payload::secret(&volume("pw"), files(&[("a", "1")])));
+    host.write(&Payload::tree(
+        &volume("conf"),
+        files(&[("a", "1")]),
+        false,
+        None,
+    ));
+    host.write(&Payload::tree(
+        &volume("pw"),
+        files(&[("a", "1")]),
+        true,
+        None,
+    ));
     for path in ["volumes/conf", "secrets/pw", "secrets/pw", "env/none"] {
         remove(&host.layout, &host.uid, path).unwrap();
     }
@@ -206,6 +226,55 @@ fn payloads_and_pods_are_removed() {
     assert_eq!(listing(&host.layout.state.join("pods")), ["other"]);
     assert!(listing(&host.layout.run.join("pods")).is_empty());
     assert!(host.scratch.0.exists());
+}
+
+#[test]
+fn nested_paths_and_modes_are_kept_through_the_store() {
+    let host = Host::new();
+    let file = |text: &str, mode| TreeFile {
+        bytes: text.as_bytes().to_vec(),
+        mode,
+    };
+    let both = Files::from([
+        ("a/b/c".to_owned(), file("deep", 0o400)),
+        ("a/d".to_owned(), file("d", 0o640)),
+        ("top".to_owned(), file("t", TreeFile::MODE)),
+    ]);
+    let secret = Payload::tree(&volume("pw"), both.clone(), true, None);
+    fs::create_dir_all(host.layout.pod_run(&host.uid)).unwrap();
+    host.write(&secret);
+    let copy = host.layout.pod_run(&host.uid).join("secrets/pw");
+    fs::remove_dir_all(&copy).unwrap();
+    restore_secrets(&host.layout, &host.uid).unwrap();
+    host.write(&secret);
+    assert_eq!(fs::read_to_string(copy.join("a/b/c")).unwrap(), "deep");
+    assert_eq!(mode(&copy.join("..data/a/b/c")), 0o400);
+    assert_eq!(
+        fs::read_link(copy.join("a")).unwrap(),
+        Path::new("..data/a")
+    );
+    // Fewer files, and the same ones with another mode: both are seen as changes.
+    let mut fewer = both;
+    fewer.remove("a/b/c");
+    host.write(&Payload::tree(&volume("pw"), fewer.clone(), true, None));
+    assert!(!copy.join("a/b").exists() && copy.join("a/d").exists());
+    fewer.insert("top".to_owned(), file("t", 0o600));
+    host.write(&Payload::tree(&volume("pw"), fewer, true, None));
+    assert_eq!(mode(&copy.join("..data/top")), 0o600);
+}
+
+#[test]
+fn a_fixed_tree_is_not_written_again() {
+    let host = Host::new();
+    let with = |text, name| Payload::tree(&volume("conf"), files(&[("a", text)]), false, name);
+    let tree = host.pod("volumes/conf/a");
+    host.write(&with("one", Some([7; 16])));
+    host.write(&with("two", Some([7; 16])));
+    assert_eq!(fs::read_to_string(&tree).unwrap(), "one");
+    host.write(&with("two", Some([8; 16])));
+    assert_eq!(fs::read_to_string(&tree).unwrap(), "two");
+    host.write(&with("three", None));
+    assert_eq!(fs::read_to_string(&tree).unwrap(), "three");
 }
 
 #[test]
@@ -232,10 +301,10 @@ fn paths_and_keys_do_not_lead_out() {
             "{payload:?}"
         );
     }
-    for key in ["..data", "..", "../x", "a/b", ""] {
+    for key in ["..data", "..", "../x", "a/../b", "a//b", "/a", ""] {
         for payload in [
-            Payload::config_map(&volume("conf"), files(&[(key, "")])),
-            Payload::secret(&volume("pw"), files(&[(key, "")])),
+            Payload::tree(&volume("conf"), files(&[(key, "")]), false, None),
+            Payload::tree(&volume("pw"), files(&[(key, "")]), true, None),
         ] {
             assert!(
                 write(&host.layout, &host.uid, &payload).is_err(),
@@ -249,6 +318,7 @@ fn paths_and_keys_do_not_lead_out() {
         content: PayloadContent::Tree {
             files: files(&[]),
             secret: true,
+            fixed: None,
         },
     };
     assert!(matches!(

@@ -19,8 +19,13 @@ fn with_config(want: &Desired) -> Desired {
         name: "conf".parse().unwrap(),
     };
     let data = [("a".to_owned(), b"1".to_vec())].into();
-    want.config_maps
-        .insert(key, DataObject { data, source: None });
+    want.config_maps.insert(
+        key,
+        DataObject {
+            data,
+            ..DataObject::default()
+        },
+    );
     want
 }
 

@@ -16,6 +16,7 @@ mod blocked;
 mod properties;
 mod resize;
 mod secrets;
+mod volumes;
 
 pub fn container(name: &str) -> Container {
     Container {
@@ -29,6 +30,7 @@ pub fn container(name: &str) -> Container {
         ports: vec![],
         resources: Resources::default(),
         mounts: vec![],
+        volume_devices: vec![],
         restart_policy: None,
         restart_rules: vec![],
         probes: Probes::default(),
@@ -239,6 +241,7 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
     let source = VolumeSource::ConfigMap {
         name: "conf".parse().unwrap(),
         optional: false,
+        items: Default::default(),
     };
     web.spec.volumes = vec![Volume {
         name: "conf".parse().unwrap(),
@@ -248,6 +251,8 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
         volume: "conf".parse().unwrap(),
         path: "/conf".into(),
         read_only: false,
+        sub_path: None,
+        propagation: Default::default(),
     }];
     let mut want = desired([web]);
     let plan = plan_now(&want, &Host::default());
@@ -259,8 +264,13 @@ fn a_missing_config_map_blocks_a_new_pod_and_keeps_a_running_one() {
         name: "conf".parse().unwrap(),
     };
     let data = [("a".to_owned(), b"1".to_vec())].into();
-    want.config_maps
-        .insert(key.clone(), DataObject { data, source: None });
+    want.config_maps.insert(
+        key.clone(),
+        DataObject {
+            data,
+            ..DataObject::default()
+        },
+    );
     let mut host = running(&want);
     want.config_maps
         .get_mut(&key)

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 prop_compose! {
     fn any_container()(name in "[a-c]", args in prop::collection::vec(".{0,8}", 0..3), text in "(?s).{0,12}",
         policy in 0..4u8, image in prop::sample::select(vec!["host:/bin/a", "host:/bin/b", "host:b"]), mount in any::<bool>(),
-        probe in any::<bool>(), limit in prop::option::of(1..4000u64)) -> Container {
+        probe in any::<bool>(), limit in prop::option::of(1..4000u64), part in any::<bool>()) -> Container {
         let clean = |text: &str| text.replace('\0', "");
         let mut made = container(&name);
         made.image = image.parse().unwrap();
@@ -14,7 +14,8 @@ prop_compose! {
         made.env = vec![EnvVar { name: "A".into(), value: EnvValue::Text(clean(&text)) }];
         made.restart_policy = [None, Some(RestartPolicy::Always), Some(RestartPolicy::OnFailure), Some(RestartPolicy::Never)][usize::from(policy)];
         if mount {
-            made.mounts = vec![Mount { volume: "v".parse().unwrap(), path: "/v: \\x".into(), read_only: false }];
+            made.mounts = vec![Mount { volume: "v".parse().unwrap(), path: "/v: \\x".into(), read_only: false, propagation: Default::default(),
+                sub_path: part.then(|| crate::model::volume::SubPath::Plain("a %/b".into())) }];
         }
         if probe {
             made.probes.liveness = Some(Probe { check: Check::Exec { command: vec!["a".into()] }, initial_delay: Duration::ZERO,
@@ -26,7 +27,8 @@ prop_compose! {
 }
 prop_compose! {
     fn any_pod()(name in "[a-b]", inits in prop::collection::vec(any_container(), 0..3), mains in prop::collection::vec(any_container(), 1..3),
-        host_network in any::<bool>(), policy in 0..3u8, deadline in prop::option::of(1..100u64)) -> Pod {
+        host_network in any::<bool>(), policy in 0..3u8, deadline in prop::option::of(1..100u64),
+        volume in any_volume()) -> Pod {
         let mut made = pod(&name);
         let unique = |prefix: &str, mut list: Vec<Container>| {
             for (index, container) in list.iter_mut().enumerate() {
@@ -36,12 +38,33 @@ prop_compose! {
         };
         made.spec.init_containers = unique("i", inits);
         made.spec.containers = unique("m", mains);
-        made.spec.volumes = vec![Volume { name: "v".parse().unwrap(), source: VolumeSource::EmptyDir }];
+        made.spec.volumes = vec![Volume { name: "v".parse().unwrap(), source: volume }];
         made.spec.host_network = host_network;
         made.spec.restart_policy = [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never][usize::from(policy)];
         made.spec.active_deadline = deadline.map(Duration::from_secs);
         made
     }
+}
+
+fn any_volume() -> impl Strategy<Value = VolumeSource> {
+    use crate::model::volume::{Downward, MountSpec};
+    prop::sample::select(vec![
+        VolumeSource::EmptyDir,
+        VolumeSource::Memory { size: None },
+        VolumeSource::HostPath {
+            path: "/h: %".into(),
+            kind: crate::model::volume::HostPathKind::Directory,
+        },
+        VolumeSource::DownwardApi(Downward {
+            items: vec![],
+            mode: None,
+        }),
+        VolumeSource::Mount(MountSpec {
+            what: "a b%".into(),
+            kind: "x".into(),
+            options: vec!["o=%".into()],
+        }),
+    ])
 }
 
 proptest! {

@@ -26,8 +26,13 @@ fn a_secret_never_reaches_a_unit() {
         name: "s".parse().unwrap(),
     };
     let data = [("p".to_owned(), b"hunter2".to_vec())].into();
-    want.secrets
-        .insert(object, DataObject { data, source: None });
+    want.secrets.insert(
+        object,
+        DataObject {
+            data,
+            ..DataObject::default()
+        },
+    );
     let plan = plan_now(&want, &Host::default());
     for step in plan.pods.values().flat_map(|pod| &pod.steps) {
         if let Step::WriteUnit { unit, text, .. } = step {

@@ -2,7 +2,7 @@
 
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
-use super::super::{resources, security, volumes};
+use super::super::{resources, security};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
@@ -11,7 +11,7 @@ use crate::model::probe::Probes;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
-use crate::unit::escape::{bind_path, command_line, quoted, specifiers, word};
+use crate::unit::escape::{command_line, quoted, specifiers, word};
 use std::time::Duration;
 
 /// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
@@ -49,13 +49,14 @@ impl Room<'_> {
         let mut before = self.launch(spec, &confinement);
         before.extend(self.identity_change(&confinement));
         file.push("Service", "ExecStart", exec_start(spec, env, before)?);
+        self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
         self.restarts(&mut file, role, &restarts);
         self.end(&mut file, spec);
         self.process(&mut file, spec, env);
         self.shut_in(&mut file, &confinement, spec, env);
-        self.mounts(&mut file, spec);
+        self.mounts(&mut file, spec, env)?;
         self.join_names(&mut file, spec, &confinement)?;
         self.devices(&mut file, spec);
         for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
@@ -101,6 +102,7 @@ impl Room<'_> {
             .iter()
             .filter(|volume| spec.mounts.iter().any(|mount| mount.volume == volume.name))
             .collect();
+        let places = self.looked_up_places(spec);
         let around = (
             role,
             policy,
@@ -109,10 +111,14 @@ impl Room<'_> {
             pod.termination_grace,
         );
         let silent = pod.security.is_silent() && spec.security.is_silent();
-        let hash = match silent && confinement.profile == Profile::Trusted {
+        let mut hash = match silent && confinement.profile == Profile::Trusted {
             true => spec_hash(&(alone, around, volumes)),
             false => spec_hash(&(alone, around, volumes, confinement)),
         };
+        // What does not say anything new keeps its hash.
+        if !places.is_empty() {
+            hash = spec_hash(&(hash, places));
+        }
         let devices = self.own_devices(spec);
         match devices.is_empty() {
             true => hash,
@@ -239,32 +245,6 @@ impl Room<'_> {
         self.join_network(file);
     }
 
-    /// Volumes, and the termination message file.
-    fn mounts(&self, file: &mut UnitFile, spec: &Container) {
-        let layout = &self.settings.layout;
-        for mount in &spec.mounts {
-            let found = self
-                .pod
-                .spec
-                .volumes
-                .iter()
-                .find(|volume| volume.name == mount.volume);
-            let Some(volume) = found else { continue };
-            let from = volumes::host_path(volume, layout, self.uid);
-            let key = if volumes::is_read_only(volume, mount) {
-                "BindReadOnlyPaths"
-            } else {
-                "BindPaths"
-            };
-            file.push("Service", key, pair(&from, &mount.path));
-        }
-        if let Some(path) = volumes::termination_path(self.pod, spec, self.settings) {
-            let message = layout.termination(self.uid, &spec.name);
-            let message = message.display().to_string();
-            file.push("Service", "BindPaths", pair(&message, path));
-        }
-    }
-
     /// Where its output goes, and how it is found there.
     fn journal(&self, file: &mut UnitFile, spec: &Container) {
         file.push("Service", "SyslogIdentifier", spec.name.as_str());
@@ -314,18 +294,6 @@ fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Resul
         argv.push(text);
     }
     Ok(command_line(":", argv.iter().map(String::as_str)))
-}
-
-fn pair(from: &str, to: &str) -> String {
-    // Each side is escaped for the split at the colon; one with blanks is quoted as a whole.
-    let (from, to) = (bind_path(from), bind_path(to));
-    match (from.strip_prefix('"'), to.strip_prefix('"')) {
-        (None, None) => format!("{from}:{to}"),
-        _ => {
-            let bare = |side: &str| side.trim_matches('"').to_owned();
-            format!("\"{}:{}\"", bare(&from), bare(&to))
-        }
-    }
 }
 
 /// The requests and limits that a container is started anew for.

@@ -1,12 +1,14 @@
 //! A pod as the unit files it becomes.
 //!
 //! [`render`] is the whole mapping from a pod to systemd, and pure: same pod, same objects, same settings, same text.
-//! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`helpers`]
-//! (probes and deadline). What several need: [`names`], [`devices`], [`version`].
+//! One file here for each kind of unit: [`pod`] (target and slice), [`sandbox`], [`container`], [`mounts`] (what
+//! containers see of volumes, and mount units), [`helpers`] (probes and deadline). What several need: [`names`], [`devices`],
+//! [`version`].
 
 mod container;
 mod devices;
 mod helpers;
+mod mounts;
 mod names;
 mod pod;
 mod restart;
@@ -15,7 +17,8 @@ mod security;
 mod version;
 
 use super::env::{self, Context};
-use super::{network, volumes};
+use super::network;
+use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
@@ -67,6 +70,7 @@ struct Room<'a> {
     containers: BTreeMap<ContainerName, UnitName>,
     /// The pod has a sandbox unit.
     sandboxed: bool,
+    places: Places,
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
@@ -102,12 +106,12 @@ pub fn render_at(
         settings,
         addresses,
     };
-    let mut payloads = volumes::payloads(&context)?;
+    let (places, mut payloads) = volumes::of_pod(&context)?;
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let room = Room::new(pod, uid, addresses, settings)?;
+    let room = Room::new((pod, uid), addresses, settings, places)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
         addresses: addresses.to_vec(),
@@ -149,10 +153,10 @@ pub fn render_at(
 
 impl<'a> Room<'a> {
     fn new(
-        pod: &'a Pod,
-        uid: &'a PodUid,
+        (pod, uid): (&'a Pod, &'a PodUid),
         addresses: &'a [IpAddr],
         settings: &'a Settings,
+        places: Places,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
         let pod_names = names::of_pod(pod, addresses, settings)?;
@@ -168,6 +172,7 @@ impl<'a> Room<'a> {
             containers: names.containers(&pod.spec),
             names,
             sandboxed,
+            places,
             addresses,
             pod_names,
         })
@@ -177,6 +182,7 @@ impl<'a> Room<'a> {
     fn pod_units(&self) -> BTreeMap<UnitName, WantedUnit> {
         let mut units = BTreeMap::new();
         units.extend(self.slice());
+        units.extend(self.mount_units());
         units.extend(self.sandbox());
         units.extend(self.probes());
         units.extend(self.deadline());

@@ -31,7 +31,7 @@ impl Room<'_> {
         }
         let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
         let wired = wiring.is_some();
-        let mut setup = volumes::setup(self.pod, &self.settings.layout, self.uid, wiring);
+        let mut setup = volumes::setup(self.pod, &self.places, wiring);
         let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
@@ -49,6 +49,10 @@ impl Room<'_> {
         let mut file = self.file("Sandbox");
         self.join_pod(&mut file);
         self.deadline_condition(&mut file);
+        for mount in self.mount_unit_names() {
+            file.push("Unit", "Wants", mount.as_str());
+            file.push("Unit", "After", mount.as_str());
+        }
         if wired {
             // Not Requires=: to set the host's part up anew is no reason to stop a pod.
             file.push("Unit", "Wants", network::HOST_UNIT);

@@ -3,7 +3,7 @@
 use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
-use super::{env, probe, process, resources, restart, security, volume};
+use super::{env, mounts, probe, process, resources, restart, security};
 use crate::model::pod::{Container, Port, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::process::StopSignal;
@@ -40,7 +40,8 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let ports = ports(&mut f, around.host_network);
     let resources = f.optional("resources", |x| resources::resources(&x));
     let resize = resources::resize(&mut f);
-    let mounts = volume::mounts(&mut f, around.volumes);
+    let mounts = mounts::mounts(&mut f, around.volumes);
+    let volume_devices = mounts::devices(&mut f, around.volumes);
     let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
     let restart_rules = restart::rules(&mut f, restart_policy.flatten());
     let named = ports.as_deref().unwrap_or_default();
@@ -66,6 +67,7 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         ports: ports?,
         resources: resources?.unwrap_or_default(),
         mounts: mounts?,
+        volume_devices: volume_devices?,
         restart_policy: restart_policy?,
         restart_rules: restart_rules?,
         probes: probes?,

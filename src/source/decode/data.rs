@@ -26,8 +26,7 @@ pub fn config_map(object: &mut Fields<'_>) -> Option<DataObject> {
             return None;
         }
     }
-    immutable?;
-    finish(object, data)
+    finish(object, data, immutable?)
 }
 
 /// Decodes the content of a secret: `data`, then `stringData` over it.
@@ -38,12 +37,11 @@ pub fn secret(object: &mut Fields<'_>) -> Option<DataObject> {
     let kind = object.optional("type", |x| x.line().map(drop));
     let mut data = binary?.unwrap_or_default();
     data.extend(plain?.unwrap_or_default());
-    immutable?;
     kind?;
-    finish(object, data)
+    finish(object, data, immutable?)
 }
 
-fn finish(object: &Fields<'_>, data: Data) -> Option<DataObject> {
+fn finish(object: &Fields<'_>, data: Data, immutable: bool) -> Option<DataObject> {
     let size: usize = data
         .iter()
         .map(|(key, value)| key.len() + value.len())
@@ -54,6 +52,7 @@ fn finish(object: &Fields<'_>, data: Data) -> Option<DataObject> {
     }
     Some(DataObject {
         data,
+        immutable,
         source: Some(SourcePath(object.report.file().to_owned())),
     })
 }

@@ -108,7 +108,7 @@ fn field_path(field: &Field<'_>) -> Option<FieldRef> {
 }
 
 /// The key in `prefix['key']`.
-fn subscript(text: &str, prefix: &str) -> Option<String> {
+pub fn subscript(text: &str, prefix: &str) -> Option<String> {
     let key = text
         .strip_prefix(prefix)?
         .strip_prefix("['")?

@@ -107,7 +107,6 @@ pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux o
 pub const CONTAINER: &Rules = &[
     ("imagePullPolicy", Noted(Text)),
     ("targetContainerName", NO),
-    ("volumeDevices", NO),
 ];
 
 /// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
@@ -128,44 +127,111 @@ pub const LIFECYCLE: &Rules = NONE;
 /// `LifecycleHandler`.
 pub const HOOK: &Rules = &[("tcpSocket", Later("it has no effect in Kubernetes either"))];
 
-/// `VolumeMount`.
-pub const MOUNT: &Rules = &[("subPath", NO), ("subPathExpr", NO)];
+/// What to say of a disk that only a cloud's controller attaches.
+const CLOUD: &str = "attach the disk to the host and use a PersistentVolume with local";
+/// What to say of what mount(8) can mount.
+const MOUNTED: &str = "or use csi with the driver mount.vks.io";
 
 /// `Volume`.
 pub const VOLUME: &Rules = &[
-    ("awsElasticBlockStore", Later("")),
-    ("azureDisk", Later("")),
-    ("azureFile", Later("")),
-    ("cephfs", Later("")),
-    ("cinder", Later("")),
-    ("csi", Later("")),
-    ("downwardAPI", Later("")),
-    ("ephemeral", Later("")),
-    ("fc", Later("")),
-    ("flexVolume", Later("")),
+    ("awsElasticBlockStore", Later(CLOUD)),
+    ("azureDisk", Later(CLOUD)),
+    ("azureFile", Later(MOUNTED)),
+    ("cephfs", Later(MOUNTED)),
+    ("cinder", Later(CLOUD)),
+    ("fc", Later(MOUNTED)),
+    ("flexVolume", Later(MOUNTED)),
     ("flocker", Later("")),
-    ("gcePersistentDisk", Later("")),
-    ("gitRepo", Later("")),
-    ("glusterfs", Later("")),
+    ("gcePersistentDisk", Later(CLOUD)),
+    ("gitRepo", Later("and clone in an init container")),
+    ("glusterfs", Later(MOUNTED)),
     ("image", Later("")),
-    ("iscsi", Later("")),
-    ("nfs", Later("")),
-    ("persistentVolumeClaim", Later("")),
-    ("photonPersistentDisk", Later("")),
+    ("iscsi", Later(MOUNTED)),
+    ("photonPersistentDisk", Later(CLOUD)),
     ("portworxVolume", Later("")),
-    ("projected", Later("")),
     ("quobyte", Later("")),
-    ("rbd", Later("")),
+    ("rbd", Later(MOUNTED)),
     ("scaleIO", Later("")),
     ("storageos", Later("")),
-    ("vsphereVolume", Later("")),
+    ("vsphereVolume", Later(CLOUD)),
 ];
 
-/// `EmptyDirVolumeSource`.
-pub const EMPTY_DIR: &Rules = &[("medium", NO), ("sizeLimit", Later(""))];
+/// `VolumeProjection`.
+pub const PROJECTION: &Rules = &[
+    (
+        "clusterTrustBundle",
+        Later("there is no API server that has one"),
+    ),
+    (
+        "podCertificate",
+        Later("there is no API server that signs one"),
+    ),
+    (
+        "serviceAccountToken",
+        Later("there is no API server that issues one"),
+    ),
+];
 
-/// `ConfigMapVolumeSource` and `SecretVolumeSource`.
-pub const KEYS_VOLUME: &Rules = &[("items", NO)];
+/// What to write instead of a secret.
+const CREDENTIALS: &str = "and name a file with credentials in the mount options";
+
+/// `CSIVolumeSource`.
+pub const CSI: &Rules = &[("nodePublishSecretRef", Later(CREDENTIALS))];
+
+/// `CSIPersistentVolumeSource`.
+pub const CSI_PERSISTENT: &Rules = &[
+    ("controllerExpandSecretRef", NO),
+    ("controllerPublishSecretRef", NO),
+    ("nodeExpandSecretRef", NO),
+    ("nodePublishSecretRef", Later(CREDENTIALS)),
+    ("nodeStageSecretRef", Later(CREDENTIALS)),
+];
+
+/// `PersistentVolumeClaimSpec`. A host has no storage classes: the name of one says nothing here.
+pub const CLAIM: &Rules = &[
+    ("dataSource", NO),
+    ("dataSourceRef", NO),
+    ("selector", Unset("and write volumeName")),
+    ("storageClassName", Noted(Text)),
+    ("volumeAttributesClassName", NO),
+];
+
+/// `VolumeResourceRequirements`.
+pub const CLAIM_RESOURCES: &Rules = &[("limits", Noted(Table))];
+
+/// `PersistentVolumeSpec`.
+pub const PERSISTENT_VOLUME: &Rules = &[
+    ("awsElasticBlockStore", Later(CLOUD)),
+    ("azureDisk", Later(CLOUD)),
+    ("azureFile", Later(MOUNTED)),
+    ("cephfs", Later(MOUNTED)),
+    ("cinder", Later(CLOUD)),
+    ("fc", Later(MOUNTED)),
+    ("flexVolume", Later(MOUNTED)),
+    ("flocker", Later("")),
+    ("gcePersistentDisk", Later(CLOUD)),
+    ("glusterfs", Later(MOUNTED)),
+    ("iscsi", Later(MOUNTED)),
+    ("nodeAffinity", Noted(Table)),
+    ("photonPersistentDisk", Later(CLOUD)),
+    ("portworxVolume", Later("")),
+    ("quobyte", Later("")),
+    ("rbd", Later(MOUNTED)),
+    ("scaleIO", Later("")),
+    ("storageClassName", Noted(Text)),
+    ("storageos", Later("")),
+    ("volumeAttributesClassName", NO),
+    ("vsphereVolume", Later(CLOUD)),
+];
+
+/// `ObjectReference`.
+pub const OBJECT_REFERENCE: &Rules = &[
+    ("apiVersion", Noted(Text)),
+    ("fieldPath", Noted(Text)),
+    ("kind", Noted(Text)),
+    ("resourceVersion", Noted(Text)),
+    ("uid", Noted(Text)),
+];
 
 /// `LabelSelector`.
 pub const SELECTOR: &Rules = &[("matchExpressions", Unset("or use matchLabels"))];
@@ -183,8 +249,7 @@ pub const SERVICE: &Rules = &[
 pub const SERVICE_PORT: &Rules = &[];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str =
-    "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
 
 /// `StatefulSetSpec`.
 pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];

@@ -8,17 +8,23 @@
 pub(in crate::source) mod asked;
 mod base64;
 mod check;
+mod claim;
 mod container;
 mod controller;
 mod data;
 mod env;
+mod facts;
 mod field;
+mod items;
 pub(in crate::source) mod known;
 mod meta;
+mod mounts;
 mod naming;
 mod pod;
 mod probe;
 mod process;
+mod projected;
+mod remote;
 mod report;
 mod resource_ref;
 mod resources;
@@ -30,9 +36,10 @@ mod volume;
 pub(in crate::source) use field::nearest;
 pub use report::Report;
 
+use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::{Controller, ControllerKey};
 use crate::model::desired::DataObject;
-use crate::model::name::{ObjectKey, PodUid};
+use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::network::service::Service;
 use crate::model::pod::Pod;
 use crate::source::tree::Node;
@@ -51,6 +58,10 @@ pub struct Found {
     pub config_maps: Vec<(ObjectKey, DataObject)>,
     /// Secrets.
     pub secrets: Vec<(ObjectKey, DataObject)>,
+    /// Claims for storage.
+    pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
+    /// Volumes that claims can name.
+    pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
 }
@@ -75,10 +86,24 @@ pub enum What {
     ConfigMap(ObjectKey),
     /// A secret.
     Secret(ObjectKey),
+    /// A claim for storage.
+    VolumeClaim(ObjectKey),
+    /// A volume that claims can name; its namespace is always the default one.
+    PersistentVolume(ObjectKey),
     /// A service.
     Service(ObjectKey),
     /// A pod's identity.
     Uid(PodUid),
+}
+
+impl What {
+    /// A persistent volume, which has no namespace.
+    pub fn persistent_volume(name: ObjectName) -> Self {
+        Self::PersistentVolume(ObjectKey {
+            namespace: Namespace::default_namespace(),
+            name,
+        })
+    }
 }
 
 impl std::fmt::Display for What {
@@ -88,6 +113,8 @@ impl std::fmt::Display for What {
             Self::Controller(key) => key.fmt(f),
             Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
             Self::Secret(key) => write!(f, "Secret {key}"),
+            Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
+            Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
             Self::Service(key) => write!(f, "Service {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
@@ -156,6 +183,8 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
             claim(found, f.line(), key.clone().map(What::Secret));
             found.secrets.extend(key.zip(data));
         }
+        Some((_, "PersistentVolumeClaim")) => claim_object(&mut f, found),
+        Some((_, "PersistentVolume")) => volume_object(&mut f, found),
         Some((_, name)) if let Some(kind) = controller::kind(name) => {
             controller::object(kind, field.node, &mut f, found);
         }
@@ -226,4 +255,35 @@ fn data_object(
     let key = meta.as_ref().and_then(|meta| meta.key.clone());
     let whole = meta.and_then(meta::Parts::complete).zip(version);
     (key, whole.and(data))
+}
+
+fn claim_object(f: &mut Fields<'_>, found: &mut Found) {
+    let version = version(f, "v1", true);
+    let meta = meta::object(f);
+    let decoded = f.require("spec").and_then(|spec| claim::claim_spec(&spec));
+    if let Some(key) = meta.as_ref().and_then(|meta| meta.key.clone()) {
+        claim(found, f.line(), Some(What::VolumeClaim(key)));
+    }
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(decoded)) = (whole, decoded)
+        && let Some(reclaim) = claim::reclaim(f, &meta.annotations)
+    {
+        let decoded = VolumeClaim { reclaim, ..decoded };
+        found.volume_claims.push((meta.key, decoded));
+    }
+}
+
+/// A persistent volume has no namespace; one that is written is not used.
+fn volume_object(f: &mut Fields<'_>, found: &mut Found) {
+    let version = version(f, "v1", true);
+    let meta = meta::object(f);
+    let decoded = f.require("spec").and_then(|spec| claim::volume_spec(&spec));
+    let name = meta
+        .as_ref()
+        .and_then(|meta| Some(meta.key.as_ref()?.name.clone()));
+    claim(found, f.line(), name.map(What::persistent_volume));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(decoded)) = (whole, decoded) {
+        found.persistent_volumes.push((meta.key.name, decoded));
+    }
 }

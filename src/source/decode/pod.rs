@@ -130,7 +130,8 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     }
     let distinct = distinct_names(field, &spec);
     let free = !spec.host_network || distinct_ports(field, &spec.containers);
-    (distinct && free && !spec.containers.is_empty()).then_some(spec)
+    let known = super::facts::containers_are_there(field, &spec);
+    (distinct && free && known && !spec.containers.is_empty()).then_some(spec)
 }
 
 /// The type of a readiness gate.

@@ -1,10 +1,12 @@
-//! Volumes and volume mounts.
+//! Volumes of a pod.
 
 use super::check::{absolute_path, data_key};
 use super::field::{Field, Fields};
-use super::known;
+use super::items::items;
+use super::resources::quantity;
+use super::{claim, facts, known, projected, remote};
 use crate::model::name::{ObjectName, VolumeName};
-use crate::model::volume::{HostPathKind, Mount, Volume, VolumeSource};
+use crate::model::volume::{HostPathKind, Items, Volume, VolumeSource};
 use std::collections::BTreeSet;
 
 /// The volumes of a pod, each name once.
@@ -31,6 +33,12 @@ fn volume(field: &Field<'_>) -> Option<Volume> {
         f.optional("hostPath", |x| host_path(&x)),
         f.optional("configMap", |x| config_map(&x)),
         f.optional("secret", |x| secret(&x)),
+        f.optional("downwardAPI", |x| facts::volume(&x)),
+        f.optional("projected", |x| projected::volume(&x)),
+        f.optional("persistentVolumeClaim", |x| claim::volume_of(&x)),
+        f.optional("ephemeral", |x| claim::ephemeral(&x)),
+        f.optional("nfs", |x| remote::nfs(&x).map(VolumeSource::Mount)),
+        f.optional("csi", |x| remote::inline(&x).map(VolumeSource::Mount)),
     ];
     let before = f.report.count();
     f.finish();
@@ -41,7 +49,7 @@ fn volume(field: &Field<'_>) -> Option<Volume> {
         given.extend(source?);
     }
     if given.len() > 1 {
-        field.problem("has several sources: keep one of emptyDir, hostPath, configMap and secret");
+        field.problem("has several sources: keep one of them");
         return None;
     }
     if refused {
@@ -55,11 +63,29 @@ fn volume(field: &Field<'_>) -> Option<Volume> {
 }
 
 fn empty_dir(field: &Field<'_>) -> Option<VolumeSource> {
-    field.fields(known::EMPTY_DIR)?.finish();
-    Some(VolumeSource::EmptyDir)
+    let mut f = field.fields(known::NONE)?;
+    let memory = f.optional("medium", |x| x.one_of(&[("", false), ("Memory", true)]));
+    let memory = memory.map(Option::unwrap_or_default);
+    let size = f.optional("sizeLimit", |x| {
+        let size = quantity(&x)?;
+        if memory == Some(false) {
+            x.problem(
+                "a directory on disk has no limit that this host can hold: use medium: Memory, or remove the field",
+            );
+            return None;
+        }
+        Some(size)
+    });
+    f.finish();
+    let size = size?;
+    Some(match memory? {
+        true => VolumeSource::Memory { size },
+        false => VolumeSource::EmptyDir,
+    })
 }
 
-fn host_path(field: &Field<'_>) -> Option<VolumeSource> {
+/// `hostPath`, of a pod's volume or a persistent one.
+pub fn host_path(field: &Field<'_>) -> Option<VolumeSource> {
     const KINDS: [(&str, HostPathKind); 8] = [
         ("", HostPathKind::Unchecked),
         ("DirectoryOrCreate", HostPathKind::DirectoryOrCreate),
@@ -81,29 +107,30 @@ fn host_path(field: &Field<'_>) -> Option<VolumeSource> {
 }
 
 fn config_map(field: &Field<'_>) -> Option<VolumeSource> {
-    let (name, optional) = keys(field, "name")?;
-    Some(VolumeSource::ConfigMap { name, optional })
+    let (name, optional, items) = keys(field, "name")?;
+    Some(VolumeSource::ConfigMap {
+        name,
+        optional,
+        items,
+    })
 }
 
 fn secret(field: &Field<'_>) -> Option<VolumeSource> {
-    let (name, optional) = keys(field, "secretName")?;
-    Some(VolumeSource::Secret { name, optional })
+    let (name, optional, items) = keys(field, "secretName")?;
+    Some(VolumeSource::Secret {
+        name,
+        optional,
+        items,
+    })
 }
 
-fn keys(field: &Field<'_>, name_key: &'static str) -> Option<(ObjectName, bool)> {
-    let mut f = field.fields(known::KEYS_VOLUME)?;
+fn keys(field: &Field<'_>, name_key: &'static str) -> Option<(ObjectName, bool, Items)> {
+    let mut f = field.fields(known::NONE)?;
     let name = f.require(name_key).and_then(|x| x.parse());
     let optional = f.flag("optional");
-    let mode = f.optional("defaultMode", |x| {
-        let mode = x.integer(0, 0o777)?;
-        if mode != 0o644 {
-            x.problem("vks knows only the default mode, 0644 (decimal 420): remove the field");
-        }
-        (mode == 0o644).then_some(())
-    });
+    let items = items(&mut f);
     f.finish();
-    mode?;
-    name.zip(optional)
+    Some((name?, optional?, items?))
 }
 
 /// A reference to one key: `name`, `key`, `optional`.
@@ -118,60 +145,4 @@ pub fn key_ref(field: &Field<'_>) -> Option<(ObjectName, String, bool)> {
     let optional = f.flag("optional");
     f.finish();
     Some((name?, key?, optional?))
-}
-
-/// The mounts of a container: each path once, each of a volume of the pod.
-pub fn mounts(container: &mut Fields<'_>, volumes: Option<&[Volume]>) -> Option<Vec<Mount>> {
-    let mut paths = BTreeSet::new();
-    container.list("volumeMounts", |field| {
-        let mount = mount(&field, volumes)?;
-        if !paths.insert(mount.path.clone()) {
-            field.problem(format!(
-                "{:?} is mounted on twice: remove one mount or give it another mountPath",
-                mount.path
-            ));
-            return None;
-        }
-        Some(mount)
-    })
-}
-
-fn mount(field: &Field<'_>, volumes: Option<&[Volume]>) -> Option<Mount> {
-    let mut f = field.fields(known::MOUNT)?;
-    let volume = f.require("name").and_then(|x| {
-        let name = x.parse::<VolumeName>()?;
-        // With volumes that are wrong themselves there is nothing to compare with.
-        if volumes.is_some_and(|all| all.iter().all(|volume| volume.name != name)) {
-            x.problem(format!(
-                "there is no volume {:?}: add it to spec.volumes or correct the name",
-                name.as_str()
-            ));
-            return None;
-        }
-        Some(name)
-    });
-    let path = f.require("mountPath").and_then(|x| mount_path(&x));
-    let read_only = f.flag("readOnly");
-    let propagation = f.optional("mountPropagation", |x| x.one_of(&[("None", ())]));
-    let recursive = f.optional("recursiveReadOnly", |x| x.one_of(&[("Disabled", ())]));
-    f.finish();
-    propagation.zip(recursive)?;
-    Some(Mount {
-        volume: volume?,
-        path: path?,
-        read_only: read_only?,
-    })
-}
-
-fn mount_path(field: &Field<'_>) -> Option<String> {
-    let path = absolute_path(field)?;
-    let problem = if path == "/" {
-        "must not be '/': mount on a directory below it"
-    } else if path.contains(':') {
-        "must not contain ':': choose another path"
-    } else {
-        return Some(path);
-    };
-    field.problem(problem);
-    None
 }

@@ -4,7 +4,7 @@ use super::env::{ENV_FROM, ENV_VAR};
 use super::identity::RESIZE_POLICY;
 use super::probe::{LIFECYCLE, PROBE};
 use super::security::SECURITY;
-use super::volume::MOUNT;
+use super::volume::{DEVICE, MOUNT};
 use super::{Given, Shape, Table, given, told};
 use crate::source::decode::known;
 
@@ -70,6 +70,12 @@ const MOUNTS: Given = given(
     Shape::Many(&MOUNT),
     "Where the container sees the volumes of the pod.",
     &["BindPaths=", "BindReadOnlyPaths="],
+);
+const DEVICES: Given = given(
+    "volumeDevices",
+    Shape::Many(&DEVICE),
+    "Where the container sees block devices.",
+    &["BindPaths=", "DeviceAllow="],
 );
 const MESSAGE_PATH: Given = given(
     "terminationMessagePath",
@@ -238,6 +244,7 @@ pub static CONTAINER: Table = Table {
         STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        DEVICES,
         TTY,
         MOUNTS,
         WORKING_DIR,
@@ -269,6 +276,7 @@ pub static INIT_CONTAINER: Table = Table {
         STDIN_ONCE,
         MESSAGE_PATH,
         MESSAGE_POLICY,
+        DEVICES,
         TTY,
         MOUNTS,
         WORKING_DIR,

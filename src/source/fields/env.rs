@@ -63,7 +63,7 @@ static ENV_SOURCE: Table = Table {
     ],
 };
 
-static FIELD: Table = Table {
+pub static FIELD: Table = Table {
     name: "ObjectFieldSelector",
     about: "A field of the pod.",
     rest: known::NONE,

@@ -15,6 +15,7 @@
 
 mod container;
 mod env;
+mod files;
 mod find;
 mod identity;
 mod jobs;
@@ -23,6 +24,7 @@ mod pod;
 mod probe;
 mod security;
 mod service;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod volume;

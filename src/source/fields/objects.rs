@@ -1,7 +1,7 @@
 //! Objects as a whole: kinds, metadata, templates, config maps, secrets.
 
 use super::pod::POD_SPEC;
-use super::{Given, Shape, Table, given, jobs, told, workloads};
+use super::{Given, Shape, Table, given, jobs, storage, told, workloads};
 use crate::source::decode::known;
 
 /// The kinds of objects vks takes, with the version of the API.
@@ -14,6 +14,8 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("CronJob", "batch/v1", &jobs::CRON_JOB),
     ("ConfigMap", "v1", &CONFIG_MAP),
     ("Secret", "v1", &SECRET),
+    ("PersistentVolumeClaim", "v1", &CLAIM),
+    ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
     ("Service", "v1", &SERVICE),
 ];
 
@@ -147,7 +149,7 @@ static CONFIG_MAP: Table = Table {
             "immutable",
             Shape::Bool,
             "Says that the values never change.",
-            "not enforced: the file is yours",
+            "volumes that have it are not followed",
         ),
     ],
 };
@@ -183,7 +185,7 @@ static SECRET: Table = Table {
             "immutable",
             Shape::Bool,
             "Says that the values never change.",
-            "not enforced: the file is yours",
+            "volumes that have it are not followed",
         ),
         given(
             "stringData",
@@ -193,5 +195,39 @@ static SECRET: Table = Table {
         )
         .note("files of volumes on tmpfs, `EnvironmentFile=`"),
         told("type", Shape::Text, "What the values are for.", ""),
+    ],
+};
+
+static CLAIM: Table = Table {
+    name: "PersistentVolumeClaim",
+    about: "Storage that outlives pods. The annotation `vks.io/reclaim-policy: Delete` has its directory go with it.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&storage::CLAIM),
+            "What is asked for.",
+            &[],
+        ),
+    ],
+};
+
+static PERSISTENT_VOLUME: Table = Table {
+    name: "PersistentVolume",
+    about: "Storage that claims can have. It has no namespace.",
+    rest: known::OBJECT,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        given(
+            "spec",
+            Shape::One(&storage::PERSISTENT_VOLUME),
+            "What and where it is.",
+            &[],
+        ),
     ],
 };

@@ -18,6 +18,14 @@ const SAMPLES: &[(&str, &str)] = &[
     ("CronJob", include_str!("samples/cronjob.yaml")),
     ("ConfigMap", include_str!("samples/configmap.yaml")),
     ("Secret", include_str!("samples/secret.yaml")),
+    (
+        "PersistentVolumeClaim",
+        include_str!("samples/persistentvolumeclaim.yaml"),
+    ),
+    (
+        "PersistentVolume",
+        include_str!("samples/persistentvolume.yaml"),
+    ),
     ("Service", include_str!("samples/service.yaml")),
 ];
 

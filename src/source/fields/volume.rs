@@ -1,9 +1,11 @@
 //! Volumes and mounts.
 
+use super::files::{CONFIG_MAP, DOWNWARD, PROJECTED, SECRET};
+use super::storage::{CLAIM_OF_POD, CSI, EPHEMERAL, NFS};
 use super::{Shape, Table, given, told};
 use crate::source::decode::known;
 
-const BINDS: &[&str] = &["BindPaths=", "BindReadOnlyPaths="];
+pub const BINDS: &[&str] = &["BindPaths=", "BindReadOnlyPaths="];
 
 pub static VOLUME: Table = Table {
     name: "Volume",
@@ -16,10 +18,23 @@ pub static VOLUME: Table = Table {
             "A file for each key of a config map; read-only, and follows its changes.",
             BINDS,
         ),
+        given("csi", Shape::One(&CSI), "What mount(8) can mount.", BINDS),
+        given(
+            "downwardAPI",
+            Shape::One(&DOWNWARD),
+            "Facts about the pod as files; read-only, and followed.",
+            BINDS,
+        ),
         given(
             "emptyDir",
             Shape::One(&EMPTY_DIR),
             "A directory under `/var/lib/vks` that lives as long as the pod.",
+            BINDS,
+        ),
+        given(
+            "ephemeral",
+            Shape::One(&EPHEMERAL),
+            "A claim that lives as long as the pod.",
             BINDS,
         ),
         given(
@@ -29,6 +44,24 @@ pub static VOLUME: Table = Table {
             BINDS,
         ),
         given("name", Shape::Text, "The name that mounts use.", BINDS),
+        given(
+            "nfs",
+            Shape::One(&NFS),
+            "What an NFS server exports.",
+            BINDS,
+        ),
+        given(
+            "persistentVolumeClaim",
+            Shape::One(&CLAIM_OF_POD),
+            "Storage that outlives the pod.",
+            BINDS,
+        ),
+        given(
+            "projected",
+            Shape::One(&PROJECTED),
+            "Several sources in one directory; read-only, and followed.",
+            BINDS,
+        ),
         given(
             "secret",
             Shape::One(&SECRET),
@@ -41,11 +74,25 @@ pub static VOLUME: Table = Table {
 static EMPTY_DIR: Table = Table {
     name: "EmptyDirVolumeSource",
     about: "A directory that is empty when the pod starts for the first time.",
-    rest: known::EMPTY_DIR,
-    given: &[],
+    rest: known::NONE,
+    given: &[
+        given(
+            "medium",
+            Shape::Words(&["Memory"]),
+            "`Memory` for a tmpfs, gone when the pod stops; else a directory on disk.",
+            &["Setup="],
+        ),
+        given(
+            "sizeLimit",
+            Shape::Quantity,
+            "The most that one in memory holds; the memory limit of the pod bounds it too.",
+            &["Setup="],
+        )
+        .note("refused for a directory on disk"),
+    ],
 };
 
-static HOST_PATH: Table = Table {
+pub static HOST_PATH: Table = Table {
     name: "HostPathVolumeSource",
     about: "A path of the host.",
     rest: known::NONE,
@@ -69,54 +116,10 @@ static HOST_PATH: Table = Table {
     ],
 };
 
-static CONFIG_MAP: Table = Table {
-    name: "ConfigMapVolumeSource",
-    about: "A file for each key of a config map.",
-    rest: known::KEYS_VOLUME,
-    given: &[
-        told(
-            "defaultMode",
-            Shape::Int,
-            "The mode of the files.",
-            "only 0644",
-        ),
-        given("name", Shape::Text, "The config map.", &[]).note("the files of the volume"),
-        given(
-            "optional",
-            Shape::Bool,
-            "Whether it may be missing: the directory is then empty.",
-            &[],
-        )
-        .note("what is missing and not optional keeps the pod from starting"),
-    ],
-};
-
-static SECRET: Table = Table {
-    name: "SecretVolumeSource",
-    about: "A file for each key of a secret.",
-    rest: known::KEYS_VOLUME,
-    given: &[
-        told(
-            "defaultMode",
-            Shape::Int,
-            "The mode of the files.",
-            "only 0644",
-        ),
-        given(
-            "optional",
-            Shape::Bool,
-            "Whether it may be missing: the directory is then empty.",
-            &[],
-        )
-        .note("what is missing and not optional keeps the pod from starting"),
-        given("secretName", Shape::Text, "The secret.", &[]).note("the files of the volume"),
-    ],
-};
-
 pub static MOUNT: Table = Table {
     name: "VolumeMount",
     about: "Where a container sees a volume.",
-    rest: known::MOUNT,
+    rest: known::NONE,
     given: &[
         given(
             "mountPath",
@@ -124,12 +127,13 @@ pub static MOUNT: Table = Table {
             "The path in the container; it is made when it is not there.",
             BINDS,
         ),
-        told(
+        given(
             "mountPropagation",
-            Shape::Words(&["None"]),
-            "Whether mounts made later are passed on.",
-            "only `None`",
-        ),
+            Shape::Words(&["None", "HostToContainer"]),
+            "Whether what the host mounts later below the volume is seen; it is when absent.",
+            &["MountFlags="],
+        )
+        .note("not `Bidirectional`: what a service mounts never reaches the host; one for all mounts of a container"),
         given("name", Shape::Text, "The volume.", BINDS),
         given(
             "readOnly",
@@ -139,9 +143,41 @@ pub static MOUNT: Table = Table {
         ),
         told(
             "recursiveReadOnly",
-            Shape::Words(&["Disabled"]),
+            Shape::Words(&["Disabled", "IfPossible", "Enabled"]),
             "Whether that holds for mounts below it too.",
-            "only `Disabled`",
+            "it always does",
+        ),
+        given(
+            "subPath",
+            Shape::Text,
+            "A part of the volume instead of all of it, found anew at each start; never anything outside of it.",
+            &["ExecStartPre=", "SubPaths="],
+        ),
+        given(
+            "subPathExpr",
+            Shape::Text,
+            "The same with variables of the container in it.",
+            &["ExecStartPre=", "SubPaths="],
+        ),
+    ],
+};
+
+pub static DEVICE: Table = Table {
+    name: "VolumeDevice",
+    about: "Where a container sees a block device.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "devicePath",
+            Shape::Text,
+            "The path in the container.",
+            &["BindPaths="],
+        ),
+        given(
+            "name",
+            Shape::Text,
+            "A volume with a claim of volumeMode Block.",
+            &["BindPaths=", "DeviceAllow="],
         ),
     ],
 };

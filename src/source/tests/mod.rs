@@ -2,6 +2,7 @@ mod controllers;
 mod right;
 mod security;
 mod service;
+mod volumes;
 mod wrong;
 mod wrong_containers;
 mod wrong_identity;

@@ -86,24 +86,24 @@ const SPECS: &[(&str, &str)] = &[
         "schedulerName: expected a string (put the value in quotes), found a whole number",
     ),
     (
-        "volumes: [{name: v, nfs: {}}]",
-        "volumes[0].nfs: vks does not implement this field yet: remove it",
+        "volumes: [{name: v, image: {}}]",
+        "volumes[0].image: vks does not implement this field yet: remove it",
     ),
     (
         "volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]",
-        "volumes[0].emptyDir.sizeLimit: vks does not implement this field yet: remove it",
+        "volumes[0].emptyDir.sizeLimit: a directory on disk has no limit that this host can hold: use medium: Memory, or remove the field",
     ),
     (
         "volumes: [{name: v, emptyDir: {}, secret: {secretName: a}}]",
-        "volumes[0]: has several sources: keep one of emptyDir, hostPath, configMap and secret",
+        "volumes[0]: has several sources: keep one of them",
     ),
     (
         "volumes: [{name: v, secret: {name: a}}]",
         "volumes[0].secret.name: unknown field: remove it",
     ),
     (
-        "volumes: [{name: v, configMap: {name: a, defaultMode: 256}}]",
-        "volumes[0].configMap.defaultMode: vks knows only the default mode, 0644 (decimal 420): remove the field",
+        "volumes: [{name: v, configMap: {name: a, defaultMode: 512}}]",
+        "volumes[0].configMap.defaultMode: must be from 0 to 511",
     ),
     (
         "volumes: [{name: v, hostPath: {path: a}}]",
@@ -149,7 +149,7 @@ const OBJECTS: &[(&str, &[&str])] = &[
     (
         "kind: Ingress\nmetadata: {name: a}",
         &[
-            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret and List",
+            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List",
         ],
     ),
     (

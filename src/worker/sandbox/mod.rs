@@ -2,15 +2,16 @@
 //!
 //! The sandbox unit calls it at boot too, with no agent around: all it needs is in `[X-kubernetes] Setup=` of
 //! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
-//! there of it, in reverse, goes on after errors, and never touches the pod's directory.
+//! there of it, in reverse, goes on after errors, and never touches the pod's directory nor those of claims.
 
 mod host_path;
-mod mount_points;
+pub(super) mod mount_points;
 mod names;
 mod network;
 mod once;
 mod ownership;
 mod settings;
+mod storage;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -70,6 +71,10 @@ enum SandboxError {
     Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Storage(#[from] storage::StorageError),
+    #[error(transparent)]
+    Mount(#[from] MountError),
     #[error(transparent)]
     Names(#[from] names::NamesError),
 }
@@ -155,12 +160,19 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
     }
+    for volume in &setup.memory {
+        storage::memory(layout, uid, volume)?;
+    }
+    for claim in &setup.claims {
+        storage::claim(layout, claim)?;
+    }
     if let Some(group) = &setup.fs_group {
         settings::give_volumes(group)?;
     }
     for path in &setup.host_paths {
         host_path::prepare(path)?;
     }
+    setup.mounted.iter().try_for_each(storage::mounted)?;
     if !setup.mount_points.is_empty() {
         mount_points::make(layout, uid, &setup.mount_points)?;
     }
@@ -175,6 +187,10 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
 fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     let mount_points = mount_points::release(layout, uid).into_iter();
     let mut errors: Vec<_> = mount_points.map(SandboxError::from).collect();
+    let shown = super::sub_paths::release(layout, uid).into_iter();
+    errors.extend(shown.map(SandboxError::from));
+    let memory = storage::release(layout, uid).into_iter();
+    errors.extend(memory.map(SandboxError::from));
     errors.extend(
         names::release(layout, uid)
             .into_iter()

@@ -21,7 +21,7 @@ const LIMIT: usize = 4 << 20;
 
 /// Why mount points were not made or removed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MountPointError {
+pub(in crate::worker) enum MountPointError {
     #[error("cannot lock {path}", path = path.display())]
     Lock { path: PathBuf, source: io::Error },
     #[error("cannot remember which mount points were made")]
@@ -40,7 +40,7 @@ pub(super) enum MountPointError {
 }
 
 /// Makes what is missing of the mount points of a pod.
-pub(super) fn make(
+pub(in crate::worker) fn make(
     layout: &Layout,
     uid: &PodUid,
     mount_points: &[MountPoint],

@@ -1,6 +1,9 @@
 use super::*;
 use crate::host::namespace::tests::in_private_mounts;
-use crate::model::sandbox::{HostPath, Hosts, MountPoint, PodNames, Resolver};
+use crate::model::name::ObjectKey;
+use crate::model::payload::{Payload, TreeFile};
+use crate::model::quantity::Bytes;
+use crate::model::sandbox::{HostPath, Hosts, MemoryVolume, MountPoint, PodNames, Resolver};
 use crate::model::volume::HostPathKind;
 use std::path::Path;
 
@@ -32,7 +35,14 @@ fn up_makes_everything_and_down_takes_it_away() {
         let layout = layout(root);
         let uid: PodUid = "u-1".parse().unwrap();
         let volume: VolumeName = "pw".parse().unwrap();
-        put(&layout.secret_store(&uid, &volume).join("key"), "geheim");
+        let bytes = b"geheim".to_vec();
+        let file = TreeFile { bytes, mode: 0o644 };
+        let files = [("key".to_owned(), file)].into();
+        payload::write(&layout, &uid, &Payload::tree(&volume, files, true, None)).unwrap();
+        let claim = ObjectKey {
+            namespace: "ns".parse().unwrap(),
+            name: "data".parse().unwrap(),
+        };
         let text = |name| root.join(name).display().to_string();
         let setup = Setup {
             wiring: None,
@@ -47,6 +57,11 @@ fn up_makes_everything_and_down_takes_it_away() {
                 path: text("target/file"),
                 like: Some(text("made/file")),
             }],
+            memory: vec![MemoryVolume {
+                name: "ram".parse().unwrap(),
+                size: Some(Bytes(8 << 20)),
+            }],
+            claims: vec![claim.clone()],
             names: PodNames {
                 hostname: Some("web".to_owned()),
                 ipc: true,
@@ -63,6 +78,10 @@ fn up_makes_everything_and_down_takes_it_away() {
         assert_eq!(std::fs::read(secret).unwrap(), b"geheim");
         assert!(mounts::is_namespace(&layout.network_namespace(&uid)).unwrap());
         assert!(root.join("target/file").is_file());
+        let ram = layout.memory_volume(&uid, &setup.memory[0].name);
+        assert!(mounts::is_mount_point(&ram).unwrap());
+        let data = layout.claim(&claim);
+        put(&data.join("kept"), "words");
         for kind in ["uts", "ipc"] {
             let path = layout.pod_namespace(&uid, kind);
             assert!(mounts::is_namespace(&path).unwrap(), "{kind}");
@@ -79,6 +98,7 @@ fn up_makes_everything_and_down_takes_it_away() {
         assert!(!layout.network_namespace(&uid).exists());
         assert!(!root.join("target").exists());
         assert!(root.join("made/file").exists(), "a hostPath is the user's");
+        assert!(data.join("kept").exists(), "a claim outlives the pod");
         assert!(
             layout.pod(&uid).exists(),
             "the pod's directory is not the sandbox's"

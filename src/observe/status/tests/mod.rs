@@ -32,6 +32,7 @@ fn container(name: &str) -> Container {
         ports: vec![],
         resources: Resources::default(),
         mounts: vec![],
+        volume_devices: vec![],
         restart_policy: None,
         restart_rules: vec![],
         message_from_log: false,

@@ -1,0 +1,151 @@
+//! Which volume a claim has: the one it names, or one that is kept for it, or else a directory of its own.
+//!
+//! Nothing remembers a binding: it follows from the manifests alone, the same each time.
+
+use super::env::Context;
+use crate::model::claim::{AccessMode, PersistentVolume, Reclaim, VolumeClaim, VolumeMode};
+use crate::model::controller::ControllerSpec;
+use crate::model::desired::Desired;
+use crate::model::name::{ObjectKey, ObjectName, PodKey};
+use crate::model::volume::VolumeSource;
+
+/// What a claim has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Bound<'a> {
+    /// A directory of its own.
+    Directory,
+    /// A volume.
+    Volume(&'a PersistentVolume),
+}
+
+/// What the claim of this name is for and what it has, or why it has nothing.
+pub(super) fn bound<'a>(
+    context: &Context<'a>,
+    name: &ObjectName,
+) -> Result<(VolumeMode, Bound<'a>), String> {
+    let desired = context.desired;
+    let key = ObjectKey {
+        namespace: context.pod.key.namespace.clone(),
+        name: name.clone(),
+    };
+    let Some(claim) = desired.volume_claims.get(&key) else {
+        return match is_of_a_set(desired, &context.pod.key, name) {
+            true => Ok((VolumeMode::Filesystem, volume_of(desired, &key, &plain())?)),
+            false => Err(format!("persistentvolumeclaim \"{name}\" not found")),
+        };
+    };
+    if claim.access_modes.contains(&AccessMode::OncePod)
+        && let Some(other) = first_user(desired, &key)
+        && *other != context.pod.key
+    {
+        return Err(format!(
+            "persistentvolumeclaim \"{name}\" is ReadWriteOncePod and pod \"{}\" has it",
+            other.name
+        ));
+    }
+    Ok((claim.mode, volume_of(desired, &key, claim)?))
+}
+
+/// Whether a StatefulSet makes this claim for this pod: `<template>-<pod>`.
+fn is_of_a_set(desired: &Desired, pod: &PodKey, claim: &ObjectName) -> bool {
+    desired.controllers.iter().any(|(key, controller)| {
+        let ControllerSpec::StatefulSet(set) = &controller.spec else {
+            return false;
+        };
+        let ordinal = pod.name.as_str().strip_prefix(key.object.name.as_str());
+        let own = ordinal.is_some_and(|rest| rest.starts_with('-'));
+        let mut names = set.claims.iter();
+        key.object.namespace == pod.namespace
+            && own
+            && names.any(|template| *claim.as_str() == format!("{template}-{}", pod.name))
+    })
+}
+
+/// The claim that a StatefulSet makes: it asks for nothing in particular.
+fn plain() -> VolumeClaim {
+    VolumeClaim {
+        access_modes: Vec::new(),
+        request: None,
+        volume_name: None,
+        mode: VolumeMode::Filesystem,
+        reclaim: Reclaim::Retain,
+        source: None,
+    }
+}
+
+/// What a claim of this key and content has.
+pub(super) fn volume_of<'a>(
+    desired: &'a Desired,
+    key: &ObjectKey,
+    claim: &VolumeClaim,
+) -> Result<Bound<'a>, String> {
+    let name = match &claim.volume_name {
+        Some(name) => Some(name),
+        None => kept_for(desired, key),
+    };
+    let Some(name) = name else {
+        return match claim.mode {
+            VolumeMode::Filesystem => Ok(Bound::Directory),
+            VolumeMode::Block => Err(format!(
+                "persistentvolumeclaim \"{}\" is for a block device: name a PersistentVolume in volumeName",
+                key.name
+            )),
+        };
+    };
+    let Some(volume) = desired.persistent_volumes.get(name) else {
+        return Err(format!("persistentvolume \"{name}\" not found"));
+    };
+    let owner = match &volume.claim_ref {
+        Some(owner) => owner,
+        None => first_claim(desired, name).unwrap_or(key),
+    };
+    if owner != key {
+        return Err(format!(
+            "persistentvolume \"{name}\" is already bound to claim {owner}"
+        ));
+    }
+    fits(claim, volume).map_err(|why| format!("persistentvolume \"{name}\" {why}"))?;
+    Ok(Bound::Volume(volume))
+}
+
+fn fits(claim: &VolumeClaim, volume: &PersistentVolume) -> Result<(), &'static str> {
+    let modes = &volume.access_modes;
+    if claim.mode != volume.mode {
+        return Err("has another volumeMode than the claim");
+    }
+    if !claim.access_modes.iter().all(|mode| modes.contains(mode)) {
+        return Err("does not have the access modes of the claim");
+    }
+    // A volume that does not say how large it is fits all.
+    if volume.capacity.is_some_and(|has| claim.request > Some(has)) {
+        return Err("is smaller than the claim asks for");
+    }
+    Ok(())
+}
+
+/// The volume whose `claimRef` is this claim.
+fn kept_for<'a>(desired: &'a Desired, key: &ObjectKey) -> Option<&'a ObjectName> {
+    let mut volumes = desired.persistent_volumes.iter();
+    volumes
+        .find(|(_, volume)| volume.claim_ref.as_ref() == Some(key))
+        .map(|(name, _)| name)
+}
+
+/// Of several claims that name a volume, the first by name has it.
+fn first_claim<'a>(desired: &'a Desired, volume: &ObjectName) -> Option<&'a ObjectKey> {
+    let mut claims = desired.volume_claims.iter();
+    claims
+        .find(|(_, claim)| claim.volume_name.as_ref() == Some(volume))
+        .map(|(key, _)| key)
+}
+
+/// Of several pods that use a claim, the first by name.
+fn first_user<'a>(desired: &'a Desired, claim: &ObjectKey) -> Option<&'a PodKey> {
+    let uses = |source: &VolumeSource| matches!(source, VolumeSource::Claim { name, .. } if *name == claim.name);
+    let mut pods = desired.pods.iter();
+    pods.find(|(key, pod)| {
+        key.namespace == claim.namespace
+            && pod.spec.volumes.iter().any(|volume| uses(&volume.source))
+    })
+    .map(|(key, _)| key)
+}
