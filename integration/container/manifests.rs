@@ -178,7 +178,7 @@ fn verify_says_everything_at_once() {
         ),
         (
             "b.toml",
-            "[metadata]\nname = \"b\"\n[spec]\nhostPID = true\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
+            "[metadata]\nname = \"b\"\n[spec]\nruntimeClassName = \"x\"\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
         ),
         ("c.json", "{ \"kind\": \"Pod\",\n  \"apiVersion\": }\n"),
         (
@@ -197,7 +197,7 @@ fn verify_says_everything_at_once() {
         ("a.yaml:10", "imagee"),
         ("a.yaml:11", "args"),
         ("a.yaml:12", "restartPolicy"),
-        ("b.toml:4", "hostPID"),
+        ("b.toml:4", "runtimeClassName"),
         ("b.toml:6", "name"),
         ("b.toml:7", "image"),
         ("c.json:2", ""),
