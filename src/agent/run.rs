@@ -95,15 +95,10 @@ impl Agent {
         mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
-        let mut end = [
-            handler(SignalKind::terminate())?,
-            handler(SignalKind::interrupt())?,
-        ];
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
+        let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
-        let mut watchdog = notify::watchdog_period().map(interval);
-        if let Some(ticks) = &mut watchdog {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        let mut watchdog = ticks();
         let mut gone = news();
         loop {
             self.control().await?;
@@ -113,8 +108,7 @@ impl Agent {
             self.reclaim.start(&self.parts).await?;
             self.tell();
             let [terminate, interrupt] = &mut end;
-            // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
-            // has not been taken, and a dropped wait for time is begun anew.
+            // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {
@@ -350,6 +344,13 @@ impl Agent {
         self.ready = false;
         Ok(())
     }
+}
+
+/// When systemd's watchdog is to be fed, if it wants to be.
+fn ticks() -> Option<tokio::time::Interval> {
+    let mut ticks = notify::watchdog_period().map(interval)?;
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(ticks)
 }
 
 fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
