@@ -200,7 +200,7 @@ fn no_line_of_a_quick_container_is_lost() {
             let network = index % 2 == 0;
             space.manifest(
                 name,
-                &json!({ "restartPolicy": "Never", "hostNetwork": network, "containers": [
+                &json!({ "restartPolicy": "Never", "hostNetwork": network, "terminationGracePeriodSeconds": 60, "containers": [
                     { "name": "c", "image": "host:/usr/bin/seq", "args": ["60000"] },
                 ] }),
             )

@@ -23,6 +23,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("mountPropagation", "\"HostToContainer\""),
     ("volumeMode", "\"Filesystem\""),
     ("terminationGracePeriodSeconds", "30"),
+    ("terminationMessagePolicy", "\"File\""),
     ("terminationMessagePath", "\"/dev/termination-log\""),
 ];
 

@@ -98,6 +98,9 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("ContainerResizePolicy", &["resourceName", "restartPolicy"]),
     ("ResourceFieldSelector", &["resource"]),
     ("SeccompProfile", &["type"]),
+    ("ContainerRestartRule", &["action", "exitCodes"]),
+    ("ContainerRestartRuleOnExitCodes", &["operator", "values"]),
+    ("PodReadinessGate", &["conditionType"]),
     ("AppArmorProfile", &["type"]),
     ("SELinuxOptions", &["type"]),
 ];

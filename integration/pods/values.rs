@@ -30,6 +30,7 @@ pub fn values(table: &str, given: &Given) -> Vec<Value> {
         Shape::Words(words) => words.iter().map(|word| json!(word)).collect(),
         Shape::Bool => vec![json!(true), json!(false)],
         Shape::Texts => AWKWARD.windows(3).map(|texts| json!(texts)).collect(),
+        Shape::Ints => vec![json!([3]), json!([42, 137]), json!([7, 8, 9])],
         Shape::Int => vec![json!(3), json!(7), json!(21)],
         shape => panic!(
             "{table}.{}: needs values of {shape:?} in integration/pods/values.rs",
@@ -49,6 +50,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("ObjectMeta", "uid") => json!(["0d1f-a", "0d1f-b"]),
         ("ObjectMeta", "labels") => json!([{"app": "a"}, {"app": "b", "example.org/tier": "front"}]),
         ("ObjectMeta", "annotations") => json!([{"note": "two\nlines"}, {"note": "%n $x \"q\""}]),
+        ("PodReadinessGate", "conditionType") => json!(["example.com/a", "b"]),
         ("PodSpec", "activeDeadlineSeconds") => json!([60, 3600]),
         ("PodSpec", "automountServiceAccountToken") => json!([false]),
         ("PodSpec", "hostUsers") => json!([true]),

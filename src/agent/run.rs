@@ -6,6 +6,7 @@ use super::pass::{Parts, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
 use super::told::Told;
+use super::watchdog::Watchdog;
 use super::{AgentError, notify};
 use crate::apply::ApplyError;
 use crate::config::{self, Settings};
@@ -23,7 +24,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -98,7 +99,7 @@ impl Agent {
         let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
         let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
-        let mut watchdog = ticks();
+        let watchdog = Watchdog::start().map_err(timer)?;
         let mut gone = news();
         loop {
             self.control().await?;
@@ -127,9 +128,8 @@ impl Agent {
                     due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
                     self.parts.controllers.mark_cron_jobs();
                 }
-                woken = self.alarm.next() => {
-                    woken.map_err(|source| AgentError::File { act: "wait for a timer", source })?;
-                }
+                woken = self.alarm.next() => woken.map_err(timer)?,
+                beat = watchdog.beat() => beat.map_err(timer)?,
                 Some(timed) = self.timing.join_next() => {
                     self.timed(timed.map_err(|_| AgentError::Task)?).await?;
                 }
@@ -144,7 +144,6 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
-                () = tick(&mut watchdog) => notify::watchdog(),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -346,13 +345,6 @@ impl Agent {
     }
 }
 
-/// When systemd's watchdog is to be fed, if it wants to be.
-fn ticks() -> Option<tokio::time::Interval> {
-    let mut ticks = notify::watchdog_period().map(interval)?;
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Some(ticks)
-}
-
 fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
     signal(kind).map_err(|source| AgentError::File {
         act: "install a signal handler",
@@ -360,18 +352,16 @@ fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
     })
 }
 
-async fn wait_until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
+fn timer(source: std::io::Error) -> AgentError {
+    AgentError::File {
+        act: "wait for a timer",
+        source,
     }
 }
 
-async fn tick(ticks: &mut Option<tokio::time::Interval>) {
-    match ticks {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
+async fn wait_until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
 }

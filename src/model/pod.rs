@@ -61,6 +61,9 @@ pub struct PodSpec {
     /// The rest of its security context.
     #[serde(default, skip_serializing_if = "PodSecurity::is_silent")]
     pub security: PodSecurity,
+    /// Types of conditions that must be true for the pod to be ready, besides its containers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness_gates: Vec<String>,
     /// The name of the service account, only for `fieldRef` (default `default`).
     pub service_account: String,
     /// Host name, `/etc/hosts` and `/etc/resolv.conf`.

@@ -10,7 +10,6 @@ use crate::unit::read::{self, MAX_BYTES, ReadError};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Where unit files can lie besides the layout's own place, in systemd's order.
 const UNIT_DIRECTORIES: [&str; 4] = [
@@ -93,14 +92,6 @@ impl OwnUnit {
         }
     }
 
-    /// How long what runs at the end of a run may wait for others: a third of what systemd grants it
-    /// (`TimeoutStopSec=`), since being killed for it would count as a failure of the container; ten seconds at most.
-    pub fn patience(&self) -> Duration {
-        let granted = self.file.value("Service", "TimeoutStopSec");
-        let seconds = granted.and_then(|text| text.strip_suffix('s')?.parse::<u64>().ok());
-        (Duration::from_secs(seconds.unwrap_or(1)) / 3).min(Duration::from_secs(10))
-    }
-
     /// A key of `[X-kubernetes]` as text.
     pub fn text(&self, key: &'static str) -> Result<String, OwnUnitError> {
         let value = self.file.value(SECTION, key).map(from_one_line);
@@ -110,6 +101,13 @@ impl OwnUnit {
     /// A key of `[X-kubernetes]` as text, if it is there.
     pub fn optional(&self, key: &'static str) -> Option<String> {
         self.file.value(SECTION, key).map(from_one_line)
+    }
+
+    /// `TimeoutStopSec=`, as planning writes it: how long `ExecStop=`, the end, and `ExecStopPost=` may each take.
+    pub fn stop_timeout(&self) -> Option<std::time::Duration> {
+        let seconds = self.file.value("Service", "TimeoutStopSec")?;
+        let seconds = seconds.strip_suffix('s')?.parse().ok()?;
+        Some(std::time::Duration::from_secs(seconds))
     }
 
     /// A key of `[X-kubernetes]` that holds JSON.

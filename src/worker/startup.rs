@@ -100,7 +100,15 @@ async fn tries(probe: &Probe, target: Target) -> Result<(), CheckError> {
     loop {
         ticks.tick().await;
         match check(&probe.check, target, probe.timeout).await {
-            Ok(()) => (good, bad) = (good + 1, 0),
+            Ok(warning) => {
+                if let Some(warning) = warning {
+                    log::warn!(
+                        MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "ProbeWarning";
+                        "Startup probe warning: {warning}"
+                    );
+                }
+                (good, bad) = (good + 1, 0);
+            }
             Err(error) => {
                 (good, bad) = (0, bad + 1);
                 log::warn!(

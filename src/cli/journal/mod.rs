@@ -14,6 +14,7 @@ use export::Malformed;
 use std::ffi::OsString;
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -165,8 +166,8 @@ impl Reader {
     }
 }
 
-/// How long a log waits for journald.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long journald may take to read what was printed: some 20,000 lines in a second on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns when journald has read what was printed before. Where it cannot be asked, so be it.
 pub async fn sync() {

@@ -14,6 +14,8 @@ use crate::model::time::Timestamp;
 /// What the conditions are made from.
 pub(super) struct Basis<'a> {
     pub(super) containers: &'a [Seen<'a>],
+    /// Readiness gates of the pod.
+    pub(super) gates: &'a [String],
     pub(super) statuses: &'a [ContainerStatus],
     pub(super) phase: Phase,
     pub(super) observed: Option<&'a ObservedPod>,
@@ -28,9 +30,10 @@ impl Basis<'_> {
     pub(super) fn all(&self) -> Vec<Condition> {
         let sandbox = self.sandbox();
         let initialized = self.initialized();
-        let ready = self.ready();
+        let containers_ready = self.ready();
+        let ready = self.gated(containers_ready.clone());
         let initialized_time = self.initialized_time(initialized.0);
-        let ready_time = self.ready_time(ready.0);
+        let ready_time = self.ready_time(containers_ready.0);
         let over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
         // With the last end the sandbox goes too.
         let sandbox_time = ready_time.filter(|_| over && !sandbox);
@@ -48,8 +51,8 @@ impl Basis<'_> {
                 sandbox_time,
             ),
             of(ConditionKind::Initialized, initialized, initialized_time),
-            of(ConditionKind::Ready, ready.clone(), ready_time),
-            of(ConditionKind::ContainersReady, ready, ready_time),
+            of(ConditionKind::Ready, ready, ready_time),
+            of(ConditionKind::ContainersReady, containers_ready, ready_time),
             of(
                 ConditionKind::PodScheduled,
                 (true, None, None),
@@ -117,6 +120,19 @@ impl Basis<'_> {
             "ContainersNotReady",
             "containers with unready status",
         )
+    }
+
+    /// A pod whose containers are ready is ready when its gates say so too. No one sets conditions on a host by itself,
+    /// so a gate keeps it back (kubelet: GeneratePodReadyCondition).
+    fn gated(&self, containers: Verdict) -> Verdict {
+        if !containers.0 || self.gates.is_empty() {
+            return containers;
+        }
+        let missing = self.gates.iter().map(|gate| {
+            format!("corresponding condition of pod readiness gate {gate:?} does not exist.")
+        });
+        let message = missing.collect::<Vec<_>>().join(", ");
+        (false, Some("ReadinessGatesNotReady"), Some(message))
     }
 
     fn initialized_time(&self, status: bool) -> Option<Timestamp> {

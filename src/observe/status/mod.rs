@@ -63,6 +63,7 @@ pub fn status(
     let over = deadline && phase == Phase::Failed;
     let conditions = conditions::Basis {
         containers: &containers,
+        gates: &pod.spec.readiness_gates,
         statuses: &statuses,
         phase,
         observed,

@@ -72,6 +72,7 @@ pub fn pod(name: &str) -> Pod {
             active_deadline: None,
             run_as: RunAs::default(),
             security: Default::default(),
+            readiness_gates: vec![],
             service_account: "default".into(),
             naming: Default::default(),
             sharing: Default::default(),

@@ -90,7 +90,6 @@ pub const POD_SPEC: &Rules = &[
     ("preemptionPolicy", Noted(Text)),
     ("priority", NO),
     ("priorityClassName", NO),
-    ("readinessGates", NO),
     ("resourceClaims", NO),
     ("runtimeClassName", NO),
     ("schedulerName", Noted(Text)),

@@ -100,6 +100,7 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let on_host = host_network.unwrap_or_default();
     let security = f.optional("securityContext", |x| security::of_pod(&x, on_host));
     let service_account = service_account(&mut f);
+    let readiness_gates = f.list("readinessGates", |x| gate(&x));
     let facts = facts(&mut f);
     let naming = naming::naming(&mut f, host_network.unwrap_or_default());
     let sharing = naming::sharing(&mut f);
@@ -117,6 +118,7 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         active_deadline: active_deadline?.map(|seconds| Duration::from_secs(u64::from(seconds))),
         run_as,
         security,
+        readiness_gates: readiness_gates?,
         service_account: service_account?,
         naming: naming?,
         sharing: sharing?,
@@ -130,6 +132,22 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let free = !spec.host_network || distinct_ports(field, &spec.containers);
     let known = super::facts::containers_are_there(field, &spec);
     (distinct && free && known && !spec.containers.is_empty()).then_some(spec)
+}
+
+/// The type of a readiness gate.
+fn gate(field: &Field<'_>) -> Option<String> {
+    let mut f = field.fields(known::NONE)?;
+    let kind = f.require("conditionType").and_then(|x| {
+        let text = x.text()?;
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"-._/".contains(&b);
+        if text.is_empty() || text.len() > 316 || !text.bytes().all(good) {
+            x.problem("is not the type of a condition: write a name such as example.com/checked");
+            return None;
+        }
+        Some(text.to_owned())
+    });
+    f.finish();
+    kind
 }
 
 fn service_account(spec: &mut Fields<'_>) -> Option<String> {

@@ -7,6 +7,18 @@ use super::volume::VOLUME;
 use super::{Shape, Table, given, told};
 use crate::source::decode::known;
 
+static READINESS_GATE: Table = Table {
+    name: "PodReadinessGate",
+    about: "A condition that holds back the readiness of the pod.",
+    rest: known::NONE,
+    given: &[told(
+        "conditionType",
+        Shape::Text,
+        "The type of the condition.",
+        "",
+    )],
+};
+
 pub static POD_SPEC: Table = Table {
     name: "PodSpec",
     about: "What a pod runs, and how.",
@@ -112,6 +124,12 @@ pub static POD_SPEC: Table = Table {
             &["CPUWeight=", "CPUQuota=", "MemoryMin=", "MemoryLow=", "MemoryMax="],
         )
         .note("on the slice of the pod"),
+        told(
+            "readinessGates",
+            Shape::Many(&READINESS_GATE),
+            "Conditions that must be true besides the containers being ready.",
+            "a host sets none of them by itself: the pod is not ready, with the reason `ReadinessGatesNotReady`",
+        ),
         given(
             "restartPolicy",
             Shape::Words(&["Always", "OnFailure", "Never"]),

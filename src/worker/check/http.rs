@@ -1,10 +1,10 @@
 //! HTTP and HTTPS: status 200 to 399 is success; redirects are followed on the same host only.
 
-use super::{CheckError, OWN_HOST, Target, connect};
+use super::{CheckError, OWN_HOST, Target, Warning, connect};
 use crate::model::probe::HttpGet;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HOST, LOCATION, USER_AGENT};
+use hyper::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -26,7 +26,9 @@ struct Place {
     path: String,
 }
 
-pub(super) async fn get(get: &HttpGet, target: Target) -> Result<(), CheckError> {
+/// Asks, and follows redirects on the same host. A redirect to elsewhere, or to nowhere, ends it well with a warning
+/// (kubelet: pkg/probe/http).
+pub(super) async fn get(get: &HttpGet, target: Target) -> Result<Option<Warning>, CheckError> {
     let mut place = Place {
         https: get.https,
         host: get.host.clone().unwrap_or_else(|| OWN_HOST.to_owned()),
@@ -36,18 +38,18 @@ pub(super) async fn get(get: &HttpGet, target: Target) -> Result<(), CheckError>
     for _ in 0..=REDIRECTS {
         let response = ask(&place, get, target).await?;
         let status = response.status();
-        if status.is_redirection()
-            && let Some(next) = redirect(&place, &response)
-        {
-            match next.host == place.host {
-                true => place = next,
-                // Elsewhere is not ours to judge: the container answered.
-                false => return Ok(()),
-            }
+        let next = redirect(&place, &response).filter(|_| status.is_redirection());
+        // Elsewhere is not ours to judge: the container answered.
+        if let Some(next) = next.filter(|next| next.host == place.host) {
+            place = next;
             continue;
         }
         return match status.as_u16() {
-            200..=399 => Ok(()),
+            200..=299 => Ok(None),
+            300..=399 => Ok(Some(format!(
+                "Probe terminated redirects, Response body: {}",
+                response.into_body()
+            ))),
             code => Err(CheckError::Failed(format!(
                 "HTTP probe failed with statuscode: {code}"
             ))),
@@ -60,13 +62,8 @@ pub(super) async fn get(get: &HttpGet, target: Target) -> Result<(), CheckError>
 
 /// Where a redirect leads; `None` when it does not say.
 fn redirect<B>(from: &Place, response: &Response<B>) -> Option<Place> {
-    let uri: Uri = response
-        .headers()
-        .get(LOCATION)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let uri: Uri = absolute(&from.path, location).parse().ok()?;
     let https = uri
         .scheme_str()
         .map_or(from.https, |scheme| scheme == "https");
@@ -86,7 +83,20 @@ fn redirect<B>(from: &Place, response: &Response<B>) -> Option<Place> {
     })
 }
 
-async fn ask(place: &Place, get: &HttpGet, target: Target) -> Result<Response<()>, CheckError> {
+/// A reference without a scheme or a slash is beside what was asked for (RFC 3986, 5.2).
+fn absolute(path: &str, location: &str) -> String {
+    if location.starts_with('/') || location.contains("://") {
+        return location.to_owned();
+    }
+    let path = path.split('?').next().unwrap_or(path);
+    let directory = path.rfind('/').map_or("/", |at| &path[..=at]);
+    match location.starts_with('?') {
+        true => format!("{path}{location}"),
+        false => format!("{directory}{location}"),
+    }
+}
+
+async fn ask(place: &Place, get: &HttpGet, target: Target) -> Result<Response<String>, CheckError> {
     let stream = connect(target, Some(&place.host), place.port).await?;
     let request = request(place, get)?;
     match place.https {
@@ -113,6 +123,9 @@ fn request(place: &Place, get: &HttpGet) -> Result<Request<Empty<Bytes>>, CheckE
     if !header(&HOST) {
         builder = builder.header(HOST, format!("{}:{}", place.host, place.port));
     }
+    if !header(&ACCEPT) {
+        builder = builder.header(ACCEPT, "*/*");
+    }
     if !header(&USER_AGENT) {
         builder = builder.header(
             USER_AGENT,
@@ -128,7 +141,7 @@ fn request(place: &Place, get: &HttpGet) -> Result<Request<Empty<Bytes>>, CheckE
         .map_err(CheckError::failed)
 }
 
-async fn send<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Response<()>, CheckError>
+async fn send<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Response<String>, CheckError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -141,8 +154,8 @@ where
             .await
             .map_err(CheckError::failed)?;
         let (head, body) = response.into_parts();
-        read(body).await;
-        Ok(Response::from_parts(head, ()))
+        let text = read(body).await?;
+        Ok(Response::from_parts(head, text))
     };
     tokio::pin!(answer);
     // Driven here, not by a task of its own: it ends with the answer, or when this is dropped.
@@ -154,14 +167,18 @@ where
 }
 
 /// Reads some of a body, so that a server that is slow to send it is seen to be slow.
-async fn read(mut body: Incoming) {
-    let mut read = 0;
-    while read < READ {
-        match body.frame().await {
-            Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
-            _ => return,
-        }
+async fn read(mut body: Incoming) -> Result<String, CheckError> {
+    let mut bytes = Vec::new();
+    while bytes.len() < READ {
+        let Some(frame) = body.frame().await else {
+            break;
+        };
+        // A body that breaks off is no answer.
+        let frame = frame.map_err(CheckError::failed)?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
     }
+    bytes.truncate(READ);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn tls() -> Arc<rustls::ClientConfig> {

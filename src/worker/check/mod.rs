@@ -39,16 +39,25 @@ pub struct Target {
     pub pid: u32,
 }
 
+/// What is to be told of an answer that is good all the same.
+pub type Warning = String;
+
 /// Asks once, for no longer than `timeout`.
-pub async fn check(check: &Check, target: Target, timeout: Duration) -> Result<(), CheckError> {
+pub async fn check(
+    check: &Check,
+    target: Target,
+    timeout: Duration,
+) -> Result<Option<Warning>, CheckError> {
     let asked = async {
         match check {
-            Check::Exec { command } => exec::run(command, target).await,
+            Check::Exec { command } => exec::run(command, target).await.map(|()| None),
             Check::HttpGet(get) => http::get(get, target).await,
             Check::TcpSocket { host, port } => {
-                connect(target, host.as_deref(), *port).await.map(drop)
+                connect(target, host.as_deref(), *port).await.map(|_| None)
             }
-            Check::Grpc { port, service } => grpc::serving(target, *port, service).await,
+            Check::Grpc { port, service } => {
+                grpc::serving(target, *port, service).await.map(|()| None)
+            }
         }
     };
     // A dropped exec kills its process; a dropped connection closes.
@@ -64,7 +73,7 @@ pub async fn run_command(command: &[String], target: Target) -> Result<(), Check
 
 /// Makes the request of a hook.
 pub async fn request(get: &HttpGet, target: Target) -> Result<(), CheckError> {
-    http::get(get, target).await
+    http::get(get, target).await.map(drop)
 }
 
 /// Connects from within the container's network namespace. The thread that visits it ends with the connection made.

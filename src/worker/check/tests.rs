@@ -36,7 +36,7 @@ fn skip(what: &str) -> bool {
     !is_root()
 }
 
-async fn http(answers: Vec<&'static str>) -> Result<(), CheckError> {
+async fn http(answers: Vec<&'static str>) -> Result<Option<Warning>, CheckError> {
     let get = HttpGet {
         host: None,
         port: server(answers),
@@ -59,7 +59,13 @@ async fn http_status_decides() {
     assert_eq!(error.to_string(), "HTTP probe failed with statuscode: 500");
     let elsewhere =
         "HTTP/1.1 302 x\r\nlocation: http://example.invalid/\r\ncontent-length: 0\r\n\r\n";
-    assert!(http(vec![elsewhere]).await.is_ok());
+    let warning = http(vec![elsewhere]).await.unwrap().unwrap();
+    assert_eq!(warning, "Probe terminated redirects, Response body: ");
+    let beside = "HTTP/1.1 302 x\r\nlocation: z\r\ncontent-length: 0\r\n\r\n";
+    let good = "HTTP/1.1 200 x\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(http(vec![beside, good]).await.unwrap(), None);
+    let broken = "HTTP/1.1 200 x\r\ncontent-length: 9\r\n\r\nx";
+    assert!(http(vec![broken]).await.is_err());
     let here = "HTTP/1.1 302 x\r\nlocation: /z\r\ncontent-length: 0\r\n\r\n";
     assert!(
         http(vec![here, "HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n"])

@@ -12,7 +12,7 @@ use crate::model::pod::RestartPolicy;
 use crate::model::probe::Probe;
 use crate::model::prober::Probed;
 use crate::model::time::Timestamp;
-use crate::worker::check::{CheckError, Target, check};
+use crate::worker::check::{CheckError, Target, Warning, check};
 use crate::worker::ending;
 use crate::worker::journal::chain;
 use crate::worker::record::unhealthy;
@@ -163,6 +163,23 @@ fn delay(probe: &Probe, run: &Run) -> Duration {
         .saturating_sub(now.saturating_sub(started))
 }
 
+/// Says what is to be said of an answer.
+fn told(probed: &Probed, kind: &str, verdict: &Result<Option<Warning>, CheckError>) {
+    let (reason, text) = match verdict {
+        Ok(None) => return,
+        Ok(Some(warning)) => ("ProbeWarning", format!("{kind} probe warning: {warning}")),
+        Err(error) => (
+            "Unhealthy",
+            format!("{kind} probe failed: {}", chain(error)),
+        ),
+    };
+    log::warn!(
+        MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason,
+        KUBERNETES_CONTAINER = probed.name.as_str();
+        "{text}"
+    );
+}
+
 async fn readiness(probed: &Probed, run: &Run, board: &Board) {
     let Some(probe) = &probed.readiness else {
         return std::future::pending().await;
@@ -172,13 +189,7 @@ async fn readiness(probed: &Probed, run: &Run, board: &Board) {
         run,
         false,
         |verdict| {
-            if let Err(error) = &verdict {
-                log::warn!(
-                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Unhealthy",
-                    KUBERNETES_CONTAINER = probed.name.as_str();
-                    "Readiness probe failed: {}", chain(error)
-                );
-            }
+            told(probed, "Readiness", verdict);
         },
         |good| {
             board.set(&probed.name, &run.invocation, good);
@@ -198,13 +209,7 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
         run,
         true,
         |verdict| {
-            if let Err(error) = &verdict {
-                log::warn!(
-                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Unhealthy",
-                    KUBERNETES_CONTAINER = probed.name.as_str();
-                    "Liveness probe failed: {}", chain(error)
-                );
-            }
+            told(probed, "Liveness", verdict);
         },
         |good| good,
     )
@@ -235,7 +240,7 @@ async fn rounds(
     probe: &Probe,
     run: &Run,
     mut state: bool,
-    tell: impl Fn(&Result<(), CheckError>),
+    tell: impl Fn(&Result<Option<Warning>, CheckError>),
     turn: impl Fn(bool) -> bool,
 ) {
     sleep(delay(probe, run)).await;

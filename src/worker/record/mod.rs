@@ -33,6 +33,10 @@ use std::time::{Duration, SystemTime};
 
 /// journald has long heard of a container that ran for this long, and knows which limits its output has.
 const LOG_KNOWN: Duration = Duration::from_secs(60);
+/// The longest wait for journald, which reads some 20,000 lines in a second on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The shortest `TimeoutStopSec=` there is.
+const LEAST_STOP: Duration = Duration::from_secs(2);
 /// Exit code for [`After::Fail`].
 const AGAIN: u8 = 75;
 /// The key of `[X-kubernetes]` with the restart policy in force: `Always`, `OnFailure` or `Never`.
@@ -162,10 +166,10 @@ impl Book<'_> {
         // Plain data with text keys: cannot fail.
         let bytes = serde_json::to_vec(&runs).unwrap_or_default();
         dir.write(&file, &bytes, 0o644).map_err(failed)?;
-        let after = self.follow_up(unit, &end, &last, finished);
-        // At last: systemd may end us while we wait.
+        let after = self.follow_up(unit, &end, &last, finished)?;
+        // Last of all: nothing of the above may be lost because journald is slow.
         self.catch_up(&last, finished);
-        after
+        Ok(after)
     }
 
     /// What follows the end: a mark, acts on other containers, a back-off that begins anew.
@@ -209,13 +213,20 @@ impl Book<'_> {
         let short = last
             .started
             .is_none_or(|started| finished.since(started) < LOG_KNOWN);
-        if short && let Err(error) = journald::catch_up(self.own.patience()) {
+        if short && let Err(error) = journald::catch_up(self.patience()) {
             log::warn!(
                 "lines of container {} may be lost: {}",
                 self.name,
                 chain(&error)
             );
         }
+    }
+
+    /// How long journald is waited for: systemd kills this program, and takes the run for a failed one, when it takes
+    /// longer than the grace period.
+    fn patience(&self) -> Duration {
+        let limit = self.own.stop_timeout().unwrap_or(LEAST_STOP);
+        (limit / 2).min(PATIENCE)
     }
 
     fn policy(&self) -> Result<RestartPolicy, RecordError> {
@@ -246,7 +257,7 @@ impl Book<'_> {
         });
         let from_log = self.own.optional(MESSAGE_KEY).is_some() && !end.is_well();
         match message.is_empty() && from_log {
-            true => log_tail::of(unit, last.started, self.own.patience()).into(),
+            true => log_tail::of(unit, last.started, self.patience() / 2).into(),
             false => message,
         }
     }

@@ -98,6 +98,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             active_deadline: None,
             run_as: RunAs::default(),
             security: Default::default(),
+            readiness_gates: vec![],
             service_account: "default".into(),
             naming: Default::default(),
             sharing: Default::default(),
