@@ -341,14 +341,11 @@ impl PodSpec {
     pub fn all_containers(&self) -> impl Iterator<Item = (ContainerRole, &Container)> {
         let init = self.init_containers.iter().map(|container| {
             let sidecar = container.restart_policy == Some(RestartPolicy::Always);
-            (
-                if sidecar {
-                    ContainerRole::Sidecar
-                } else {
-                    ContainerRole::Init
-                },
-                container,
-            )
+            let role = match sidecar {
+                true => ContainerRole::Sidecar,
+                false => ContainerRole::Init,
+            };
+            (role, container)
         });
         init.chain(
             self.containers
@@ -378,8 +375,7 @@ impl PodSpec {
         container.security.over(&self.security.containers)
     }
 
-    /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos). What the pod as a whole asks
-    /// for decides alone when it asks for something.
+    /// The quality-of-service class (pkg/apis/core/v1/helper/qos): by what the pod as a whole asks for, if it asks.
     pub fn qos_class(&self) -> QosClass {
         let mut any = false;
         let mut all = true;
