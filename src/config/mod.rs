@@ -194,16 +194,7 @@ fn layout(paths: Paths, default: Layout) -> Layout {
 
 type Wrong = (&'static str, String);
 
-/// Checks the values one file gives.
-fn check(fragment: &Fragment) -> Result<(), Wrong> {
-    let Fragment {
-        node,
-        pods,
-        paths,
-        network,
-        dns,
-    } = fragment;
-    network::check(network)?;
+fn check_dns(dns: &fragment::Dns) -> Result<(), Wrong> {
     if dns
         .servers
         .as_ref()
@@ -216,6 +207,20 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         let domain = domain.parse::<ObjectName>();
         domain.map_err(|error| ("dns.domain", error.to_string()))?;
     }
+    Ok(())
+}
+
+/// Checks the values one file gives.
+fn check(fragment: &Fragment) -> Result<(), Wrong> {
+    let Fragment {
+        node,
+        pods,
+        paths,
+        network,
+        dns,
+    } = fragment;
+    network::check(network)?;
+    check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((
             "node.pids_limit",

@@ -29,6 +29,37 @@ fn put(path: &Path, text: &str) {
     dir.write(name, text.as_bytes(), 0o600).unwrap();
 }
 
+/// One of each that a sandbox can be asked for.
+fn everything(root: &Path, volume: &VolumeName, claim: &ObjectKey) -> Setup {
+    let text = |name| root.join(name).display().to_string();
+    Setup {
+        wiring: None,
+        network: true,
+        once: true,
+        secrets: vec![volume.clone()],
+        host_paths: vec![HostPath {
+            path: text("made/file"),
+            kind: HostPathKind::FileOrCreate,
+        }],
+        mount_points: vec![MountPoint {
+            path: text("target/file"),
+            like: Some(text("made/file")),
+        }],
+        memory: vec![MemoryVolume {
+            name: "ram".parse().unwrap(),
+            size: Some(Bytes(8 << 20)),
+        }],
+        claims: vec![claim.clone()],
+        names: PodNames {
+            hostname: Some("web".to_owned()),
+            ipc: true,
+            hosts: Some(Hosts::default()),
+            resolver: Some(Resolver::default()),
+        },
+        ..Setup::default()
+    }
+}
+
 #[test]
 fn up_makes_everything_and_down_takes_it_away() {
     in_private_mounts(|root| {
@@ -43,33 +74,7 @@ fn up_makes_everything_and_down_takes_it_away() {
             namespace: "ns".parse().unwrap(),
             name: "data".parse().unwrap(),
         };
-        let text = |name| root.join(name).display().to_string();
-        let setup = Setup {
-            wiring: None,
-            network: true,
-            once: true,
-            secrets: vec![volume.clone()],
-            host_paths: vec![HostPath {
-                path: text("made/file"),
-                kind: HostPathKind::FileOrCreate,
-            }],
-            mount_points: vec![MountPoint {
-                path: text("target/file"),
-                like: Some(text("made/file")),
-            }],
-            memory: vec![MemoryVolume {
-                name: "ram".parse().unwrap(),
-                size: Some(Bytes(8 << 20)),
-            }],
-            claims: vec![claim.clone()],
-            names: PodNames {
-                hostname: Some("web".to_owned()),
-                ipc: true,
-                hosts: Some(Hosts::default()),
-                resolver: Some(Resolver::default()),
-            },
-            ..Setup::default()
-        };
+        let setup = everything(root, &volume, &claim);
         put(&root.join("made/x"), "");
         for _ in 0..2 {
             up(&layout, &uid, &key(), &setup).unwrap();
