@@ -166,3 +166,52 @@ fn a_broken_update_can_be_taken_back() {
     ]);
     assert_eq!(value(&space, "db-5"), "good");
 }
+
+#[test]
+fn each_pod_has_a_claim_that_outlives_it() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "claims");
+    let claim = json!({
+        "metadata": { "name": "data" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    });
+    let object = |value: &str| {
+        let more = json!({ "podManagementPolicy": "Parallel", "volumeClaimTemplates": [claim] });
+        let mut object = set(&space, 2, value, &more);
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        container["image"] = json!("host:sh");
+        container["args"] = json!(["-c", "echo $POD $V >>/data/log; exec sleep 1d"]);
+        container["volumeMounts"] = json!([{ "name": "data", "mountPath": "/data" }]);
+        object
+    };
+    host.ok(&format!("touch {0}-db-0 {0}-db-1", space.path("ready")));
+    space.apply_ok("db", &[object("one")]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "claims",
+        "--timeout=60s",
+    ]);
+    space.apply_ok("db", &[object("two")]);
+    host.vks_ok(&[
+        "rollout",
+        "status",
+        "statefulset/db",
+        "-n",
+        "claims",
+        "--timeout=60s",
+    ]);
+    for pod in ["db-0", "db-1"] {
+        let log = host.vks_ok(&["exec", pod, "-n", "claims", "--", "cat", "/data/log"]);
+        assert_eq!(
+            log,
+            format!("{pod} one\n{pod} two\n"),
+            "its own, and the one it had"
+        );
+    } // It outlives the pods, and who no longer needs it removes it.
+    host.vks_ok(&["delete", "statefulset", "db", "-n", "claims"]);
+    let kept = host.ok("grep -lr '^db-0 one' /var/lib/vks/volumes");
+    assert_eq!(kept.lines().count(), 1, "{kept}");
+}
