@@ -215,7 +215,6 @@ fn a_container_is_what_crun_makes_of_it() {
             "Seccomp",
             "Umask",
             "directory",
-            "network",
             "limit nofile",
             "limit nproc",
             "limit core",

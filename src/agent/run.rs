@@ -2,7 +2,7 @@
 
 mod control;
 
-use super::pass::{Parts, look};
+use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
 use super::told::Told;
@@ -41,6 +41,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let signals = Changes::subscribe(&systemd)
         .await
         .map_err(AgentError::Systemd)?;
+    // Before anything is written.
+    check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
