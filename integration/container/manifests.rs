@@ -136,9 +136,10 @@ fn one_file_may_hold_many_objects() {
         .lines()
         .filter_map(|line| line.strip_prefix("pod/"))
         .collect();
-    let [first, second, "one", "two"] = names[..] else {
+    let [first, second, one, two] = names[..] else {
         panic!("{names:?}")
     };
+    assert_eq!((one, two), ("one", "two"));
     for name in names {
         space.known(name).wait_for("condition=Ready");
     }

@@ -61,7 +61,6 @@ fn everything(root: &Path, volume: &VolumeName, claim: &ObjectKey) -> Setup {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a story")]
 fn up_makes_everything_and_down_takes_it_away() {
     in_private_mounts(|root| {
         let layout = layout(root);
