@@ -131,7 +131,9 @@ fn one_file_may_hold_many_objects() {
     put(&host, "many.yaml", MANY);
     put(&host, "more.toml", MORE);
     host.wait("test $(vks get pods -n many -o name | wc -l) = 4");
-    let all = host.vks_ok(&["get", "pods", "-n", "many", "-o", "name"]);
+    let all: &'static str = host
+        .vks_ok(&["get", "pods", "-n", "many", "-o", "name"])
+        .leak();
     let names: Vec<&str> = all
         .lines()
         .filter_map(|line| line.strip_prefix("pod/"))
