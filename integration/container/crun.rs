@@ -215,6 +215,7 @@ fn a_container_is_what_crun_makes_of_it() {
             "Seccomp",
             "Umask",
             "directory",
+            "oom_score_adj",
             "limit nofile",
             "limit nproc",
             "limit core",

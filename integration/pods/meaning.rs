@@ -156,6 +156,12 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
         let said = at(after, &path[..=from]).map_or(&Value::Null, |context| &context[field]);
         is_zero(said) || *said == before["spec"]["securityContext"][field]
     };
+    // Said with the words of what holds anyway.
+    let unsaid = |field: &str| {
+        [before, after].iter().all(|pod| {
+            at(pod, &path[..=from]).is_none_or(|context| is_zero(&normal(&context[field])))
+        })
+    };
     fields.iter().all(|field| match *field {
         "allowPrivilegeEscalation" => at(after, path) != Some(&Value::Bool(false)) || free(before),
         "privileged" => free(before),
@@ -165,7 +171,7 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
             !containers(before).any(|(_, one)| !one["securityContext"]["runAsUser"].is_null())
         }
         "procMount" | "runAsNonRoot" => true,
-        field if of_calls.contains(&field) => free(before),
+        field if of_calls.contains(&field) => free(before) || unsaid(field),
         field => of_pod(field),
     })
 }
