@@ -241,6 +241,10 @@ fn apply_refuses_what_is_wrong_and_changes_nothing() {
         1,
         "none of the file is taken on"
     );
+    // So that there is nothing to delete.
+    let none = json!({ "apiVersion": "v1", "kind": "List", "items": [] });
+    host.machine
+        .write(&space.path("both.json"), &none.to_string(), "0600");
 }
 
 #[test]

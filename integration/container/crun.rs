@@ -215,8 +215,6 @@ fn a_container_is_what_crun_makes_of_it() {
             "Seccomp",
             "Umask",
             "directory",
-            "oom_score_adj",
-            "network",
             "limit nofile",
             "limit nproc",
             "limit core",

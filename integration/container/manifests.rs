@@ -130,18 +130,22 @@ fn one_file_may_hold_many_objects() {
     let space = Space::new(&host, "many");
     put(&host, "many.yaml", MANY);
     put(&host, "more.toml", MORE);
-    for name in ["d-0", "d-1", "one", "two"] {
-        host.vks_ok(&[
-            "wait",
-            &format!("pod/{name}"),
-            "-n",
-            "many",
-            "--for=create",
-            "--timeout=60s",
-        ]);
+    host.wait("test $(vks get pods -n many -o name | wc -l) = 4");
+    let all: &'static str = host
+        .vks_ok(&["get", "pods", "-n", "many", "-o", "name"])
+        .leak();
+    let names: Vec<&str> = all
+        .lines()
+        .filter_map(|line| line.strip_prefix("pod/"))
+        .collect();
+    let [first, second, one, two] = names[..] else {
+        panic!("{names:?}")
+    };
+    assert_eq!((one, two), ("one", "two"));
+    for name in names {
         space.known(name).wait_for("condition=Ready");
     }
-    let words = host.words(&format!("/proc/{}/environ", space.known("d-1").pid("c")));
+    let words = host.words(&format!("/proc/{}/environ", space.known(second).pid("c")));
     for wanted in ["M=from the map", "S=hidden"] {
         assert!(
             words.iter().any(|word| word == wanted),
@@ -150,17 +154,17 @@ fn one_file_may_hold_many_objects() {
     }
     assert_eq!(
         host.vks_ok(&["get", "pods", "-n", "many", "-l", "app=d", "-o", "name"]),
-        "pod/d-0\npod/d-1\n"
+        format!("pod/{first}\npod/{second}\n")
     );
     // Fewer replicas: only the last one goes.
-    let life = space.known("d-0").life("c");
+    let life = space.known(first).life("c");
     put(
         &host,
         "many.yaml",
         &MANY.replace("replicas: 2", "replicas: 1"),
     );
-    host.wait("! vks get pod d-1 -n many");
-    assert_eq!(space.known("d-0").life("c"), life);
+    host.wait(&format!("! vks get pod {second} -n many"));
+    assert_eq!(space.known(first).life("c"), life);
     host.ok("rm /etc/vks/pods.d/many.yaml");
     take(&host, "more.toml", "many");
 }
@@ -178,7 +182,7 @@ fn verify_says_everything_at_once() {
         ),
         (
             "b.toml",
-            "[metadata]\nname = \"b\"\n[spec]\nhostPID = true\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
+            "[metadata]\nname = \"b\"\n[spec]\nruntimeClassName = \"x\"\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
         ),
         ("c.json", "{ \"kind\": \"Pod\",\n  \"apiVersion\": }\n"),
         (
@@ -197,7 +201,7 @@ fn verify_says_everything_at_once() {
         ("a.yaml:10", "imagee"),
         ("a.yaml:11", "args"),
         ("a.yaml:12", "restartPolicy"),
-        ("b.toml:4", "hostPID"),
+        ("b.toml:4", "runtimeClassName"),
         ("b.toml:6", "name"),
         ("b.toml:7", "image"),
         ("c.json:2", ""),

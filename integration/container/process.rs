@@ -190,7 +190,8 @@ fn the_hosts_network_or_one_of_the_pods_own() {
     assert_eq!(namespace(&own.pid("a")), namespace(&own.pid("b")));
     assert_ne!(namespace(&own.pid("a")), namespace("1"));
     let links = host.ok(&format!("nsenter -t {} -n ip -o link", own.pid("a")));
-    assert_eq!(links.lines().count(), 1, "loopback only: {links}");
+    assert_eq!(links.lines().count(), 2, "loopback and its own: {links}");
+    assert!(links.contains("eth0"), "its own link: {links}");
     assert!(
         links.contains("lo: <LOOPBACK,UP"),
         "loopback is up: {links}"

@@ -2,7 +2,7 @@
 
 mod control;
 
-use super::pass::{Parts, look};
+use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
 use super::told::Told;
@@ -41,6 +41,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let signals = Changes::subscribe(&systemd)
         .await
         .map_err(AgentError::Systemd)?;
+    // Before anything is written.
+    check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
@@ -96,10 +98,8 @@ impl Agent {
         mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
-        let mut end = [
-            handler(SignalKind::terminate())?,
-            handler(SignalKind::interrupt())?,
-        ];
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
+        let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut gone = news();
@@ -111,8 +111,7 @@ impl Agent {
             self.reclaim.start(&self.parts).await?;
             self.tell();
             let [terminate, interrupt] = &mut end;
-            // Each arm can be dropped before it is ready without losing anything: streams and channels keep what
-            // has not been taken, and a dropped wait for time is begun anew.
+            // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {

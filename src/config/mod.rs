@@ -258,14 +258,19 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
     ] {
         path.iter().try_for_each(|path| check_path(field, path))?;
     }
-    // Mount units have their path for a name, escaped, and at most 255 bytes.
-    if let Some(run) = &paths.run
-        && run.as_os_str().len() > 48
-    {
-        let message = format!("{} is longer than 48 bytes: shorten it", run.display());
-        return Err(("paths.run", message));
-    }
+    paths.run.iter().try_for_each(|run| check_run(run))?;
     Ok(())
+}
+
+/// Mount units have their path for a name, escaped, and at most 255 bytes.
+fn check_run(run: &Path) -> Result<(), Wrong> {
+    match run.as_os_str().len() {
+        0..=48 => Ok(()),
+        _ => {
+            let message = format!("{} is longer than 48 bytes: shorten it", run.display());
+            Err(("paths.run", message))
+        }
+    }
 }
 
 /// Absolute, plain, and of characters that need no thought in a unit file.

@@ -154,8 +154,7 @@ pub struct Container {
     /// The file whose content becomes the termination message, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message_path: Option<String>,
-    /// The end of its log becomes the message when the file is empty and it ended in failure
-    /// (`terminationMessagePolicy: FallbackToLogsOnError`).
+    /// The end of its log becomes the message after a failure with an empty file (`FallbackToLogsOnError`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub message_from_log: bool,
     /// User and group of this container.
@@ -342,14 +341,11 @@ impl PodSpec {
     pub fn all_containers(&self) -> impl Iterator<Item = (ContainerRole, &Container)> {
         let init = self.init_containers.iter().map(|container| {
             let sidecar = container.restart_policy == Some(RestartPolicy::Always);
-            (
-                if sidecar {
-                    ContainerRole::Sidecar
-                } else {
-                    ContainerRole::Init
-                },
-                container,
-            )
+            let role = match sidecar {
+                true => ContainerRole::Sidecar,
+                false => ContainerRole::Init,
+            };
+            (role, container)
         });
         init.chain(
             self.containers
@@ -358,8 +354,7 @@ impl PodSpec {
         )
     }
 
-    /// The restart policy in force for a container: its own, else the pod's; an init container that is
-    /// not a sidecar runs again after a failure unless the policy is `Never`.
+    /// The policy in force for a container: its own, else the pod's; no init container but a sidecar runs `Always`.
     pub fn restart_policy_of(&self, role: ContainerRole, container: &Container) -> RestartPolicy {
         let policy = container.restart_policy.unwrap_or(self.restart_policy);
         match (role, policy) {
@@ -370,10 +365,9 @@ impl PodSpec {
 
     /// User and group in force for a container: its own, else the pod's, each by itself.
     pub fn run_as_of(&self, container: &Container) -> RunAs {
-        RunAs {
-            user: container.run_as.user.or(self.run_as.user),
-            group: container.run_as.group.or(self.run_as.group),
-        }
+        let user = container.run_as.user.or(self.run_as.user);
+        let group = container.run_as.group.or(self.run_as.group);
+        RunAs { user, group }
     }
 
     /// The security context in force for a container: each field its own, else the pod's.
@@ -381,8 +375,7 @@ impl PodSpec {
         container.security.over(&self.security.containers)
     }
 
-    /// The quality-of-service class (kubelet's rule: pkg/apis/core/v1/helper/qos). What the pod as a whole asks
-    /// for decides alone when it asks for something.
+    /// The quality-of-service class (pkg/apis/core/v1/helper/qos): by what the pod as a whole asks for, if it asks.
     pub fn qos_class(&self) -> QosClass {
         let mut any = false;
         let mut all = true;

@@ -1,7 +1,7 @@
 //! Controllers: what makes pods.
 //!
 //! A template is decoded as a pod would be, so that what is wrong in it is told with its line; what is kept of it is its
-//! text, from which [`super::super::instance`] makes pods.
+//! text, from which [`super::super::instance()`] makes pods.
 
 mod cron;
 mod job;
