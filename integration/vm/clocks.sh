@@ -77,7 +77,7 @@ YAML
     else
       echo "# this kernel cannot suspend to RAM: $(cat /sys/power/mem_sleep 2>&1)"
     fi
-    sed 's/work/middle/g' /t/jobs.yaml | sed -n '/^---/,$p' >/t/middle.yaml
+    sed 's/name: work/name: middle/; s,lib/work,lib/middle,' /t/jobs.yaml | sed -n '/^---/,$p' >/t/middle.yaml
     check "another job" vks apply -f /t/middle.yaml
     check "is in the middle" until_so 60 sh -c '[ "$(wc -l </var/lib/middle)" -ge 2 ]'
     cp /var/lib/hours /var/lib/hours-before
