@@ -106,7 +106,11 @@ fn persistent(name: &str) -> PersistentVolume {
         claim_ref: None,
         mode: mode(name),
         place: PersistentPlace::Path {
-            path: format!("/srv/{name}"),
+            // A block device is a device.
+            path: match mode(name) {
+                VolumeMode::Block => format!("/dev/{name}"),
+                VolumeMode::Filesystem => format!("/srv/{name}"),
+            },
             kind: HostPathKind::Unchecked,
         },
         source: None,
