@@ -115,14 +115,14 @@ pub fn confine(
 
 /// Whether a container runs with the host's files as they are, but for its mounts.
 pub fn is_trusted(pod: &Pod, container: &Container, settings: &Settings) -> bool {
-    decide(pod, container, settings).is_ok_and(|found| found.profile == Profile::Trusted)
+    in_force(pod, container, settings).is_ok_and(|profile| profile == Profile::Trusted)
 }
 
 fn decide(pod: &Pod, container: &Container, settings: &Settings) -> Result<Confinement, String> {
     let said = pod.spec.security_of(container);
     let run_as = pod.spec.run_as_of(container);
     let privileged = said.privileged == Some(true);
-    let profile = profile(pod, privileged, run_as.user.is_some(), settings)?;
+    let profile = in_force(pod, container, settings)?;
     let who = match run_as.user {
         Some(user) => Who::User(user),
         None if profile == Profile::Strict => Who::Dynamic,
@@ -161,12 +161,9 @@ fn decide(pod: &Pod, container: &Container, settings: &Settings) -> Result<Confi
 
 /// The annotation, else the node's; a container that names its user is at most in `default`, as it asks for what
 /// it would be elsewhere, and a privileged one is in `trusted`.
-fn profile(
-    pod: &Pod,
-    privileged: bool,
-    names_user: bool,
-    settings: &Settings,
-) -> Result<Profile, String> {
+fn in_force(pod: &Pod, container: &Container, settings: &Settings) -> Result<Profile, String> {
+    let privileged = pod.spec.security_of(container).privileged == Some(true);
+    let names_user = pod.spec.run_as_of(container).user.is_some();
     let annotation = pod.annotations.get(PROFILE_ANNOTATION);
     let asked = annotation.and_then(|word| Profile::named(word));
     match (asked, privileged) {
