@@ -73,6 +73,10 @@ impl Plane {
     }
 
     /// Asks kubectl, every 200 ms, until what it prints is right.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "kubectl is not told when to look again"
+    )]
     pub fn wait_for(
         &self,
         what: &str,
