@@ -16,6 +16,7 @@ pub mod name;
 pub mod naming;
 pub mod network;
 pub mod observed;
+pub mod oci;
 pub mod payload;
 pub mod pod;
 pub mod probe;
