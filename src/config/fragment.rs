@@ -20,6 +20,8 @@ pub struct Fragment {
     pub network: Network,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+    /// `[images]`: what images are and where they come from.
+    pub images: super::images::Images,
 }
 
 /// `[network]`: addresses of pods and services.
@@ -129,7 +131,9 @@ impl Fragment {
             paths,
             network,
             dns,
+            images,
         } = over;
+        self.images.overlay(images);
         self.network.overlay(network);
         put(&mut self.node.name, node.name);
         put(&mut self.node.ip, node.ip);
@@ -161,7 +165,8 @@ impl Network {
     }
 }
 
-fn put<T>(under: &mut Option<T>, over: Option<T>) {
+/// What is said over what was said.
+pub(super) fn put<T>(under: &mut Option<T>, over: Option<T>) {
     if over.is_some() {
         *under = over;
     }

@@ -9,6 +9,7 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod images;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
@@ -20,6 +21,7 @@ use crate::model::network::NetworkSettings;
 use crate::model::security::Profile;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
+pub use images::ImageSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `images.*`.
+    pub images: ImageSettings,
 }
 
 /// What the host has.
@@ -93,6 +97,7 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            images: ImageSettings::default(),
         }
     }
 }
@@ -152,6 +157,7 @@ impl Settings {
             paths,
             network,
             dns,
+            images,
         } = merged;
         let default = Self::default();
         Self {
@@ -168,6 +174,7 @@ impl Settings {
             cpus: detect::cpus(),
             memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
+            images: images::settings(images),
             ..default
         }
     }
@@ -224,8 +231,10 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         paths,
         network,
         dns,
+        images,
     } = fragment;
     network::check(network)?;
+    images::check(images)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

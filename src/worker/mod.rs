@@ -19,6 +19,7 @@
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -32,6 +33,7 @@ pub mod check;
 pub mod deadline;
 pub mod ending;
 pub mod enter;
+pub mod fetch;
 pub mod hold;
 pub mod hook;
 pub mod journal;
@@ -63,6 +65,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "deadline" => deadline::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
+        "fetch" => fetch::main(args),
         "hold" => hold::main(args),
         "hook" => hook::main(args),
         "launch" => launch::main(args),
