@@ -74,7 +74,7 @@ pub struct Batch {
     requests: Vec<(String, RouteNetlinkMessage, u16)>,
 }
 
-const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+pub(super) const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 
 impl Batch {
@@ -182,7 +182,7 @@ impl Batch {
         self.add(act, Message::NewNeighbour(message), PUT)
     }
 
-    fn add(&mut self, act: String, message: RouteNetlinkMessage, flags: u16) -> &mut Self {
+    pub(super) fn add(&mut self, act: String, message: RouteNetlinkMessage, flags: u16) -> &mut Self {
         self.requests.push((act, message, flags));
         self
     }
@@ -262,7 +262,7 @@ pub fn index(name: &str) -> Result<u32, LinkError> {
     nix::net::if_::if_nametoindex(name).map_err(|_| LinkError::NoLink(name.to_owned()))
 }
 
-fn end(end: End, mtu: u32) -> LinkMessage {
+pub(super) fn end(end: End, mtu: u32) -> LinkMessage {
     let mut link = LinkMessage::default();
     link.attributes = vec![
         LinkAttribute::IfName(end.name.to_owned()),

@@ -18,6 +18,11 @@
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
+//! | `vks mesh up` | `ExecStart=` and `ExecReload=` of `vks-wireguard.service` | makes the interface of the mesh, or changes what differs |
+//! | `vks mesh down` | `ExecStop=` of it | takes it away |
+//! | `vks mesh refresh` | `vks-wireguard-refresh.service`, by its timer | looks up names of peers that have no session |
+//! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
+//! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -29,12 +34,14 @@
 pub mod args;
 pub mod check;
 pub mod deadline;
+pub mod device;
 pub mod ending;
 pub mod enter;
 pub mod hold;
 pub mod hook;
 pub mod journal;
 pub mod launch;
+pub mod mesh;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
@@ -64,12 +71,14 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "hold" => hold::main(args),
         "hook" => hook::main(args),
         "launch" => launch::main(args),
+        "mesh" => mesh::main(args),
         "probe" => startup::main(args),
         "prober" => prober::main(args),
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
         "wire" => wire::main(args),
+        "wireguard-device" => device::main(args),
         _ => return None,
     })
 }
