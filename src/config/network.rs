@@ -237,7 +237,11 @@ mod tests {
             "vksp0102030405\t0500C00A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0",
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT",
         ];
-        let found: Vec<_> = lines.iter().filter_map(|line| ipv4_route(line)).filter(|(route, link)| foreign(*route, link)).collect();
+        let found: Vec<_> = lines
+            .iter()
+            .filter_map(|line| ipv4_route(line))
+            .filter(|(route, link)| foreign(*route, link))
+            .collect();
         assert_eq!(found, [("192.168.2.0/24".parse().unwrap(), "eth0")]);
         let line = "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 \
                     00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0";

@@ -80,7 +80,10 @@ pub(super) fn check(wireguard: &Wireguard) -> Result<(), Wrong> {
         ("wireguard.key_credential", &wireguard.key_credential),
     )?;
     if wireguard.port == Some(0) {
-        return Err(("wireguard.port", "must be at least 1: correct it".to_owned()));
+        return Err((
+            "wireguard.port",
+            "must be at least 1: correct it".to_owned(),
+        ));
     }
     if let Some(mtu) = wireguard.mtu
         && !(1280..=65455).contains(&mtu)
@@ -121,7 +124,9 @@ fn source(
         true => Ok(()),
         false => Err((
             field,
-            format!("{credential:?} must begin with vks. and have letters, digits and -._ only: rename it"),
+            format!(
+                "{credential:?} must begin with vks. and have letters, digits and -._ only: rename it"
+            ),
         )),
     }
 }
@@ -165,7 +170,11 @@ pub fn problem(settings: &Settings) -> Option<String> {
             ));
         }
         for prefix in &peer.prefixes {
-            let own = settings.network.pods.iter().chain(&settings.network.services);
+            let own = settings
+                .network
+                .pods
+                .iter()
+                .chain(&settings.network.services);
             if let Some(own) = own.clone().find(|own| own.overlaps(*prefix)) {
                 return Some(format!(
                     "wireguard.peers.{name}: its prefix {prefix} is in the way of {own} of this host: set network.ipv4, \
@@ -214,8 +223,18 @@ mod tests {
     #[test]
     fn peers_come_from_many_files() {
         let settings = load(&[
-            ("vks.toml", format!("[wireguard]\nport = 7\n{}", peer("b", KEY, "'10.192.2.0/24'"))),
-            ("vks.toml.d/c.toml", peer("c", OTHER, "'10.192.3.0/24', 'fd00:3::/64'") + "endpoint = 'c.example:5'\nkeepalive = 25\n"),
+            (
+                "vks.toml",
+                format!(
+                    "[wireguard]\nport = 7\n{}",
+                    peer("b", KEY, "'10.192.2.0/24'")
+                ),
+            ),
+            (
+                "vks.toml.d/c.toml",
+                peer("c", OTHER, "'10.192.3.0/24', 'fd00:3::/64'")
+                    + "endpoint = 'c.example:5'\nkeepalive = 25\n",
+            ),
         ])
         .unwrap();
         assert_eq!(problem(&settings), None);
@@ -224,7 +243,10 @@ mod tests {
         let c = &mesh.peers[&"c".parse().unwrap()];
         assert_eq!(c.endpoint.as_ref().unwrap().to_string(), "c.example:5");
         assert_eq!(settings.network.mesh.len(), 3);
-        let mesh = load(&[("vks.toml", "[wireguard]\n".to_owned())]).unwrap().wireguard.unwrap();
+        let mesh = load(&[("vks.toml", "[wireguard]\n".to_owned())])
+            .unwrap()
+            .wireguard
+            .unwrap();
         assert_eq!((mesh.port, mesh.key), (DEFAULT_PORT, None));
         assert_eq!(load(&[]).unwrap().wireguard, None);
     }
@@ -233,13 +255,25 @@ mod tests {
     fn wrong_values_are_told() {
         let cases = [
             ("[wireguard]\nport = 0\n".to_owned(), "wireguard.port"),
-            ("[wireguard]\nkey_file = 'a'\n".to_owned(), "wireguard.key_file"),
-            ("[wireguard]\nkey_file = '/a'\nkey_credential = 'vks.a'\n".to_owned(), "remove one"),
-            ("[wireguard]\nkey_credential = 'a'\n".to_owned(), "must begin with vks."),
+            (
+                "[wireguard]\nkey_file = 'a'\n".to_owned(),
+                "wireguard.key_file",
+            ),
+            (
+                "[wireguard]\nkey_file = '/a'\nkey_credential = 'vks.a'\n".to_owned(),
+                "remove one",
+            ),
+            (
+                "[wireguard]\nkey_credential = 'a'\n".to_owned(),
+                "must begin with vks.",
+            ),
             (peer("b", "AAAA", "'10.1.0.0/24'"), "44 characters"),
             (peer("b", KEY, "'10.1.0.1/24'"), "write 10.1.0.0/24"),
             (peer("b", KEY, ""), "prefixes is empty"),
-            (peer("b", KEY, "'10.1.0.0/24'") + "endpoint = 'x'\n", "is not an endpoint"),
+            (
+                peer("b", KEY, "'10.1.0.0/24'") + "endpoint = 'x'\n",
+                "is not an endpoint",
+            ),
         ];
         for (text, wanted) in cases {
             let error = load(&[("vks.toml", text.clone())]).unwrap_err();
@@ -250,11 +284,26 @@ mod tests {
     #[test]
     fn what_cannot_be_together_is_told() {
         let cases = [
-            (peer("b", KEY, "'10.192.1.128/25'"), "10.192.1.0/24 of this host"),
-            (peer("b", KEY, "'10.96.0.0/12'"), "10.96.0.0/16 of this host"),
-            (peer("b", KEY, "'10.1.0.0/24'") + &peer("c", OTHER, "'10.1.0.0/16'"), "10.1.0.0/24 of b"),
-            (peer("b", KEY, "'10.1.0.0/24'") + &peer("c", KEY, "'10.2.0.0/24'"), "the same public key"),
-            ("[network]\nmode = 'host'\n[wireguard]\n".to_owned(), "network.mode"),
+            (
+                peer("b", KEY, "'10.192.1.128/25'"),
+                "10.192.1.0/24 of this host",
+            ),
+            (
+                peer("b", KEY, "'10.96.0.0/12'"),
+                "10.96.0.0/16 of this host",
+            ),
+            (
+                peer("b", KEY, "'10.1.0.0/24'") + &peer("c", OTHER, "'10.1.0.0/16'"),
+                "10.1.0.0/24 of b",
+            ),
+            (
+                peer("b", KEY, "'10.1.0.0/24'") + &peer("c", KEY, "'10.2.0.0/24'"),
+                "the same public key",
+            ),
+            (
+                "[network]\nmode = 'host'\n[wireguard]\n".to_owned(),
+                "network.mode",
+            ),
         ];
         for (text, wanted) in cases {
             let settings = load(&[("vks.toml", text.clone())]).unwrap();

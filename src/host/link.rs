@@ -182,7 +182,12 @@ impl Batch {
         self.add(act, Message::NewNeighbour(message), PUT)
     }
 
-    pub(super) fn add(&mut self, act: String, message: RouteNetlinkMessage, flags: u16) -> &mut Self {
+    pub(super) fn add(
+        &mut self,
+        act: String,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> &mut Self {
         self.requests.push((act, message, flags));
         self
     }
@@ -192,6 +197,9 @@ impl Batch {
     /// # Errors
     /// The first request that was refused; `allowed` says of an error whether it is none.
     pub fn run(self, allowed: impl Fn(&io::Error) -> bool) -> Result<(), LinkError> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
         let socket = Socket::new(NETLINK_ROUTE).map_err(LinkError::Socket)?;
         let mut bytes = Vec::new();
         let mut acts = Vec::with_capacity(self.requests.len());

@@ -38,7 +38,11 @@ impl Batch {
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
         link.attributes.extend(mtu.map(LinkAttribute::Mtu));
-        self.add(format!("make the bridge {name}"), Message::NewLink(link), NEW)
+        self.add(
+            format!("make the bridge {name}"),
+            Message::NewLink(link),
+            NEW,
+        )
     }
 
     /// A pair of interfaces: one here and up, a port of a bridge, the other in a namespace.
@@ -90,6 +94,10 @@ impl Batch {
         link.attributes.extend(mtu.map(LinkAttribute::Mtu));
         let mac = mac.map(|mac| LinkAttribute::Address(mac.to_vec()));
         link.attributes.extend(mac);
-        self.add(format!("make the interface {name}"), Message::NewLink(link), NEW)
+        self.add(
+            format!("make the interface {name}"),
+            Message::NewLink(link),
+            NEW,
+        )
     }
 }

@@ -197,7 +197,10 @@ fn shown(device: Device) -> Shown {
             .map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
         let peer = DevicePeer {
             key,
-            preshared: config.preshared_key.filter(none).map(|key| SecretKey(key.0)),
+            preshared: config
+                .preshared_key
+                .filter(none)
+                .map(|key| SecretKey(key.0)),
             endpoint: config.endpoint,
             prefixes: prefixes.collect(),
             keepalive: config.persistent_keepalive_interval.unwrap_or(0),
@@ -252,7 +255,9 @@ mod tests {
     #[test]
     fn public_keys_follow_from_private_ones() {
         // The pair of the crate's own test, checked with wg(8).
-        let private: SecretKey = "SGb+ojrRNDuMePufwtIYhXzA//k6wF3R21tEBgKlzlM=".parse().unwrap();
+        let private: SecretKey = "SGb+ojrRNDuMePufwtIYhXzA//k6wF3R21tEBgKlzlM="
+            .parse()
+            .unwrap();
         let wanted = "DD5yKRfzExcV5+kDnTroDgCU15latdMjiQ59j1hEuk8=";
         assert_eq!(public(&private).to_string(), wanted);
         assert_ne!(generate(), generate());

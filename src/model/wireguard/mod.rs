@@ -4,7 +4,7 @@ mod key;
 
 pub use key::{KeyError, PublicKey, SecretKey};
 
-use super::name::{ObjectName};
+use super::name::ObjectName;
 use super::network::Prefix;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
@@ -35,7 +35,9 @@ pub struct Endpoint {
 
 /// A text is no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an endpoint: write a name or an address and a port, such as vpn.example.org:51820 or [2001:db8::1]:51820")]
+#[error(
+    "{0:?} is not an endpoint: write a name or an address and a port, such as vpn.example.org:51820 or [2001:db8::1]:51820"
+)]
 pub struct EndpointError(String);
 
 impl Endpoint {
@@ -53,7 +55,9 @@ impl FromStr for Endpoint {
         let wrong = || EndpointError(text.to_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port: u16 = port.parse().map_err(|_| wrong())?;
-        let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
         let good = match inner {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
             None => {
@@ -242,7 +246,17 @@ mod tests {
         assert_eq!(named.address(), None);
         let v6: Endpoint = "[2001:db8::1]:7".parse().unwrap();
         assert_eq!(v6.address(), Some("[2001:db8::1]:7".parse().unwrap()));
-        for bad in ["", "a", "a:", ":1", "a:0", "a:65536", "2001:db8::1:51820", "[a]:1", "a b:1"] {
+        for bad in [
+            "",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:65536",
+            "2001:db8::1:51820",
+            "[a]:1",
+            "a b:1",
+        ] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }
     }

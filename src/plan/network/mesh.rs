@@ -125,7 +125,9 @@ fn put<T: Clone>(to: &mut T, from: &Option<T>) {
 /// A prefix is of one peer of a device: who gets it takes it from the other.
 fn take_prefixes<K>(peers: &mut BTreeMap<K, ShownPeer>, prefixes: &[Prefix]) {
     for has in peers.values_mut() {
-        has.peer.prefixes.retain(|prefix| !prefixes.contains(prefix));
+        has.peer
+            .prefixes
+            .retain(|prefix| !prefixes.contains(prefix));
     }
 }
 
@@ -168,7 +170,10 @@ mod tests {
 
     #[test]
     fn what_is_as_it_should_be_is_left_alone() {
-        let wanted = device(vec![peer(1, &["10.1.0.0/24"]), peer(2, &["10.2.0.0/24", "fd00::/64"])]);
+        let wanted = device(vec![
+            peer(1, &["10.1.0.0/24"]),
+            peer(2, &["10.2.0.0/24", "fd00::/64"]),
+        ]);
         for in_place in [true, false] {
             assert_eq!(updates(&wanted, &up(&wanted, 5), in_place), []);
         }
@@ -189,9 +194,15 @@ mod tests {
         };
         assert_eq!(made, [one]);
         let made = updates(&wanted, &up(&before, 5), false);
-        assert_eq!(made, [Update::Remove(key(2)), Update::Add(wanted.peers[1].clone())]);
+        assert_eq!(
+            made,
+            [Update::Remove(key(2)), Update::Add(wanted.peers[1].clone())]
+        );
         wanted.peers.pop();
-        assert_eq!(updates(&wanted, &up(&before, 5), true), [Update::Remove(key(2))]);
+        assert_eq!(
+            updates(&wanted, &up(&before, 5), true),
+            [Update::Remove(key(2))]
+        );
     }
 
     #[test]
@@ -210,7 +221,10 @@ mod tests {
         let mut changed = wanted.clone();
         changed.peers[0].keepalive = 9;
         let made = updates(&changed, &shown, false);
-        assert!(matches!(&made[1], Update::Add(peer) if peer.endpoint == Some(away)), "{made:?}");
+        assert!(
+            matches!(&made[1], Update::Add(peer) if peer.endpoint == Some(away)),
+            "{made:?}"
+        );
         // An endpoint that could not be looked up changes nothing.
         let mut unknown = wanted;
         unknown.peers[0].endpoint = None;
@@ -218,7 +232,12 @@ mod tests {
     }
 
     fn any_device() -> impl Strategy<Value = Device> {
-        let one = (0u8..6, any::<bool>(), prop::collection::btree_set(0u8..8, 0..4), 0u16..3);
+        let one = (
+            0u8..6,
+            any::<bool>(),
+            prop::collection::btree_set(0u8..8, 0..4),
+            0u16..3,
+        );
         prop::collection::vec(one, 0..6).prop_map(|list| {
             let mut peers = BTreeMap::new();
             let mut taken = BTreeSet::new();

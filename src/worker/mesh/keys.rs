@@ -28,8 +28,10 @@ pub enum KeyReadError {
     #[error("{0} holds no key")]
     Content(String, #[source] KeyError),
     /// The unit was given no such credential.
-    #[error("there is no credential {0}: put it where systemd looks for credentials (systemd-creds(1)), such as \
-             /etc/credstore")]
+    #[error(
+        "there is no credential {0}: put it where systemd looks for credentials (systemd-creds(1)), such as \
+             /etc/credstore"
+    )]
     Credential(String),
     /// A secret that is not stored with the pod.
     #[error("there is no stored secret for a key: run vks apply for this pod")]
@@ -96,10 +98,13 @@ pub fn own(source: Option<&KeySource>, layout: &Layout) -> Result<SecretKey, Key
     let key = wireguard::generate();
     let write = || {
         let dir = Dir::create(state)?.create_sub("wireguard", 0o700)?;
-        dir.write(&name.to_string_lossy(), format!("{}\n", key.expose()).as_bytes(), 0o600)?;
+        dir.write(
+            &name.to_string_lossy(),
+            format!("{}\n", key.expose()).as_bytes(),
+            0o600,
+        )?;
         dir.sync()
     };
     write().map_err(KeyReadError::Keep)?;
     Ok(key)
 }
-

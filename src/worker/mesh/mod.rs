@@ -15,7 +15,9 @@ use crate::host::link::{self, Batch, LinkError, Way};
 use crate::host::nft::{self, NftError};
 use crate::host::wireguard::{self, Backend, WireguardError};
 use crate::model::network::{NetworkSettings, Prefix};
-use crate::model::wireguard::{Device, DevicePeer, MESH_LINK, Mesh, OVERHEAD, Peer, Shown, ShownPeer, Update};
+use crate::model::wireguard::{
+    Device, DevicePeer, MESH_LINK, Mesh, OVERHEAD, Peer, Shown, ShownPeer, Update,
+};
 use crate::plan::network::mesh::updates;
 use crate::plan::network::{ruleset, table};
 use std::ffi::OsString;
@@ -51,7 +53,9 @@ pub enum MeshError {
     #[error(transparent)]
     Wireguard(#[from] WireguardError),
     /// Neither the kernel nor a program makes it.
-    #[error("there is no device {MESH_LINK}, and the kernel has no WireGuard: systemctl start vks-wireguard-device@{MESH_LINK}")]
+    #[error(
+        "there is no device {MESH_LINK}, and the kernel has no WireGuard: systemctl start vks-wireguard-device@{MESH_LINK}"
+    )]
     NoDevice,
     /// Routes.
     #[error("cannot set up the interface of the mesh")]
@@ -97,7 +101,11 @@ pub fn up(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
         return Err(MeshError::Problem(problem));
     }
     let (backend, shown) = device()?;
-    let known = |peer: &Peer| peer.endpoint.as_ref().is_some_and(|of| of.address().is_some());
+    let known = |peer: &Peer| {
+        peer.endpoint
+            .as_ref()
+            .is_some_and(|of| of.address().is_some())
+    };
     let wanted = wanted(settings, mesh, &known)?;
     let list = updates(&wanted, &shown, backend == Backend::Kernel);
     wireguard::apply(MESH_LINK, backend, &list)?;
@@ -167,7 +175,10 @@ fn interface(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
     let mut batch = Batch::default();
     batch.quiet(index).size(index, mtu.max(1280)).up(index);
     for prefix in mesh.peers.values().flat_map(|peer| &peer.prefixes) {
-        batch.route(*prefix, Way::Link(index, source(&settings.network, *prefix)));
+        batch.route(
+            *prefix,
+            Way::Link(index, source(&settings.network, *prefix)),
+        );
     }
     batch.run(|_| false)?;
     let mut stale = Batch::default();
@@ -215,24 +226,48 @@ fn refresh(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
         let has = shown.peers.get(&peer.public_key);
         has.is_none_or(ShownPeer::is_stale)
     };
-    if !mesh.peers.values().any(|peer| peer.endpoint.is_some() && stale(peer)) {
+    if !mesh
+        .peers
+        .values()
+        .any(|peer| peer.endpoint.is_some() && stale(peer))
+    {
         return Ok(());
     }
     let wanted = wanted(settings, mesh, &stale)?;
     let list: Vec<Update> = updates(&wanted, &shown, backend == Backend::Kernel);
     for update in &list {
-        if let Update::Change { key, endpoint: Some(endpoint), .. } = update {
+        if let Update::Change {
+            key,
+            endpoint: Some(endpoint),
+            ..
+        } = update
+        {
             log::info!("peer {key} has no session: it is looked for at {endpoint}");
         }
     }
     Ok(wireguard::apply(MESH_LINK, backend, &list)?)
 }
 
-/// Takes the interface away, and with it the routes. A program that is the device makes it anew: its unit is stopped with
-/// this one.
+/// Takes the interface away, and with it the routes. One that is a program's goes with the program, whose unit stops when
+/// nobody wants it any more: here it is emptied.
 pub fn down(settings: &Settings) -> Result<(), MeshError> {
     let mut batch = Batch::default();
-    batch.remove(MESH_LINK);
+    match wireguard::read(MESH_LINK) {
+        Ok((Backend::Userspace, shown)) => {
+            let peers = shown.peers.keys().map(|key| Update::Remove(*key));
+            let peers: Vec<Update> = peers.collect();
+            wireguard::apply(MESH_LINK, Backend::Userspace, &peers)?;
+            let index = link::index(MESH_LINK)?;
+            for prefix in routes(MESH_LINK) {
+                batch.remove_route(prefix, Way::Link(index, None));
+            }
+        }
+        Ok((Backend::Kernel, _)) => {
+            batch.remove(MESH_LINK);
+        }
+        Err(WireguardError::NoDevice(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     batch.run(link::is_gone)?;
     let network = NetworkSettings {
         mesh: Vec::new(),

@@ -20,10 +20,15 @@ pub fn look_up(endpoint: &Endpoint) -> Option<SocketAddr> {
             let mut all: Vec<SocketAddr> = found.collect();
             all.sort_by_key(SocketAddr::is_ipv6);
             let first = all.first().copied();
-            all.into_iter().find(|address| is_routed(*address)).or(first)
+            all.into_iter()
+                .find(|address| is_routed(*address))
+                .or(first)
         }
         Err(error) => {
-            log::warn!("the name {} cannot be looked up ({error}); it is tried again", endpoint.host);
+            log::warn!(
+                "the name {} cannot be looked up ({error}); it is tried again",
+                endpoint.host
+            );
             None
         }
     }
@@ -41,13 +46,19 @@ fn is_routed(address: SocketAddr) -> bool {
 /// Has the names looked up, now and from time to time, if there are any; of a program also addresses, which it can be told
 /// only when a session has ended. Not here: pods wait for the mesh, and a name can take long.
 pub fn follow(mesh: &Mesh, backend: Backend) {
-    let mut endpoints = mesh.peers.values().filter_map(|peer| peer.endpoint.as_ref());
+    let mut endpoints = mesh
+        .peers
+        .values()
+        .filter_map(|peer| peer.endpoint.as_ref());
     let wanted = match backend {
         Backend::Kernel => endpoints.any(|endpoint| endpoint.address().is_none()),
         Backend::Userspace => endpoints.next().is_some(),
     };
     if wanted && let Err(error) = start_timer() {
-        log::warn!("{}; names of peers are not looked up", crate::chain::line(&error));
+        log::warn!(
+            "{}; names of peers are not looked up",
+            crate::chain::line(&error)
+        );
     }
 }
 

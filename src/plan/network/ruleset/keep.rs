@@ -34,7 +34,10 @@ mod tests {
     #[test]
     fn the_mesh_sees_pods_as_they_are() {
         let network = NetworkSettings {
-            mesh: vec!["10.192.7.0/24".parse().unwrap(), "fd00:7::/64".parse().unwrap()],
+            mesh: vec![
+                "10.192.7.0/24".parse().unwrap(),
+                "fd00:7::/64".parse().unwrap(),
+            ],
             no_masquerade: vec!["192.0.2.0/24".parse().unwrap()],
             ..NetworkSettings::default()
         };

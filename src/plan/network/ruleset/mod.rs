@@ -202,10 +202,7 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
     let mut rules = vec![
         ("raw", format!("{pods} {ip} daddr {loopback} drop")),
         ("raw", format!("{pods} fib saddr . iif oif missing drop")),
-        (
-            "raw",
-            format!("{inner} {ip} daddr {loopback} drop"),
-        ),
+        ("raw", format!("{inner} {ip} daddr {loopback} drop")),
         ("raw", format!("{inner} fib saddr . iif oif missing drop")),
         ("services", format!("{three} vmap @svc{d}")),
         ("services", format!("dnat {ip} to {three} map @hostip{d}")),
