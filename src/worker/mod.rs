@@ -23,6 +23,7 @@
 //! | `vks mesh refresh` | `vks-wireguard-refresh.service`, by its timer | looks up names of peers that have no session |
 //! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
 //! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
+//! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -49,6 +50,7 @@ pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
+pub mod units;
 pub mod wire;
 
 use crate::config::Settings;
@@ -77,6 +79,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
+        "units" => units::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),
         _ => return None,
