@@ -104,7 +104,12 @@ mod tests {
 
     #[test]
     fn variables_that_the_loader_acts_on_are_masked() {
-        for name in ["LD_PRELOAD", "GLIBC_TUNABLES", "RUST_LOG", "VKS_OF_PROGRAM_A"] {
+        for name in [
+            "LD_PRELOAD",
+            "GLIBC_TUNABLES",
+            "RUST_LOG",
+            "VKS_OF_PROGRAM_A",
+        ] {
             assert!(masked(name).starts_with(MASK), "{name}");
             assert_eq!(unmasked(&masked(name)), name);
         }
