@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod clock;
 pub mod drop_ins;
+pub mod file_news;
 pub mod files;
 pub mod journald;
 pub mod last_run;
@@ -12,6 +13,7 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod nft;
+pub mod passed;
 pub mod payload;
 pub mod pinned;
 pub mod process;

@@ -18,6 +18,7 @@
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
+//! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -29,6 +30,7 @@
 pub mod args;
 pub mod check;
 pub mod deadline;
+pub mod dns;
 pub mod ending;
 pub mod enter;
 pub mod hold;
@@ -59,6 +61,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     }
     Some(match verb {
         "deadline" => deadline::main(args),
+        "dns" => dns::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
         "hold" => hold::main(args),

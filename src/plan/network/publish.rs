@@ -3,7 +3,7 @@
 use crate::model::desired::Desired;
 use crate::model::name::{ObjectKey, PodKey};
 use crate::model::network::published::{
-    HostPort, Protocol, Published, PublishedService, ServicePort,
+    HostPort, NamedHost, Protocol, Published, PublishedService, ServicePort,
 };
 use crate::model::network::service::{Port, Service, ServiceKind, Target};
 use crate::model::network::{NetworkSettings, Prefix};
@@ -56,6 +56,9 @@ pub fn publish(
         let behind = index.behind(service);
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
             port.endpoints = endpoints(wanted, &behind);
+        }
+        if service.kind == ServiceKind::Headless {
+            made.hosts = hosts(service, &behind);
         }
         all.insert(key, made);
     }
@@ -133,7 +136,28 @@ fn fixed(
         external_ips: service.external_ips.clone(),
         external_name,
         affinity: service.affinity,
+        hosts: Vec::new(),
     }
+}
+
+/// The pods of a headless service by name (Kubernetes: EndpointSlice `hostname`).
+fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
+    let mut hosts: Vec<NamedHost> = behind
+        .iter()
+        .flat_map(|backend| {
+            let naming = &backend.pod.spec.naming;
+            let ours = naming.subdomain.as_deref() == Some(service.key.name.as_str());
+            let name = naming.hostname.clone().filter(|_| ours);
+            let addresses = backend.addresses.iter();
+            addresses.map(move |address| NamedHost {
+                address: *address,
+                name: name.clone(),
+            })
+        })
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
 }
 
 /// The service's own addresses: those asked for, else those it had, else free ones.

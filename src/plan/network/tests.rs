@@ -203,7 +203,7 @@ prop_compose! {
         endpoints in prop::collection::vec((any_address(), 80..82u16), 0..4)) -> PublishedService {
         let ports = vec![ServicePort { name: String::new(), protocol, port, node_port, endpoints }];
         PublishedService { key: own("s").key, source: own("s").source, kind: "ClusterIP".into(), cluster_ips, external_ips: vec![],
-            external_name: None, affinity, ports }
+            external_name: None, affinity, ports, hosts: vec![] }
     }
 }
 prop_compose! {
