@@ -61,6 +61,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/names.rs"]
+mod names;
 #[path = "container/network.rs"]
 mod network;
 #[path = "container/order.rs"]

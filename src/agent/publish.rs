@@ -15,7 +15,7 @@ use crate::model::status::{Condition, ConditionKind, Phase};
 use crate::observe::status::{Facts, status};
 use crate::plan::network::publish::{Backend, publish};
 use crate::plan::network::table::{self, Table};
-use crate::plan::network::{HOST_UNIT, ruleset};
+use crate::plan::network::{HOST_UNIT, ruleset, store};
 use crate::source::pod_from_manifest;
 use crate::worker::wire::{self, WireError};
 use std::borrow::Cow;
@@ -197,9 +197,9 @@ fn change(old: &Table, table: &Table) -> Result<(), NftError> {
 }
 
 async fn keep(settings: &Settings, published: &Published) -> Result<(), PublishError> {
-    let json = serde_json::to_vec(published).unwrap_or_default();
+    let text = store::whole(&published.host_ports, &published.services);
     let state = settings.layout.state.clone();
-    let write = move || Dir::create(&state)?.write("network.json", &json, 0o600);
+    let write = move || Dir::create(&state)?.write("network.json", text.as_bytes(), 0o644);
     let done = tokio::task::spawn_blocking(write).await;
     Ok(done.map_err(|_| PublishError::Interrupted)??)
 }

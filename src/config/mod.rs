@@ -82,7 +82,10 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
-            dns_servers: NetworkSettings::default().name_server().into_iter().collect(),
+            dns_servers: NetworkSettings::default()
+                .name_server()
+                .into_iter()
+                .collect(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
             swap: Swap::default(),

@@ -1,10 +1,8 @@
 //! Sockets that systemd passes to a service (sd_listen_fds(3)).
 
-use nix::sys::socket::{self, getsockopt, sockopt::SockType};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use listenfd::ListenFd;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
 
 /// What was passed, by kind. Others are left alone.
 #[derive(Debug, Default)]
@@ -16,19 +14,18 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// Takes copies of all of them: the numbers that systemd gives belong to nobody that could be asked for them.
+    /// Takes all of them, which works once.
     ///
     /// # Errors
-    /// When a number is no descriptor of this process, or the call is forbidden (`SystemCallFilter=`).
+    /// When one is not as systemd passes sockets.
     pub fn take() -> io::Result<Self> {
-        let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let mut all = ListenFd::from_env();
         let mut passed = Self::default();
-        for number in sd_notify::listen_fds()? {
-            let fd: OwnedFd = pidfd_getfd(&own, number, PidfdGetfdFlags::empty())?;
-            match getsockopt(&fd, SockType)? {
-                socket::SockType::Datagram => passed.datagrams.push(fd.into()),
-                socket::SockType::Stream => passed.listeners.push(fd.into()),
-                _ => {}
+        for index in 0..all.len() {
+            if let Ok(Some(socket)) = all.take_udp_socket(index) {
+                passed.datagrams.push(socket);
+            } else if let Some(listener) = all.take_tcp_listener(index)? {
+                passed.listeners.push(listener);
             }
         }
         for socket in &passed.datagrams {

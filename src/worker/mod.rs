@@ -17,6 +17,7 @@
 //! | `vks subpaths UNIT` | `ExecStartPre=` of containers with a `subPath` | shows parts of volumes where they are mounted from |
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
+//! | `vks wire names` | `ExecStart=` of `vks-resolved.service` | has systemd-resolved ask the pods' name server |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
 //! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |

@@ -127,13 +127,19 @@ impl Names {
         let Some(below) = below(name, &self.domain) else {
             return Answer::Elsewhere;
         };
-        let labels: Vec<&str> = below.rsplit('.').filter(|label| !label.is_empty()).collect();
+        let labels: Vec<&str> = below
+            .rsplit('.')
+            .filter(|label| !label.is_empty())
+            .collect();
         match labels.as_slice() {
             [] => found(name, self.apex(kind)),
-            ["dns-version"] => found(name, match kind {
-                Kind::Txt => vec![Data::Txt(VERSION)],
-                _ => Vec::new(),
-            }),
+            ["dns-version"] => found(
+                name,
+                match kind {
+                    Kind::Txt => vec![Data::Txt(VERSION)],
+                    _ => Vec::new(),
+                },
+            ),
             ["svc" | "pod" | "dns"] => found(name, Vec::new()),
             ["dns", "ns"] => found(name, addresses(DNS_ADDRESSES, kind)),
             ["svc" | "pod", namespace] if self.namespaces.contains(*namespace) => {
@@ -172,13 +178,7 @@ impl Names {
     }
 
     /// What is at a service (`rest` is empty) or below it.
-    fn service(
-        &self,
-        name: &str,
-        service: &PublishedService,
-        rest: &[&str],
-        kind: Kind,
-    ) -> Answer {
+    fn service(&self, name: &str, service: &PublishedService, rest: &[&str], kind: Kind) -> Answer {
         if let Some(other) = &service.external_name {
             let other = other.trim_end_matches('.').to_ascii_lowercase();
             return match rest {
@@ -286,10 +286,13 @@ impl Names {
 
     fn pointer(&self, name: &str, address: IpAddr, kind: Kind) -> Answer {
         match self.backwards.get(&address) {
-            Some(names) => found(name, match kind {
-                Kind::Ptr => names.iter().cloned().map(Data::Ptr).collect(),
-                _ => Vec::new(),
-            }),
+            Some(names) => found(
+                name,
+                match kind {
+                    Kind::Ptr => names.iter().cloned().map(Data::Ptr).collect(),
+                    _ => Vec::new(),
+                },
+            ),
             None if self.own.iter().any(|prefix| prefix.contains(address)) => Answer::Missing,
             None => Answer::Elsewhere,
         }
@@ -353,7 +356,10 @@ fn backwards(name: &str) -> Option<IpAddr> {
         for octet in &mut octets {
             *octet = labels.next()?.parse().ok()?;
         }
-        return labels.next().is_none().then(|| Ipv4Addr::from(octets).into());
+        return labels
+            .next()
+            .is_none()
+            .then(|| Ipv4Addr::from(octets).into());
     }
     let digits = name.strip_suffix(".ip6.arpa")?;
     let mut number = 0u128;
@@ -365,3 +371,6 @@ fn backwards(name: &str) -> Option<IpAddr> {
     }
     (count == 32).then(|| Ipv6Addr::from(number).into())
 }
+
+#[cfg(test)]
+mod tests;

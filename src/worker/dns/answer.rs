@@ -40,7 +40,10 @@ struct Reply {
 impl Reply {
     fn refusal(code: ResponseCode) -> Self {
         let code = Some(code);
-        Self { code, ..Self::default() }
+        Self {
+            code,
+            ..Self::default()
+        }
     }
 }
 
@@ -51,7 +54,10 @@ impl Answers {
     }
 
     fn names(&self) -> Arc<Names> {
-        let names = self.names.read().unwrap_or_else(|broken| broken.into_inner());
+        let names = self
+            .names
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
         Arc::clone(&names)
     }
 
@@ -101,11 +107,17 @@ impl Answers {
                 Answer::Found { answers, extra } => {
                     reply.ours = true;
                     let last = answers.last().map(|record| record.data.clone());
-                    reply.answers.extend(answers.iter().filter_map(|record| of(record, &name)));
-                    reply.extra.extend(extra.iter().filter_map(|record| of(record, &name)));
+                    reply
+                        .answers
+                        .extend(answers.iter().filter_map(|record| of(record, &name)));
+                    reply
+                        .extra
+                        .extend(extra.iter().filter_map(|record| of(record, &name)));
                     match last {
                         Some(Data::Cname(next)) if kind != RecordType::CNAME => {
-                            let Ok(next) = absolute(&next) else { return reply };
+                            let Ok(next) = absolute(&next) else {
+                                return reply;
+                            };
                             name = next;
                         }
                         Some(_) => return reply,
@@ -171,8 +183,20 @@ fn of(record: &Known, asked: &Name) -> Option<Record> {
 fn start_of_authority(names: &Names) -> Option<Record> {
     let domain = names.domain();
     let (server, person) = (format!("ns.dns.{domain}"), format!("hostmaster.{domain}"));
-    let soa = SOA::new(absolute(&server).ok()?, absolute(&person).ok()?, 1, 7200, 1800, 86400, TTL);
-    Some(Record::from_rdata(absolute(domain).ok()?, TTL, RData::SOA(soa)))
+    let soa = SOA::new(
+        absolute(&server).ok()?,
+        absolute(&person).ok()?,
+        1,
+        7200,
+        1800,
+        86400,
+        TTL,
+    );
+    Some(Record::from_rdata(
+        absolute(domain).ok()?,
+        TTL,
+        RData::SOA(soa),
+    ))
 }
 
 impl RequestHandler for Answers {
@@ -207,13 +231,16 @@ impl RequestHandler for Answers {
                 std::iter::empty(),
                 &reply.extra,
             );
-            handle.send_response(response).await.unwrap_or_else(|error| {
-                log::debug!("an answer was not sent: {error}");
-                let (id, code) = (request.metadata.id, request.metadata.op_code);
-                let metadata = Metadata::new(id, MessageType::Response, code);
-                let counts = HeaderCounts::default();
-                ResponseInfo::from(Header { metadata, counts })
-            })
+            handle
+                .send_response(response)
+                .await
+                .unwrap_or_else(|error| {
+                    log::debug!("an answer was not sent: {error}");
+                    let (id, code) = (request.metadata.id, request.metadata.op_code);
+                    let metadata = Metadata::new(id, MessageType::Response, code);
+                    let counts = HeaderCounts::default();
+                    ResponseInfo::from(Header { metadata, counts })
+                })
         })
     }
 }

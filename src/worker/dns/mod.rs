@@ -12,8 +12,8 @@ use super::args::{ArgumentError, Arguments};
 use super::journal;
 use super::wire::{self, WireError};
 use crate::config::{ConfigError, Settings};
-use crate::host::passed::Passed;
 use crate::host::file_news::FileNews;
+use crate::host::passed::Passed;
 use crate::plan::network::names::Names;
 use answer::Answers;
 use hickory_server::Server;
@@ -61,6 +61,8 @@ pub enum DnsError {
 /// Runs the verb until SIGTERM.
 pub fn main(args: &[OsString]) -> ExitCode {
     journal::install(None);
+    // The server's library has a line for each query.
+    log::set_max_level(log::LevelFilter::Warn);
     let ran = || {
         Arguments::parse(args, &[])?.end()?;
         let settings = Settings::load(Path::new("/"))?;
@@ -83,7 +85,10 @@ async fn run(settings: Settings) -> Result<(), DnsError> {
     let mut news = FileNews::watch(&path).map_err(DnsError::Events)?;
     let settings = Arc::new(settings);
     let names = read(&settings).await.unwrap_or_else(|error| {
-        log::error!("{}; only other names than the cluster's are answered", crate::chain::line(&error));
+        log::error!(
+            "{}; only other names than the cluster's are answered",
+            crate::chain::line(&error)
+        );
         Names::default()
     });
     let names = Arc::new(RwLock::new(Arc::new(names)));
@@ -113,7 +118,12 @@ async fn read(settings: &Arc<Settings>) -> Result<Names, DnsError> {
         let published = wire::published(&settings)?;
         let network = &settings.network;
         let domain = &settings.dns_domain;
-        Ok(Names::new(domain, &network.pods, &network.services, published))
+        Ok(Names::new(
+            domain,
+            &network.pods,
+            &network.services,
+            published,
+        ))
     });
     work.await
         .unwrap_or_else(|error| Err(DnsError::Events(error.into())))

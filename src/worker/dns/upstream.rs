@@ -60,7 +60,11 @@ impl Upstream {
             Err(NetError::Dns(Said::NoRecordsFound(none))) => Found {
                 code: none.response_code,
                 answers: Vec::new(),
-                authority: none.soa.map(|soa| soa.into_record_of_rdata()).into_iter().collect(),
+                authority: none
+                    .soa
+                    .map(|soa| soa.into_record_of_rdata())
+                    .into_iter()
+                    .collect(),
             },
             Err(NetError::Dns(Said::ResponseCode(code))) => Found::nothing(code),
             Err(error) => {
@@ -72,10 +76,13 @@ impl Upstream {
 
     /// A resolver for what the file says now.
     fn resolver(&self) -> Option<TokioResolver> {
-        let mut known = self.known.lock().unwrap_or_else(|broken| broken.into_inner());
-        let stamp = fs::metadata(FILE).ok().map(|file| {
-            (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
-        });
+        let mut known = self
+            .known
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner());
+        let stamp = fs::metadata(FILE)
+            .ok()
+            .map(|file| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec()));
         if known.0 != stamp || stamp.is_none() {
             *known = (stamp, None);
             match build() {

@@ -115,7 +115,7 @@ fn value(path: &Path) -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-fn write(path: &Path, value: &str) -> Result<(), WireError> {
+pub(super) fn write(path: &Path, value: &str) -> Result<(), WireError> {
     let open = OpenOptions::new().write(true).open(path);
     let written = open.and_then(|mut file| file.write_all(value.as_bytes()));
     match written {

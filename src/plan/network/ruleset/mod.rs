@@ -14,7 +14,7 @@ mod services;
 
 use super::table::{Chain, Set, Table};
 use crate::model::network::published::{HostPort, Published};
-use crate::model::network::{LINK_PREFIX, NetworkSettings, Prefix};
+use crate::model::network::{DNS_ADDRESSES, LINK_PREFIX, NetworkSettings, Prefix};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -164,6 +164,12 @@ fn sets(table: &mut Table, network: &NetworkSettings, family: Family) {
         element(table, &format!("pods{d}"), prefix.to_string(), "");
         element(table, &format!("keep{d}"), prefix.to_string(), "");
     }
+    for address in DNS_ADDRESSES
+        .iter()
+        .filter(|ip| ip.is_ipv4() == family.ipv4)
+    {
+        element(table, &format!("keep{d}"), address.to_string(), "");
+    }
     for prefix in network.no_masquerade.iter().filter(of_family) {
         element(table, &format!("keep{d}"), prefix.to_string(), "");
     }
@@ -184,7 +190,14 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
     let two = "meta l4proto . th dport";
     // There is no way from ::1 to a pod: the kernel does not route it.
     let not_loopback = if family.ipv4 { "" } else { "ip6 daddr != ::1 " };
+    let [dns4, dns6] = DNS_ADDRESSES;
+    let dns = if family.ipv4 { dns4 } else { dns6 };
     let mut rules = vec![
+        // Only pods ask for names, and programs of the host, which do not come this way.
+        (
+            "raw",
+            format!("iifname != \"{LINK_PREFIX}*\" {ip} daddr {dns} drop"),
+        ),
         ("raw", format!("{pods} {ip} daddr {loopback} drop")),
         ("raw", format!("{pods} fib saddr . iif oif missing drop")),
         ("services", format!("{three} vmap @svc{d}")),
