@@ -12,6 +12,7 @@
 
 pub mod backoff;
 pub mod controllers;
+mod mend;
 pub mod notify;
 pub mod pass;
 pub mod publish;

@@ -2,7 +2,7 @@
 
 use super::pass::Parts;
 use super::publish::{PublishError, Shown, bring, wanted};
-use crate::host::nft::News;
+use crate::host::nft::{Doubt, News};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -106,16 +106,16 @@ impl Publisher {
     }
 }
 
-/// News that the table of vks may have gone.
-pub fn news() -> Receiver<()> {
-    // One that waits is as good as many.
-    let (send, receive) = channel(1);
+/// News that the table of vks may have gone, and that somebody else's chain may drop packets of pods.
+pub fn news() -> Receiver<Doubt> {
+    let (send, receive) = channel(4);
     let listen = move || {
         let result = News::listen().and_then(|news| {
             loop {
-                news.gone("vks")?;
-                if send.blocking_send(()).is_err() {
-                    return Ok(());
+                for doubt in news.next("vks")? {
+                    if send.blocking_send(doubt).is_err() {
+                        return Ok(());
+                    }
                 }
             }
         });

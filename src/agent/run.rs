@@ -2,6 +2,7 @@
 
 mod control;
 
+use super::mend::{self, Mender};
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -12,6 +13,8 @@ use crate::apply::ApplyError;
 use crate::config::{self, Settings};
 use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
+use crate::host::nft::Doubt;
+use crate::host::routes::Gone;
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_dir::UnitDir;
@@ -52,6 +55,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         timing: JoinSet::new(),
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
+        mender: Mender::new(),
         reclaim: Reclaim::default(),
         told: Told::default(),
         ready: false,
@@ -78,6 +82,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     publisher: Publisher,
+    mender: Mender,
     tasks: JoinSet<Ran>,
     /// Wakes for controllers that wait for time to pass.
     alarm: Alarm,
@@ -103,10 +108,12 @@ impl Agent {
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut gone = news();
+        let mut torn = mend::news();
         loop {
             self.control().await?;
             self.start_work();
             self.publisher.start(&self.parts);
+            self.mender.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -144,8 +151,14 @@ impl Agent {
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
-                Some(()) = gone.recv() => self.publisher.doubt(),
+                Some(doubt) = gone.recv() => match doubt {
+                    Doubt::Table => self.publisher.doubt(),
+                    Doubt::Foreign => self.mender.suspect(Gone::Host),
+                },
                 () = wait_until(self.publisher.due) => {}
+                Some(gone) = torn.recv() => self.mender.suspect(gone),
+                Some(_) = self.mender.tasks.join_next() => {}
+                () = wait_until(self.mender.due), if self.mender.tasks.is_empty() => {}
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

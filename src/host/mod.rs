@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod clock;
+pub mod conntrack;
 pub mod drop_ins;
 pub mod file_news;
 pub mod files;
@@ -12,12 +13,14 @@ pub mod link;
 pub mod lock;
 pub mod mounts;
 pub mod namespace;
+pub mod netfilter;
 pub mod nft;
 pub mod passed;
 pub mod payload;
 pub mod pinned;
 pub mod process;
 pub mod records;
+pub mod routes;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;

@@ -1,6 +1,8 @@
 //! The network half of planning: addresses of pods, and what the host does with packets.
 
 pub mod addresses;
+pub mod elements;
+pub mod flows;
 pub mod names;
 pub mod publish;
 pub mod ruleset;

@@ -76,6 +76,9 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
+        if wired {
+            file.push("Service", "ExecReload", command("mend"));
+        }
         file.push("Service", "ExecStopPost", command("down"));
         // Not an empty value (`""`): systemd would take that for a reset.
         let json = serde_json::to_string(&setup).unwrap_or_default();

@@ -10,20 +10,26 @@
 use super::WireError;
 use crate::config::Settings;
 use crate::host::link::{self, Batch, End, Way};
+use crate::host::mounts;
 use crate::host::namespace::{self, NamespaceError};
+use crate::host::routes::Routes;
 use crate::model::network::{
     DNS_ADDRESSES, DNS_HOST, DNS_LINK, DNS_NAMESPACE, HOST_MAC, POD_LINK, Prefix,
 };
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The far end's hardware address: locally administered, and on no wire.
 const MAC: [u8; 6] = [0xee, 0xee, 0xee, 0xee, 0xee, 0x35];
 /// Bytes of the largest packet.
 const MTU: u32 = 1500;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The units that hold its sockets.
 const SOCKETS: [&str; 2] = ["vks-dns.socket", "vks-dns-ipv6.socket"];
 /// What people see in `ip link`.
@@ -124,6 +130,53 @@ fn come_up(batch: &mut Batch, settings: &Settings, index: u32) {
         batch.quiet(index);
     }
     batch.up(index);
+}
+
+/// Whether there is a way to the server, and its namespace has a name. Nobody is asked.
+pub(super) fn is_there(settings: &Settings) -> bool {
+    let routes = Routes::read();
+    mounts::is_namespace(&path(settings)).unwrap_or(false)
+        && link::index(DNS_LINK).is_ok()
+        && pairs(settings).all(|(_, server)| routes.has(server))
+}
+
+/// What is wrong with the server, if it does not answer. Blocks until it does, at most some seconds.
+pub(super) fn finding(settings: &Settings) -> Option<String> {
+    let server = settings.network.name_server()?;
+    match ask(server, &settings.dns_domain) {
+        Ok(()) => None,
+        Err(error) => Some(format!(
+            "the pods' name server {server} does not answer ({error}): systemctl status {} vks-dns.service",
+            SOCKETS.join(" ")
+        )),
+    }
+}
+
+/// Asks for the version of the names, which is always there.
+fn ask(server: IpAddr, domain: &str) -> io::Result<()> {
+    let any: IpAddr = match server {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((server, 53))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    // A header with one question, recursion wanted (RFC 1035, 4.1.1).
+    let id = std::process::id().to_be_bytes();
+    let mut query = vec![id[2], id[3], 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in format!("dns-version.{domain}").split('.') {
+        query.push(u8::try_from(label.len()).unwrap_or_default());
+        query.extend(label.as_bytes());
+    }
+    // The root, TXT, IN.
+    query.extend([0, 0, 16, 0, 1]);
+    socket.send(&query)?;
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer)?;
+    match answer.get(..length) {
+        Some([a, b, _, code, ..]) if [*a, *b] == [id[2], id[3]] && code & 0xf == 0 => Ok(()),
+        _ => Err(io::Error::other("its answer makes no sense")),
+    }
 }
 
 /// Sockets that were made in an earlier namespace are of no use: systemd makes new ones. Not waited for, since they may
