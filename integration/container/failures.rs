@@ -50,7 +50,7 @@ fn what_is_removed_by_hand_comes_back_under_running_containers() {
 
     // The name of the namespace, with the interface and without.
     host.ok(&format!("ip netns del vks-{uid}"));
-    host.wait("vks network check");
+    host.wait(&format!("test -e /run/netns/vks-{uid}"));
     let inside = |pid: &str| host.ok(&format!("readlink /proc/{pid}/ns/net"));
     let name = host.ok(&format!("stat -L -c 'net:[%i]' /run/netns/vks-{uid}"));
     assert_eq!(
@@ -157,7 +157,7 @@ fn check_names_what_is_wrong() {
             "{act}"
         );
     }
-    host.ok("systemctl stop vks-dns.socket vks-dns-ipv6.socket vks-dns.service");
+    host.ok("systemctl stop vks-dns.socket vks-dns6.socket vks-dns.service");
     let (code, text) = check();
     assert!(
         code == 1 && text.contains("name server 169.254.77.1 does not answer"),

@@ -4,7 +4,9 @@
 //! mended by the unit that made it (`ExecReload=`). No pod is restarted for it.
 
 use super::pass::Parts;
+use super::run::wait_until;
 use crate::config::Settings;
+use crate::host::file_news::FileNews;
 use crate::host::mounts;
 use crate::host::routes::{Gone, News, Routes};
 use crate::host::systemd::Systemd;
@@ -29,10 +31,12 @@ const SETTLE: Duration = Duration::from_millis(200);
 pub struct Mender {
     host: bool,
     pods: bool,
+    /// News of names of namespaces that go; none where there is no directory for them.
+    names: Option<FileNews>,
     /// When to look.
-    pub due: Option<Instant>,
+    due: Option<Instant>,
     /// The look that is under way.
-    pub tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// A pod that should have a network.
@@ -46,12 +50,36 @@ struct Wired {
 
 impl Mender {
     /// Looks at all of it soon: something may have gone while nobody listened.
-    pub fn new() -> Self {
+    pub fn new(layout: &Layout) -> Self {
+        let names = FileNews::removals(&layout.netns).inspect_err(|error| {
+            log::warn!(
+                "cannot hear of namespaces that lose their name: {}: {error}",
+                layout.netns.display()
+            );
+        });
         Self {
             host: true,
             pods: true,
+            names: names.ok(),
             due: Some(Instant::now() + SETTLE),
             tasks: JoinSet::new(),
+        }
+    }
+
+    /// Waits until a look is to be begun or is done, or some namespace has lost its name. Cancel-safe.
+    pub async fn next(&mut self) {
+        let due = self.due.filter(|_| self.tasks.is_empty());
+        let unnamed = tokio::select! {
+            gone = unnamed(&mut self.names) => gone,
+            Some(_) = self.tasks.join_next() => return,
+            () = wait_until(due) => return,
+        };
+        match unnamed {
+            Ok(()) => self.suspect(Gone::Pod),
+            Err(error) => {
+                log::warn!("cannot hear of namespaces that lose their name any more: {error}");
+                self.names = None;
+            }
         }
     }
 
@@ -81,6 +109,13 @@ impl Mender {
         let settings = parts.state.settings.clone();
         let systemd = parts.systemd.clone();
         self.tasks.spawn(look(systemd, settings, wired, host));
+    }
+}
+
+async fn unnamed(names: &mut Option<FileNews>) -> std::io::Result<()> {
+    match names {
+        Some(names) => names.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -50,12 +50,12 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
         publisher: Publisher::new(&parts),
+        mender: Mender::new(&parts.state.settings.layout),
         parts,
         alarm,
         timing: JoinSet::new(),
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
-        mender: Mender::new(),
         reclaim: Reclaim::default(),
         told: Told::default(),
         ready: false,
@@ -157,8 +157,7 @@ impl Agent {
                 },
                 () = wait_until(self.publisher.due) => {}
                 Some(gone) = torn.recv() => self.mender.suspect(gone),
-                Some(_) = self.mender.tasks.join_next() => {}
-                () = wait_until(self.mender.due), if self.mender.tasks.is_empty() => {}
+                () = self.mender.next() => {}
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -374,7 +373,7 @@ fn timer(source: std::io::Error) -> AgentError {
     }
 }
 
-async fn wait_until(time: Option<Instant>) {
+pub(super) async fn wait_until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time.into()).await,
         None => std::future::pending().await,

@@ -2,7 +2,7 @@
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use inotify::{EventStream, Inotify, WatchMask};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
@@ -13,10 +13,23 @@ const BUFFER: usize = 16 << 10;
 #[derive(Debug)]
 pub struct FileNews {
     events: EventStream<Vec<u8>>,
-    name: OsString,
+    /// Any file of the directory without.
+    name: Option<OsString>,
 }
 
 impl FileNews {
+    /// Starts to watch a directory for files that are removed, whatever their names. Must be called within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// As [`FileNews::watch`].
+    pub fn removals(dir: &Path) -> Result<Self, Error> {
+        let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
+        let mask = WatchMask::DELETE | WatchMask::MOVED_FROM;
+        events.watches().add(dir, mask)?;
+        Ok(Self { events, name: None })
+    }
+
     /// Starts to watch. The file need not be there, its directory must. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -27,7 +40,7 @@ impl FileNews {
         let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
         let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::DELETE;
         events.watches().add(dir, mask)?;
-        let name = name.to_owned();
+        let name = Some(name.to_owned());
         Ok(Self { events, name })
     }
 
@@ -43,7 +56,8 @@ impl FileNews {
             while let Some(found) = event {
                 let name = found?.name;
                 // Without a name: events were lost.
-                meant |= name.is_none() || name.as_deref() == Some(OsStr::new(&self.name));
+                let own = self.name.as_deref();
+                meant |= own.is_none() || name.is_none() || name.as_deref() == own;
                 event = self.events.next().now_or_never().flatten();
             }
             if meant {

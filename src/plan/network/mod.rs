@@ -18,7 +18,7 @@ use std::net::IpAddr;
 /// The unit that sets up the host's part: forwarding, the table, services as they were last.
 pub const HOST_UNIT: &str = "vks-network.service";
 /// The units that hold the sockets of the pods' name server; the host's part of the network pulls them in.
-pub const DNS_UNITS: [&str; 2] = ["vks-dns.socket", "vks-dns-ipv6.socket"];
+pub const DNS_UNITS: [&str; 2] = ["vks-dns.socket", "vks-dns6.socket"];
 
 /// The pod as this node runs it: in mode `host`, all pods are on the host's network.
 ///

@@ -31,7 +31,7 @@ const MTU: u32 = 1500;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The units that hold its sockets.
-const SOCKETS: [&str; 2] = ["vks-dns.socket", "vks-dns-ipv6.socket"];
+const SOCKETS: [&str; 2] = ["vks-dns.socket", "vks-dns6.socket"];
 /// What people see in `ip link`.
 const ALIAS: &str = "vks: names of pods";
 
