@@ -21,6 +21,7 @@
 //! | `vks wire names` | `ExecStart=` of `vks-resolved.service` | has systemd-resolved ask the pods' name server |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
 //! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
+//! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -46,6 +47,7 @@ pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
+pub mod units;
 pub mod wire;
 
 use crate::config::Settings;
@@ -74,6 +76,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
+        "units" => units::main(args),
         "wire" => wire::main(args),
         _ => return None,
     })

@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod elements;
 pub mod flows;
 pub mod names;
+pub mod ports;
 pub mod publish;
 pub mod ruleset;
 pub mod store;
