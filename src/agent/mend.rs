@@ -8,7 +8,8 @@ use super::run::wait_until;
 use crate::config::Settings;
 use crate::host::file_news::FileNews;
 use crate::host::mounts;
-use crate::host::routes::{Gone, News, Routes};
+use crate::host::nft::{self as filter, Doubt};
+use crate::host::routes::{self, Gone, Routes};
 use crate::host::systemd::Systemd;
 use crate::model::event;
 use crate::model::layout::Layout;
@@ -200,28 +201,56 @@ fn broken(layout: &Layout, wired: Vec<Wired>) -> Vec<(Wired, &'static str)> {
         .collect()
 }
 
+/// What the kernel tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The table of vks may have gone.
+    Table,
+    /// A link or route may have, or forwarding, or somebody else's chain may drop packets of pods.
+    Other(Gone),
+}
+
 /// News of what has gone.
-pub fn news() -> Receiver<Gone> {
+pub fn news() -> Receiver<Lost> {
     let (send, receive) = channel(4);
-    let listen = move || {
-        let result = News::listen().and_then(|news| {
-            loop {
-                for gone in news.next(LINK_PREFIX)? {
-                    if send.blocking_send(gone).is_err() {
-                        return Ok(());
-                    }
+    let tables = send.clone();
+    listen("netfilter", move || {
+        let news = filter::News::listen().map_err(std::io::Error::other)?;
+        loop {
+            for doubt in news.next("vks").map_err(std::io::Error::other)? {
+                let lost = match doubt {
+                    Doubt::Table => Lost::Table,
+                    Doubt::Foreign => Lost::Other(Gone::Host),
+                };
+                if tables.blocking_send(lost).is_err() {
+                    return Ok(());
                 }
             }
-        });
-        if let Err(error) = result {
-            log::warn!(
-                "cannot hear of changes of links and routes: {error}; vks network check finds them"
-            );
         }
-    };
-    let thread = std::thread::Builder::new().name("routes".to_owned());
-    if let Err(error) = thread.spawn(listen) {
-        log::warn!("cannot hear of changes of links and routes: {error}");
-    }
+    });
+    listen("routes", move || {
+        let news = routes::News::listen()?;
+        loop {
+            for gone in news.next(LINK_PREFIX)? {
+                if send.blocking_send(Lost::Other(gone)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    });
     receive
+}
+
+/// Listens on a thread, which ends with the program.
+fn listen(name: &str, work: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
+    let complain = |error| {
+        log::warn!(
+            "cannot hear of changes of the host's network: {error}; vks network check finds them"
+        );
+    };
+    let work = move || work().unwrap_or_else(complain);
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    if let Err(error) = thread.spawn(work) {
+        complain(error);
+    }
 }

@@ -2,9 +2,9 @@
 
 mod control;
 
-use super::mend::{self, Mender};
+use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, look};
-use super::publisher::{Publisher, news};
+use super::publisher::Publisher;
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::watchdog::Watchdog;
@@ -13,8 +13,6 @@ use crate::apply::ApplyError;
 use crate::config::{self, Settings};
 use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
-use crate::host::nft::Doubt;
-use crate::host::routes::Gone;
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_dir::UnitDir;
@@ -107,8 +105,7 @@ impl Agent {
         let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
-        let mut gone = news();
-        let mut torn = mend::news();
+        let mut news = mend::news();
         loop {
             self.control().await?;
             self.start_work();
@@ -151,12 +148,8 @@ impl Agent {
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
-                Some(doubt) = gone.recv() => match doubt {
-                    Doubt::Table => self.publisher.doubt(),
-                    Doubt::Foreign => self.mender.suspect(Gone::Host),
-                },
                 () = wait_until(self.publisher.due) => {}
-                Some(gone) = torn.recv() => self.mender.suspect(gone),
+                Some(lost) = news.recv() => self.lost(lost),
                 () = self.mender.next() => {}
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
@@ -168,6 +161,13 @@ impl Agent {
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
+    }
+
+    fn lost(&mut self, lost: Lost) {
+        match lost {
+            Lost::Table => self.publisher.doubt(),
+            Lost::Other(gone) => self.mender.suspect(gone),
+        }
     }
 
     /// Plans what can be planned and runs it.
