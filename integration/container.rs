@@ -23,6 +23,8 @@ mod boot;
 mod chaos;
 #[path = "container/claims.rs"]
 mod claims;
+#[path = "container/coexist.rs"]
+mod coexist;
 #[path = "container/commands.rs"]
 mod commands;
 #[path = "container/cronjobs.rs"]
@@ -41,6 +43,8 @@ mod escape;
 mod events;
 #[path = "container/exec.rs"]
 mod exec;
+#[path = "container/failures.rs"]
+mod failures;
 #[path = "container/grace.rs"]
 mod grace;
 #[path = "container/hooks.rs"]
@@ -63,6 +67,8 @@ mod logs;
 mod manifests;
 #[path = "container/mesh.rs"]
 mod mesh;
+#[path = "container/names.rs"]
+mod names;
 #[path = "container/network.rs"]
 mod network;
 #[path = "container/order.rs"]

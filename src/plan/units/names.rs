@@ -12,6 +12,7 @@ use super::{Room, version};
 use crate::config::Settings;
 use crate::model::name::PodUid;
 use crate::model::naming::DnsPolicy;
+use crate::model::network::DNS_ADDRESSES;
 use crate::model::pod::{Container, Pod};
 use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
 use crate::model::security::Profile;
@@ -105,6 +106,15 @@ fn resolver(pod: &Pod, settings: &Settings) -> Option<Resolver> {
 const INPUT: &str = "/run/stdin";
 
 impl Room<'_> {
+    /// Whether the name server of vks is among those that the pod asks.
+    pub(super) fn asks_own_server(&self) -> bool {
+        let resolver = self.pod_names.resolver.as_ref();
+        resolver.is_some_and(|resolver| {
+            let mut servers = resolver.nameservers.iter();
+            servers.any(|server| DNS_ADDRESSES.contains(server))
+        })
+    }
+
     /// The files of `/etc` that the pod has of its own.
     fn files(&self) -> impl Iterator<Item = &'static str> {
         let files = [

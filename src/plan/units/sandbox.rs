@@ -53,10 +53,13 @@ impl Room<'_> {
             file.push("Unit", "Wants", mount.as_str());
             file.push("Unit", "After", mount.as_str());
         }
-        if wired {
+        if wired || self.asks_own_server() {
             // Not Requires=: to set the host's part up anew is no reason to stop a pod.
             file.push("Unit", "Wants", network::HOST_UNIT);
             file.push("Unit", "After", network::HOST_UNIT);
+            for socket in network::DNS_UNITS {
+                file.push("Unit", "After", socket);
+            }
         }
         let program = &self.settings.program;
         let command = |verb| {
@@ -73,6 +76,9 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
+        if wired {
+            file.push("Service", "ExecReload", command("mend"));
+        }
         file.push("Service", "ExecStopPost", command("down"));
         // Not an empty value (`""`): systemd would take that for a reset.
         let json = serde_json::to_string(&setup).unwrap_or_default();
