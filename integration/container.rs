@@ -49,6 +49,8 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/images.rs"]
+mod images;
 #[path = "container/jobs.rs"]
 mod jobs;
 #[path = "container/lifecycle_ends.rs"]

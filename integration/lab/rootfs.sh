@@ -14,6 +14,8 @@ rootfs_packages=(
   nftables wireguard-tools libcap2-bin
   # another runtime of containers, to compare with
   crun
+  # images
+  nix-bin
 )
 
 # Slow or pointless where nobody logs in and no hardware is.

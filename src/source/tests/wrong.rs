@@ -54,7 +54,7 @@ fn in_spec(line: &str) -> String {
 const SPECS: &[(&str, &str)] = &[
     (
         "runtimeClassName: a b",
-        "runtimeClassName: \"a b\" has a character that may not be in it: names have lower-case letters, digits, '-' and '.'",
+        "runtimeClassName: \"a b\" is not a valid name: use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit",
     ),
     (
         "nodeSelector: {a: b}",
