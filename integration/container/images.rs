@@ -62,7 +62,10 @@ fn waiting(pod: &Pod) -> Value {
 
 fn waits_with(pod: &Pod, reason: &str) -> String {
     pod.wait_until(reason, |pod| waiting(pod)["reason"] == reason);
-    waiting(pod)["message"].as_str().unwrap_or_default().to_owned()
+    waiting(pod)["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn events(host: &Host, namespace: &str) -> String {
@@ -96,20 +99,31 @@ fn packages_are_installed_and_run_as_their_own_service_says() {
     host.ok("test ! -e /etc/systemd/system/multi-user.target.wants/vksd.service");
     host.ok("test ! -e /usr/sbin/policy-rc.d");
     let told = events(&host, "deb");
-    for text in ["Pulling image \"deb:vksd\"", "Successfully pulled image \"deb:vksd\""] {
+    for text in [
+        "Pulling image \"deb:vksd\"",
+        "Successfully pulled image \"deb:vksd\"",
+    ] {
         assert!(told.contains(text), "{text}: {told}");
     }
     // Arguments of the pod stand for the unit's own.
-    let other = space.ready("args", &from("deb:vksd", json!({ "args": ["--pod", "a b"] })));
+    let other = space.ready(
+        "args",
+        &from("deb:vksd", json!({ "args": ["--pod", "a b"] })),
+    );
     assert_eq!(host.ok("cat /run/vksd/said").trim(), "2.0 --pod a b");
-    assert!(events(&host, "deb").contains("Container image \"deb:vksd\" already present on machine"));
+    assert!(
+        events(&host, "deb").contains("Container image \"deb:vksd\" already present on machine")
+    );
     // A new agent, and planning by hand, find it all as it is.
     let life = pod.life("c");
     host.ok("systemctl restart vks");
     assert_eq!(host.vks_ok(&["plan"]), "Nothing to do.\n");
     assert_eq!(pod.life("c"), life);
     let listed = host.vks_ok(&["image", "list"]);
-    assert!(listed.contains("deb:vksd") && listed.contains('2'), "{listed}");
+    assert!(
+        listed.contains("deb:vksd") && listed.contains('2'),
+        "{listed}"
+    );
     assert_ne!(host.vks(&["image", "rm", "deb:vksd"]).code, 0);
     other.delete();
     pod.delete();
@@ -133,7 +147,10 @@ fn versions_commands_and_what_is_missing() {
     assert_eq!(pinned.container("c")["imageID"], "deb:vksd=1.0");
     host.wait(&format!("{} | grep -q 'tool x'", "vks logs tool -n ver"));
     let why = waits_with(&none, "ImagePullBackOff");
-    assert!(why.starts_with("Back-off pulling image \"deb:no-such-thing\": ErrImagePull:"), "{why}");
+    assert!(
+        why.starts_with("Back-off pulling image \"deb:no-such-thing\": ErrImagePull:"),
+        "{why}"
+    );
     assert!(why.contains("Unable to locate package"), "{why}");
     let told = events(&host, "ver");
     for text in [
@@ -145,10 +162,15 @@ fn versions_commands_and_what_is_missing() {
         assert!(told.contains(text), "{text}: {told}");
     }
     // A command is run as it is, by whom the pod says.
-    let command = json!({ "command": ["/bin/sleep", "infinity"], "securityContext": { "runAsUser": 1234 } });
+    let command =
+        json!({ "command": ["/bin/sleep", "infinity"], "securityContext": { "runAsUser": 1234 } });
     let plain = space.ready("plain", &from("deb:vksd", command));
     let pid = plain.pid("c");
-    assert_eq!(host.ok(&format!("awk '/^Uid/{{print $2}}' /proc/{pid}/status")).trim(), "1234");
+    assert_eq!(
+        host.ok(&format!("awk '/^Uid/{{print $2}}' /proc/{pid}/status"))
+            .trim(),
+        "1234"
+    );
     assert_eq!(plain.container("c")["imageID"], "deb:vksd=1.0");
     // What must not be fetched and is not here is waited for, until somebody brings it.
     pinned.delete();
@@ -157,9 +179,15 @@ fn versions_commands_and_what_is_missing() {
     host.wait("! ls /var/lib/vks/images/pods/*tool* /var/lib/vks/images/pods/*plain*");
     host.vks_ok(&["image", "prune"]);
     host.ok("! test -e /usr/bin/vkstool");
-    let never = space.pod("never", &from("deb:vkstool", json!({ "imagePullPolicy": "Never" })));
+    let never = space.pod(
+        "never",
+        &from("deb:vkstool", json!({ "imagePullPolicy": "Never" })),
+    );
     let why = waits_with(&never, "ErrImageNeverPull");
-    assert_eq!(why, "Container image \"deb:vkstool\" is not present with pull policy of Never");
+    assert_eq!(
+        why,
+        "Container image \"deb:vkstool\" is not present with pull policy of Never"
+    );
     host.vks_ok(&["image", "pull", "deb:vkstool"]);
     never.wait_for("condition=Ready");
 }
@@ -182,7 +210,8 @@ fn names_mean_what_the_settings_say() {
     let space = Space::new(&host, "names");
     let tool = space.ready("tool", &from("vkstool", json!({})));
     assert_eq!(tool.container("c")["imageID"], "deb:vkstool=1.0");
-    let script = json!({ "command": ["/bin/sh", "-c", "read m </mark; echo I am $m; exec sleep infinity"] });
+    let script =
+        json!({ "command": ["/bin/sh", "-c", "read m </mark; echo I am $m; exec sleep infinity"] });
     let root = space.ready("root", &from("sleeper:1.2", script));
     host.wait("vks logs root -n names | grep -q 'I am inside'");
     assert_eq!(root.container("c")["image"], "sleeper:1.2");
@@ -202,7 +231,9 @@ fn names_mean_what_the_settings_say() {
             "args": ["-c", "cat /mnt/mark; touch /mnt/x || echo read-only; exec sleep infinity"] }],
     });
     space.ready("volume", &volumes);
-    host.wait("vks logs volume -n names | grep -q inside && vks logs volume -n names | grep -q read-only");
+    host.wait(
+        "vks logs volume -n names | grep -q inside && vks logs volume -n names | grep -q read-only",
+    );
 }
 
 #[test]
@@ -246,14 +277,24 @@ fn uptimed_from_apply_to_running_and_away() {
     if !cache.join("uptimed.deb").exists() {
         // With the network of the machine that runs the tests: theirs have none.
         let script = "apt-get download uptimed >&2 && mv uptimed_*.deb uptimed.deb";
-        let got = std::process::Command::new("sh").args(["-c", script]).current_dir(&cache).status();
-        assert!(got.unwrap().success(), "cannot download the package uptimed");
+        let got = std::process::Command::new("sh")
+            .args(["-c", script])
+            .current_dir(&cache)
+            .status();
+        assert!(
+            got.unwrap().success(),
+            "cannot download the package uptimed"
+        );
     }
     let bytes = std::fs::read(cache.join("uptimed.deb")).unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     host.ok("mkdir -p /repo");
     let fed = host.machine.feed(
-        &["python3", "-c", "import sys; open('/repo/uptimed.deb', 'wb').write(bytes.fromhex(sys.stdin.read()))"],
+        &[
+            "python3",
+            "-c",
+            "import sys; open('/repo/uptimed.deb', 'wb').write(bytes.fromhex(sys.stdin.read()))",
+        ],
         &hex,
     );
     assert_eq!(fed.code, 0, "{}", fed.stderr);
@@ -266,8 +307,14 @@ fn uptimed_from_apply_to_running_and_away() {
     let pod = space.ready("uptime", &spec);
     let pid = pod.pid("c");
     let daemon = host.ok("id -u daemon");
-    assert_eq!(host.ok(&format!("awk '/^Uid/{{print $2}}' /proc/{pid}/status")), daemon);
-    assert_eq!(host.words(&format!("/proc/{pid}/cmdline")), ["/usr/sbin/uptimed", "-f"]);
+    assert_eq!(
+        host.ok(&format!("awk '/^Uid/{{print $2}}' /proc/{pid}/status")),
+        daemon
+    );
+    assert_eq!(
+        host.words(&format!("/proc/{pid}/cmdline")),
+        ["/usr/sbin/uptimed", "-f"]
+    );
     host.wait("test -s /var/spool/uptimed/records");
     assert_eq!(host.ok("pgrep -c uptimed").trim(), "1");
     assert_eq!(host.property("uptimed.service", "ActiveState"), "inactive");
