@@ -51,6 +51,8 @@ mod host;
 mod identity;
 #[path = "container/images.rs"]
 mod images;
+#[path = "container/images_registry.rs"]
+mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
 #[path = "container/lifecycle_ends.rs"]

@@ -21,9 +21,9 @@ pub mod record;
 pub mod registry;
 pub mod resolved;
 
+use self::nix::NixRef;
 use super::name::ObjectName;
 use deb::DebRef;
-use nix::NixRef;
 use oci::OciRef;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -87,7 +87,7 @@ const SPECS: &[(&str, &str)] = &[
     ),
     (
         "volumes: [{name: v, image: {}}]",
-        "volumes[0].image: vks does not implement this field yet: remove it",
+        "volumes[0].image.reference: is missing: add it",
     ),
     (
         "volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]",
