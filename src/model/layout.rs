@@ -17,6 +17,8 @@
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
+//!   wireguard/key               0700/0600: this host's private key in the mesh
+//!   networks/<ns>/<network>/<address>  whose address it is: of networks that pods are attached to
 //!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
 //!   images/pods/                the images of each pod, a file each
@@ -32,6 +34,7 @@
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   fetch/<id>.json             0700 above: an image that is to be fetched; <id>.result.json: what came of it
+//!   tunnels/<device>.json       0700: who has a pod's tunnel, to plug it in again
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -230,6 +233,24 @@ impl Layout {
     /// What was changed of the host for pods to have a network, and how it was before.
     pub fn host_before(&self) -> PathBuf {
         self.run.join("network.json")
+    }
+
+    /// This host's private key in the mesh of hosts, unless settings name another.
+    pub fn mesh_key(&self) -> PathBuf {
+        self.state.join("wireguard").join("key")
+    }
+
+    /// Who has which address of a network that pods are attached to, a file for each address.
+    pub fn leases(&self, network: &ObjectKey) -> PathBuf {
+        let networks = self.state.join("networks");
+        networks
+            .join(network.namespace.as_str())
+            .join(network.name.as_str())
+    }
+
+    /// Pods' tunnels that are plugged in, a file for each device.
+    pub fn tunnels(&self) -> PathBuf {
+        self.run.join("tunnels")
     }
 
     /// Records of controllers.

@@ -22,13 +22,16 @@ use std::path::Path;
 pub const ALL_PODS: &str = "vks-pods.target";
 
 /// Units of vks that are no pod's, by how their names begin: installed with it, and not made by it.
-const INSTALLED: [&str; 6] = [
+const INSTALLED: [&str; 9] = [
     "vks.",
     "vks-fetch@",
     "vks-images.",
     "vks-network.",
     "vks-pods.",
     "vks-units.",
+    "vks-wireguard-device@",
+    "vks-wireguard-refresh.",
+    "vks-wireguard.",
 ];
 
 /// Whether a unit with one of vks' names is installed with it, and no pod's.
