@@ -63,6 +63,8 @@ mod logs;
 mod manifests;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/oci.rs"]
+mod oci;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]
@@ -71,6 +73,8 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

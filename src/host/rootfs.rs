@@ -98,12 +98,15 @@ fn by_one(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> rustix::i
     fsconfig_set_string(&fs, "upperdir", upper)?;
     fsconfig_set_string(&fs, "workdir", work)?;
     fsconfig_create(&fs)?;
-    let made = fsmount(
-        &fs,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::empty(),
-    )?;
+    let made = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
     move_mount(&made, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// What is mounted from here on is seen in this mount namespace alone; what the host mounts still comes in. A root can
+/// only be changed where nobody else would see it.
+pub fn keep_to_ourselves() -> Result<(), RootError> {
+    let flags = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+    mount(NONE, "/", NONE, flags, NONE).map_err(|errno| RootError::Pivot(errno.into()))
 }
 
 /// A root directory, open.

@@ -40,6 +40,7 @@ pub mod launch;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+mod root;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;
