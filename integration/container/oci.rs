@@ -110,7 +110,7 @@ fn an_image_says_what_runs_and_as_whom() {
         "1234\n1235\n/srv/app\n1\n"
     );
     assert_eq!(
-        exec("ls /etc/gone /srv/old 2>&1 | grep -c file || true; stat -c %a /usr/bin/setuid"),
+        exec("test ! -e /etc/gone && ls /srv/old | wc -l; stat -c %a /usr/bin/setuid"),
         "0\n4755\n"
     );
     assert_eq!(
@@ -158,7 +158,7 @@ fn a_container_sees_its_root_and_nothing_of_the_host() {
     on.host
         .ok("mkdir -p /srv/share/part && echo hello >/srv/share/part/f");
     let looks = "echo fresh >>/written; cat /written | wc -l; touch /t && echo root; \
-        touch /sys/x /proc/sys/kernel/x 2>/dev/null || echo frozen; cat /proc/kcore | wc -c; ls / | tr '\\n' ' '; echo; \
+        touch /sys/x /proc/sys/kernel/x 2>/dev/null || echo frozen; cat /proc/timer_list | wc -c; ls / | tr '\\n' ' '; echo; \
         cat /data/f; cat /part; touch /ro/x 2>/dev/null || echo ro; echo note >/dev/termination-log; exec sleep 1d";
     let pod = space.ready(
         "see",
@@ -175,7 +175,7 @@ fn a_container_sees_its_root_and_nothing_of_the_host() {
     let log = on.host.vks_ok(&["logs", "see", "-n", "ocisee"]);
     assert_eq!(
         log,
-        "1\nroot\nfrozen\n0\nbin data deep dev etc home lib lib64 part proc ro root run sbin srv sys t tmp usr var written \nhello\nhello\nro\n"
+        "1\nroot\nfrozen\n0\nbin data deep dev etc home lib lib64 part proc ro root run sbin srv sys t tmp usr var written\nhello\nhello\nro\n"
     );
     // Nothing of it on the host.
     on.host.ok("test ! -e /written -a ! -e /deep -a ! -e /data");
