@@ -49,6 +49,10 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/images.rs"]
+mod images;
+#[path = "container/images_registry.rs"]
+mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
 #[path = "container/lifecycle_ends.rs"]
@@ -61,6 +65,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/mesh.rs"]
+mod mesh;
 #[path = "container/network.rs"]
 mod network;
 #[path = "container/oci.rs"]
@@ -75,6 +81,8 @@ mod profiles;
 mod readiness;
 #[path = "container/registry.rs"]
 mod registry;
+#[path = "container/readonly.rs"]
+mod readonly;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

@@ -76,6 +76,9 @@ pub enum CliError {
     /// The host's part of the pods' network.
     #[error(transparent)]
     Wire(#[from] crate::worker::wire::WireError),
+    /// `wireguard` failed.
+    #[error(transparent)]
+    Wireguard(#[from] super::wireguard::WireguardCliError),
     /// The agent, or a pass without one.
     #[error(transparent)]
     Agent(#[from] crate::agent::AgentError),

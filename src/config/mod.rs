@@ -14,11 +14,13 @@ pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
+pub mod wireguard;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
-use crate::model::network::NetworkSettings;
+use crate::model::network::{NetworkSettings, Prefix};
 use crate::model::security::Profile;
+use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
 pub use images::ImageSettings;
@@ -42,6 +44,8 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `wireguard.*`: the mesh of hosts; none without such a section.
+    pub wireguard: Option<Mesh>,
     /// `dns.servers`: the cluster's name servers (default none).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
@@ -86,6 +90,7 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            wireguard: None,
             dns_servers: Vec::new(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
@@ -156,9 +161,11 @@ impl Settings {
             pods,
             paths,
             network,
+            wireguard,
             dns,
             images,
         } = merged;
+        let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
@@ -166,7 +173,11 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
-            network: network::settings(network),
+            network: NetworkSettings {
+                mesh: mesh_prefixes(wireguard.as_ref()),
+                ..network::settings(network)
+            },
+            wireguard,
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
@@ -190,13 +201,24 @@ impl Settings {
     }
 }
 
+fn mesh_prefixes(mesh: Option<&Mesh>) -> Vec<Prefix> {
+    let peers = mesh.into_iter().flat_map(|mesh| mesh.peers.values());
+    peers.flat_map(|peer| peer.prefixes.clone()).collect()
+}
+
 fn layout(paths: Paths, default: Layout) -> Layout {
-    Layout {
+    let mut layout = Layout {
         state: paths.state.unwrap_or(default.state),
         run: paths.run.unwrap_or(default.run),
-        units: paths.units.unwrap_or(default.units),
+        units: default.units,
         netns: paths.netns.unwrap_or(default.netns),
+    };
+    match paths.units {
+        Some(units) => layout.units = units,
+        None if detect::keeps_units(&layout) => layout.units = layout.kept_units(),
+        None => {}
     }
+    layout
 }
 
 type Wrong = (&'static str, String);
@@ -224,11 +246,13 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         pods,
         paths,
         network,
+        wireguard,
         dns,
         images,
     } = fragment;
     network::check(network)?;
     images::check(images)?;
+    wireguard.iter().try_for_each(wireguard::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

@@ -18,6 +18,9 @@
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
+//!   wireguard/key               0700/0600: this host's private key in the mesh
+//!   networks/<ns>/<network>/<address>  whose address it is: of networks that pods are attached to
+//!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
 //!   images/pods/                the images of each pod, a file each
 //!   images/refs/                images that are there, a file each
@@ -32,6 +35,7 @@
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   fetch/<id>.json             0700 above: an image that is to be fetched; <id>.result.json: what came of it
+//!   tunnels/<device>.json       0700: who has a pod's tunnel, to plug it in again
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -43,6 +47,9 @@ use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
+pub const RUN_UNITS: &str = "/run/systemd/system.attached";
+
 /// The roots. The default is the real host; tests use others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -50,7 +57,8 @@ pub struct Layout {
     pub state: PathBuf,
     /// Default `/run/vks`.
     pub run: PathBuf,
-    /// Where unit files are written (default `/etc/systemd/system.attached`).
+    /// Where unit files are written (default `/etc/systemd/system.attached`; [`Layout::kept_units`] where
+    /// [`RUN_UNITS`] is a link to it).
     pub units: PathBuf,
     /// Default `/run/netns`.
     pub netns: PathBuf,
@@ -199,6 +207,11 @@ impl Layout {
         self.state.join("mountpoints").join(uid.as_str())
     }
 
+    /// Unit files of pods, where `/etc` cannot be written.
+    pub fn kept_units(&self) -> PathBuf {
+        self.state.join("units")
+    }
+
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
@@ -232,6 +245,24 @@ impl Layout {
     /// What was changed of the host for pods to have a network, and how it was before.
     pub fn host_before(&self) -> PathBuf {
         self.run.join("network.json")
+    }
+
+    /// This host's private key in the mesh of hosts, unless settings name another.
+    pub fn mesh_key(&self) -> PathBuf {
+        self.state.join("wireguard").join("key")
+    }
+
+    /// Who has which address of a network that pods are attached to, a file for each address.
+    pub fn leases(&self, network: &ObjectKey) -> PathBuf {
+        let networks = self.state.join("networks");
+        networks
+            .join(network.namespace.as_str())
+            .join(network.name.as_str())
+    }
+
+    /// Pods' tunnels that are plugged in, a file for each device.
+    pub fn tunnels(&self) -> PathBuf {
+        self.run.join("tunnels")
     }
 
     /// Records of controllers.

@@ -33,3 +33,4 @@ pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;
+pub mod wireguard;

@@ -130,6 +130,7 @@ impl Reason {
 /// How far an image is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum State {
     /// It is there.
     Ready(Resolved),

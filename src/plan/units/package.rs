@@ -99,7 +99,7 @@ fn is_taken(key: &str) -> bool {
         .any(|start| key.starts_with(start));
     TAKEN.contains(&key)
         || MORE.contains(&key)
-        || (FAMILIES.iter().any(|start| family(&start)) && !of_restarts)
+        || (FAMILIES.iter().any(family) && !of_restarts)
 }
 
 /// The service that a container runs as: that of its package, if it names no command.
