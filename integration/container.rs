@@ -69,6 +69,8 @@ mod manifests;
 mod mesh;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/oci.rs"]
+mod oci;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]
@@ -77,6 +79,8 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/readonly.rs"]
 mod readonly;
 #[path = "container/resources.rs"]

@@ -5,6 +5,7 @@
 
 use super::ImageRef;
 use crate::model::name::{ContainerName, PodUid, VolumeName};
+use crate::model::oci::Unpacked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ pub enum Content {
     Nix(NixImage),
     /// Programs of a Debian package.
     Deb(DebImage),
+    /// Layers in the store of images.
+    Oci(Unpacked),
 }
 
 /// Programs of the Nix store.
