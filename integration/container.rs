@@ -53,6 +53,10 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/images.rs"]
+mod images;
+#[path = "container/images_registry.rs"]
+mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
 #[path = "container/lifecycle_ends.rs"]
@@ -71,6 +75,8 @@ mod mesh;
 mod names;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/oci.rs"]
+mod oci;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]
@@ -79,6 +85,8 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/readonly.rs"]
 mod readonly;
 #[path = "container/resources.rs"]

@@ -52,6 +52,7 @@ pub mod mesh;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+mod root;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;

@@ -5,6 +5,7 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
+use crate::model::pod::Container;
 use crate::model::sandbox::SETUP_KEY;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
@@ -31,7 +32,8 @@ impl Room<'_> {
         }
         let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
         let wired = wiring.is_some();
-        let mut setup = volumes::setup(self.pod, &self.places, wiring);
+        let on_host = |spec: &Container| self.base(spec).is_none();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
         let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
