@@ -20,6 +20,7 @@ pub mod reclaim;
 mod run;
 pub mod state;
 mod told;
+pub mod view;
 mod watchdog;
 
 pub use run::run;

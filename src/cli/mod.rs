@@ -22,7 +22,6 @@ pub mod exec;
 pub mod explain;
 pub mod get;
 pub mod grace;
-pub mod journal;
 pub mod jsonpath;
 pub mod logging;
 pub mod logs;

@@ -9,6 +9,7 @@ pub mod last_run;
 pub mod limits;
 pub mod link;
 pub mod lock;
+pub mod log;
 pub mod mounts;
 pub mod namespace;
 pub mod nft;

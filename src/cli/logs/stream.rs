@@ -2,9 +2,9 @@
 
 use super::choose::{self, Run};
 use super::{Args, LogsError};
-use crate::cli::journal::{self, Entry, JournalError, Query, Reader};
 use crate::cli::pods::now;
 use crate::cli::view::{Filter, Host, ViewError};
+use crate::host::log::{self as journal, Entry, JournalError, Query, Reader};
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
