@@ -28,6 +28,7 @@
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
+//!   usher.sock                  where `vks usher` hears what to do in pods, for the node's API
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -207,6 +208,11 @@ impl Layout {
     /// Where timers of CronJobs leave word.
     pub fn triggers(&self) -> PathBuf {
         self.state.join("triggers")
+    }
+
+    /// Where `vks usher` listens.
+    pub fn usher(&self) -> PathBuf {
+        self.run.join("usher.sock")
     }
 
     /// The lock of whoever changes things.

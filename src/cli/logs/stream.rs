@@ -31,7 +31,7 @@ pub async fn read(
         source,
     };
     let mut query = Query {
-        unit: run.unit.clone(),
+        unit: Some(run.unit.clone()),
         since: run.started.max(args.since()),
         until: run.next,
         tail: args.lines(),
@@ -93,7 +93,7 @@ impl Pump<'_> {
             let Some(mut entry) = entry else {
                 return Ok(());
             };
-            self.last = Some(std::mem::take(&mut entry.cursor));
+            self.last = Some(std::mem::take(&mut entry.place).cursor.into());
             self.portion.push(entry);
         }
     }

@@ -110,6 +110,12 @@ impl StreamWriter {
         sent
     }
 
+    /// Says nothing, now and later, without breaking the stream off.
+    pub fn leave(&mut self) {
+        self.finished = true;
+        self.shared.our_end(self.id);
+    }
+
     /// Waits until the stream, or the connection, has been broken off.
     pub async fn broken_off(&self) {
         self.window.dead().await;
