@@ -11,6 +11,7 @@
 //! boot. Everything it knows it reads from files and systemd, so it can be killed at any moment.
 
 pub mod backoff;
+pub mod cluster;
 pub mod controllers;
 pub mod notify;
 pub mod pass;
@@ -69,6 +70,9 @@ pub enum AgentError {
     /// Services and ports of the host.
     #[error(transparent)]
     Publish(publish::PublishError),
+    /// This host cannot be a node of the cluster that the settings name.
+    #[error(transparent)]
+    Cluster(cluster::ClusterError),
     /// Another task of the agent has ended in a way it never should.
     #[error("a task of the agent ended unexpectedly")]
     Task,

@@ -2,6 +2,7 @@
 
 mod control;
 
+use super::cluster::{Cluster, Hurry};
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -45,7 +46,9 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
+    let cluster = join(&parts).await?;
     let mut agent = Agent {
+        cluster,
         publisher: Publisher::new(&parts),
         parts,
         alarm,
@@ -88,6 +91,26 @@ struct Agent {
     reclaim: Reclaim,
     told: Told,
     ready: bool,
+    /// The cluster this host is a node of.
+    cluster: Option<Cluster>,
+}
+
+/// Begins to be a node, where the settings say so.
+async fn join(parts: &Parts) -> Result<Option<Cluster>, AgentError> {
+    let state = &parts.state;
+    let Some(settings) = &state.settings.cluster else {
+        return Ok(None);
+    };
+    let cluster = Cluster::start(settings, state, &parts.systemd).await;
+    cluster.map(Some).map_err(AgentError::Cluster)
+}
+
+/// The next pod that is to end sooner; never, without a cluster.
+async fn hurried(cluster: &mut Option<Cluster>) -> Hurry {
+    match cluster {
+        Some(cluster) => cluster.hurry().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Agent {
@@ -110,6 +133,9 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
+            if let Some(cluster) = &self.cluster {
+                cluster.tell(&mut self.parts.state, self.parts.sources.desired());
+            }
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
@@ -146,6 +172,12 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
+                hurry = hurried(&mut self.cluster) => {
+                    if let Some(cluster) = &mut self.cluster {
+                        let observed = self.parts.state.observed.pods.get(&hurry.pod);
+                        cluster.shorten(hurry, observed);
+                    }
+                }
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

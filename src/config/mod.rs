@@ -9,6 +9,7 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+mod kubernetes;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
@@ -17,6 +18,7 @@ mod seccomp;
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::NetworkSettings;
+use crate::model::node::ClusterSettings;
 use crate::model::security::Profile;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `kubernetes.*`: the cluster this host is a node of; `None` without the section.
+    pub cluster: Option<ClusterSettings>,
 }
 
 /// What the host has.
@@ -93,6 +97,7 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            cluster: None,
         }
     }
 }
@@ -152,14 +157,17 @@ impl Settings {
             paths,
             network,
             dns,
+            kubernetes,
         } = merged;
         let default = Self::default();
+        let layout = layout(paths, default.layout);
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
-            layout: layout(paths, default.layout),
+            cluster: kubernetes.map(|found| kubernetes::settings(found, &layout)),
+            layout,
             network: network::settings(network),
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
@@ -172,12 +180,17 @@ impl Settings {
         }
     }
 
-    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`.
+    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`, then what the API server
+    /// gave this node. The last one also when the host is no node any more: what runs from it was not asked to stop.
     pub fn manifest_dirs(&self) -> Vec<PathBuf> {
         let mut dirs = self.pod_dirs.clone();
-        let own = self.layout.manifests();
-        if !dirs.contains(&own) {
-            dirs.push(own);
+        let given = self.layout.cluster();
+        let is_node = self.cluster.is_some() || given.is_dir();
+        let own = [self.layout.manifests()];
+        for dir in own.into_iter().chain(is_node.then_some(given)) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
         }
         dirs
     }
@@ -218,8 +231,10 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         paths,
         network,
         dns,
+        kubernetes,
     } = fragment;
     network::check(network)?;
+    kubernetes.iter().try_for_each(kubernetes::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

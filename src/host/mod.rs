@@ -12,6 +12,7 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod nft;
+pub mod node;
 pub mod payload;
 pub mod pinned;
 pub mod process;

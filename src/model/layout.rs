@@ -18,6 +18,8 @@
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
 //!   network.json                services and ports of the host as they were published last
+//!   cluster/                    0700: what the API server gave this node, a file each: a source of pods
+//!   node/                       0700: who this node is to the API server: keys, certificates, kubeconfig
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
@@ -187,6 +189,16 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// What the API server gave this node: pods, and the config maps and secrets they use.
+    pub fn cluster(&self) -> PathBuf {
+        self.state.join("cluster")
+    }
+
+    /// Who this node is to the API server.
+    pub fn node(&self) -> PathBuf {
+        self.state.join("node")
     }
 
     /// What was published last: services and ports of the host, for the next boot.

@@ -15,6 +15,7 @@ pub mod layout;
 pub mod name;
 pub mod naming;
 pub mod network;
+pub mod node;
 pub mod observed;
 pub mod payload;
 pub mod pod;
