@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+pub mod plane;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -197,12 +197,18 @@ impl Settings {
 }
 
 fn layout(paths: Paths, default: Layout) -> Layout {
-    Layout {
+    let mut layout = Layout {
         state: paths.state.unwrap_or(default.state),
         run: paths.run.unwrap_or(default.run),
-        units: paths.units.unwrap_or(default.units),
+        units: default.units,
         netns: paths.netns.unwrap_or(default.netns),
+    };
+    match paths.units {
+        Some(units) => layout.units = units,
+        None if detect::keeps_units(&layout) => layout.units = layout.kept_units(),
+        None => {}
     }
+    layout
 }
 
 type Wrong = (&'static str, String);

@@ -18,6 +18,7 @@
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
+//! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -42,6 +43,7 @@ pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
+pub mod units;
 pub mod wire;
 
 use crate::config::Settings;
@@ -69,6 +71,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
+        "units" => units::main(args),
         "wire" => wire::main(args),
         _ => return None,
     })
