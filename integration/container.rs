@@ -71,6 +71,8 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
+#[path = "container/readonly.rs"]
+mod readonly;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

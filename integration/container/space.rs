@@ -275,7 +275,7 @@ impl Pod<'_> {
     /// The unit of a container, found by what is written in it.
     pub fn unit(&self, container: &str) -> String {
         let script = format!(
-            "cd /etc/systemd/system.attached && grep -lx 'Container={container}' $(grep -lx 'Pod={}' $(grep -lx \
+            "cd /run/systemd/system.attached 2>/dev/null || cd /etc/systemd/system.attached; grep -lx 'Container={container}' $(grep -lx 'Pod={}' $(grep -lx \
              'Namespace={}' vks.*))",
             self.name, self.space.name
         );

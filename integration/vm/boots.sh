@@ -23,7 +23,7 @@ all_well() {
   check "boot $1: init containers first, sidecars before mains" ordered
   check "boot $1: the secret is there again" equals hidden nsenter -t "$(systemctl show -P MainPID vks.default.web.sleep.service)" -m cat /t/secret/key
   check "boot $1: the empty directory kept its content" equals kept nsenter -t "$(systemctl show -P MainPID vks.default.web.sleep.service)" -m cat /t/empty/file
-  check "boot $1: the network is its own" equals 1 sh -c "nsenter -t $(systemctl show -P MainPID vks.default.web.sleep.service) -n ip -o link | wc -l"
+  check "boot $1: the network is its own" equals 2 sh -c "nsenter -t $(systemctl show -P MainPID vks.default.web.sleep.service) -n ip -o link | wc -l"
   check "boot $1: what ended for good has not run again" equals 1 sh -c 'wc -l </t/done-runs'
   check "boot $1: and is known to have ended" equals Succeeded pod done .status.phase
 }

@@ -3,7 +3,7 @@
 . /payload/common.sh
 
 lines() { cat "/var/lib/$1" 2>/dev/null | wc -l; }
-has() { [ "$(lines "$1")" = "$2" ]; }
+has() { [ "$(lines "$1")" = "$2" ] || { lines "$1"; return 1; }; }
 job() { vks get job "$1" -o json | jq -r "$2"; }
 # The timer has been set up for the new time, and what it may have started is over.
 calm() {

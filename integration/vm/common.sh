@@ -59,7 +59,7 @@ pod() {
 # Nothing of any pod is there any more; else says what.
 nothing_left() {
   left=$(
-    systemctl list-units --all --no-legend 'vks.*' 'vks-default-*' | grep -v not-found
+    systemctl list-units --all --no-legend 'vks.*.*' 'vks-default-*' | grep -v not-found
     ls -d /sys/fs/cgroup/vks.slice/vks-default.slice/vks-* /var/lib/vks/pods/* /run/netns/* 2>/dev/null
   )
   [ -z "$left" ] || { echo "$left"; return 1; }

@@ -1,7 +1,10 @@
 //! The loop of `vks run`.
 
 mod control;
+mod waits;
 
+use super::api::NodeApi;
+use super::cluster::{Cluster, Hurry};
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -22,9 +25,10 @@ use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
+use waits::{controls, handler, timer, wait_until};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -45,7 +49,12 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
+    let cluster = join(&parts).await?;
+    let server = cluster.as_ref().map(Cluster::server);
+    let api = NodeApi::start(&parts.state.settings, &parts.systemd, server);
     let mut agent = Agent {
+        cluster,
+        api,
         publisher: Publisher::new(&parts),
         parts,
         alarm,
@@ -57,16 +66,6 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         ready: false,
     };
     agent.turn(watch, signals, triggers, root).await
-}
-
-/// What controllers wake up by: time, and the timers of CronJobs.
-fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
-    let failed = |act| move |source| AgentError::File { act, source };
-    let alarm = Alarm::new().map_err(failed("make a timer"))?;
-    let dir = settings.layout.triggers();
-    std::fs::create_dir_all(&dir).map_err(failed("make the directory of triggers"))?;
-    let triggers = UnitDir::watch(&dir).map_err(failed("watch the directory of triggers"))?;
-    Ok((alarm, triggers))
 }
 
 /// A CronJob whose timer has been seen to.
@@ -88,6 +87,28 @@ struct Agent {
     reclaim: Reclaim,
     told: Told,
     ready: bool,
+    /// The cluster this host is a node of.
+    cluster: Option<Cluster>,
+    /// What others may ask of this node.
+    api: NodeApi,
+}
+
+/// Begins to be a node, where the settings say so.
+async fn join(parts: &Parts) -> Result<Option<Cluster>, AgentError> {
+    let state = &parts.state;
+    let Some(settings) = &state.settings.cluster else {
+        return Ok(None);
+    };
+    let cluster = Cluster::start(settings, state, &parts.systemd).await;
+    cluster.map(Some).map_err(AgentError::Cluster)
+}
+
+/// The next pod that is to end sooner; never, without a cluster.
+async fn hurried(cluster: &mut Option<Cluster>) -> Hurry {
+    match cluster {
+        Some(cluster) => cluster.hurry().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Agent {
@@ -110,6 +131,11 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
+            if let Some(cluster) = &self.cluster {
+                cluster.tell(&mut self.parts.state, self.parts.sources.desired());
+            }
+            self.api
+                .tell(&self.parts.state, self.parts.sources.desired());
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
@@ -146,6 +172,15 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
+                ask = self.api.ask() => {
+                    self.api.answer(ask, &self.parts.state, self.parts.sources.desired());
+                }
+                hurry = hurried(&mut self.cluster) => {
+                    if let Some(cluster) = &mut self.cluster {
+                        let observed = self.parts.state.observed.pods.get(&hurry.pod);
+                        cluster.shorten(hurry, observed);
+                    }
+                }
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -215,6 +250,10 @@ impl Agent {
         if changes.everything {
             state.mark_all(sources.desired());
         }
+        match changes.everything {
+            true => self.api.mark_all(),
+            false => self.api.mark(&changes.pods),
+        }
         state.mark_wanted(changes.pods);
         self.parts.controllers.mark(changes.controllers);
         if changes.everything {
@@ -275,6 +314,7 @@ impl Agent {
             .await
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
+        self.api.mark(&keys);
         state.mark(keys);
         self.publisher.mark();
         Ok(())
@@ -291,6 +331,7 @@ impl Agent {
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
+        self.api.mark_all();
         self.publisher.mark();
         Ok(())
     }
@@ -340,30 +381,10 @@ impl Agent {
                 );
             }
         }
+        self.api.reload();
         self.with_sources(Directories::load).await?;
         self.look_at_all().await?;
         self.ready = false;
         Ok(())
-    }
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
-    signal(kind).map_err(|source| AgentError::File {
-        act: "install a signal handler",
-        source,
-    })
-}
-
-fn timer(source: std::io::Error) -> AgentError {
-    AgentError::File {
-        act: "wait for a timer",
-        source,
-    }
-}
-
-async fn wait_until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }

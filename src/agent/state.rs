@@ -35,6 +35,8 @@ pub struct State {
     promised: Promised,
     /// Makes the identities of new pods.
     seed: Vec<u8>,
+    /// Pods of which there may be something new to tell; not gathered while nobody takes them.
+    news: Option<BTreeSet<PodKey>>,
 }
 
 impl State {
@@ -51,6 +53,7 @@ impl State {
             tidied: BTreeSet::new(),
             promised: Promised::new(),
             seed,
+            news: None,
         };
         state.mark_all(desired);
         state
@@ -58,24 +61,41 @@ impl State {
 
     /// All pods, wanted or there, are to be planned.
     pub fn mark_all(&mut self, desired: &Desired) {
-        self.dirty.extend(
-            desired
-                .pods
-                .keys()
-                .chain(self.observed.pods.keys())
-                .cloned(),
-        );
+        let all = desired.pods.keys().chain(self.observed.pods.keys());
+        let all: Vec<PodKey> = all.cloned().collect();
+        self.mark(all);
     }
 
     /// Something about these pods has changed on the host.
     pub fn mark(&mut self, keys: impl IntoIterator<Item = PodKey>) {
-        self.dirty.extend(keys);
+        for key in keys {
+            self.note(&key);
+            self.dirty.insert(key);
+        }
+    }
+
+    fn note(&mut self, key: &PodKey) {
+        if let Some(news) = &mut self.news {
+            news.insert(key.clone());
+        }
+    }
+
+    /// The pods of which there may be something new since this was asked for the last time; from the first time on
+    /// they are gathered.
+    pub fn take_news(&mut self) -> BTreeSet<PodKey> {
+        self.news.replace(BTreeSet::new()).unwrap_or_default()
+    }
+
+    /// Why a pod, or a container of it, cannot be started.
+    pub fn blocked(&self, key: &PodKey) -> &[Blocked] {
+        self.blocked.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What is wanted of these pods has changed: earlier failures do not count.
     pub fn mark_wanted(&mut self, keys: impl IntoIterator<Item = PodKey>) {
         for key in keys {
             self.backoff.forget(&key);
+            self.note(&key);
             self.dirty.insert(key);
         }
     }
@@ -105,6 +125,9 @@ impl State {
             if plan.pods.contains_key(key) {
                 self.busy.insert(key.clone());
                 self.backoff.attempted(key, now);
+            }
+            if plan.blocked.contains_key(key) || self.blocked.contains_key(key) {
+                self.note(key);
             }
             match plan.blocked.get(key) {
                 Some(why) => self.block(key, why),
@@ -141,6 +164,7 @@ impl State {
         self.promised.remove(&key);
         // What it had may be what others wait for: an address, a port of the host.
         self.dirty.extend(self.blocked.keys().cloned());
+        self.note(&key);
         self.dirty.insert(key);
     }
 

@@ -1,6 +1,7 @@
 //! What the host says about itself, for settings that nobody wrote.
 
 use super::HostMemory;
+use crate::model::layout::{Layout, RUN_UNITS};
 use crate::model::name::ObjectName;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -49,6 +50,11 @@ pub fn cpus() -> Option<u64> {
     u64::try_from(text.lines().filter(cpu).count())
         .ok()
         .filter(|count| *count > 0)
+}
+
+/// Whether unit files are kept where `/etc` is not: `vks-units.service` has decided that and made the link.
+pub fn keeps_units(layout: &Layout) -> bool {
+    std::fs::read_link(RUN_UNITS).is_ok_and(|to| to == layout.kept_units())
 }
 
 /// Whether AppArmor and SELinux are enabled in the kernel.

@@ -1,5 +1,7 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use super::api::Api;
+use super::kubernetes::Kubernetes;
 use crate::model::network::{Mode, Prefix};
 use crate::model::security::Profile;
 use serde::Deserialize;
@@ -20,6 +22,10 @@ pub struct Fragment {
     pub network: Network,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+    /// `[kubernetes]`: the cluster this host is a node of; none without the section.
+    pub kubernetes: Option<Kubernetes>,
+    /// `[api]`: the node's HTTPS API.
+    pub api: Option<Api>,
 }
 
 /// `[network]`: addresses of pods and services.
@@ -129,7 +135,15 @@ impl Fragment {
             paths,
             network,
             dns,
+            kubernetes,
+            api,
         } = over;
+        if let Some(over) = api {
+            self.api.get_or_insert_default().overlay(over);
+        }
+        if let Some(over) = kubernetes {
+            self.kubernetes.get_or_insert_default().overlay(over);
+        }
         self.network.overlay(network);
         put(&mut self.node.name, node.name);
         put(&mut self.node.ip, node.ip);
@@ -161,7 +175,7 @@ impl Network {
     }
 }
 
-fn put<T>(under: &mut Option<T>, over: Option<T>) {
+pub(super) fn put<T>(under: &mut Option<T>, over: Option<T>) {
     if over.is_some() {
         *under = over;
     }

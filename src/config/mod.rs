@@ -5,18 +5,22 @@
 //! whatever directory they are in. A drop-in masks those of the same name in less important directories;
 //! an empty one, or a link to `/dev/null`, only masks.
 
+mod api;
 mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+mod kubernetes;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
 
+use crate::model::api::ApiSettings;
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::NetworkSettings;
+use crate::model::node::ClusterSettings;
 use crate::model::security::Profile;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
@@ -62,6 +66,10 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `kubernetes.*`: the cluster this host is a node of; `None` without the section.
+    pub cluster: Option<ClusterSettings>,
+    /// `api.*`: the node's HTTPS API; `None` without the section and without a cluster.
+    pub api: Option<ApiSettings>,
 }
 
 /// What the host has.
@@ -93,6 +101,8 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            cluster: None,
+            api: None,
         }
     }
 }
@@ -152,14 +162,20 @@ impl Settings {
             paths,
             network,
             dns,
+            kubernetes,
+            api,
         } = merged;
         let default = Self::default();
+        let layout = layout(paths, default.layout);
+        let cluster = kubernetes.map(|found| kubernetes::settings(found, &layout));
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
-            layout: layout(paths, default.layout),
+            api: api::settings(api, cluster.as_ref(), &layout),
+            cluster,
+            layout,
             network: network::settings(network),
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
@@ -172,24 +188,35 @@ impl Settings {
         }
     }
 
-    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`.
+    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`, then what the API server
+    /// gave this node. The last one also when the host is no node any more: what runs from it was not asked to stop.
     pub fn manifest_dirs(&self) -> Vec<PathBuf> {
         let mut dirs = self.pod_dirs.clone();
-        let own = self.layout.manifests();
-        if !dirs.contains(&own) {
-            dirs.push(own);
+        let given = self.layout.cluster();
+        let is_node = self.cluster.is_some() || given.is_dir();
+        let own = [self.layout.manifests()];
+        for dir in own.into_iter().chain(is_node.then_some(given)) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
         }
         dirs
     }
 }
 
 fn layout(paths: Paths, default: Layout) -> Layout {
-    Layout {
+    let mut layout = Layout {
         state: paths.state.unwrap_or(default.state),
         run: paths.run.unwrap_or(default.run),
-        units: paths.units.unwrap_or(default.units),
+        units: default.units,
         netns: paths.netns.unwrap_or(default.netns),
+    };
+    match paths.units {
+        Some(units) => layout.units = units,
+        None if detect::keeps_units(&layout) => layout.units = layout.kept_units(),
+        None => {}
     }
+    layout
 }
 
 type Wrong = (&'static str, String);
@@ -218,8 +245,12 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         paths,
         network,
         dns,
+        kubernetes,
+        api,
     } = fragment;
     network::check(network)?;
+    kubernetes.iter().try_for_each(kubernetes::check)?;
+    api.iter().try_for_each(api::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

@@ -13,6 +13,7 @@ pub mod log;
 pub mod mounts;
 pub mod namespace;
 pub mod nft;
+pub mod node;
 pub mod payload;
 pub mod pinned;
 pub mod process;

@@ -84,6 +84,15 @@ impl UnitDir {
         Ok(listing)
     }
 
+    /// How many files and links of vks' name there are.
+    pub fn count(&self) -> Result<usize, FileError> {
+        let entries = self.dir.entries()?;
+        Ok(entries
+            .iter()
+            .filter(|(name, _)| names::is_ours(name))
+            .count())
+    }
+
     /// Reads one unit file; `None` when there is none.
     pub fn read(&self, name: &UnitName) -> Result<Option<UnitOnDisk>, FileError> {
         let bytes = self.dir.read(name.as_str(), MAX_BYTES)?;

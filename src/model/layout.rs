@@ -17,7 +17,10 @@
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
+//!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
+//!   cluster/                    0700: what the API server gave this node, a file each: a source of pods
+//!   node/                       0700: who this node is to the API server: keys, certificates, kubeconfig
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
@@ -39,6 +42,9 @@ use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
+pub const RUN_UNITS: &str = "/run/systemd/system.attached";
+
 /// The roots. The default is the real host; tests use others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -46,7 +52,8 @@ pub struct Layout {
     pub state: PathBuf,
     /// Default `/run/vks`.
     pub run: PathBuf,
-    /// Where unit files are written (default `/etc/systemd/system.attached`).
+    /// Where unit files are written (default `/etc/systemd/system.attached`; [`Layout::kept_units`] where
+    /// [`RUN_UNITS`] is a link to it).
     pub units: PathBuf,
     /// Default `/run/netns`.
     pub netns: PathBuf,
@@ -185,9 +192,24 @@ impl Layout {
         self.state.join("mountpoints").join(uid.as_str())
     }
 
+    /// Unit files of pods, where `/etc` cannot be written.
+    pub fn kept_units(&self) -> PathBuf {
+        self.state.join("units")
+    }
+
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// What the API server gave this node: pods, and the config maps and secrets they use.
+    pub fn cluster(&self) -> PathBuf {
+        self.state.join("cluster")
+    }
+
+    /// Who this node is to the API server.
+    pub fn node(&self) -> PathBuf {
+        self.state.join("node")
     }
 
     /// What was published last: services and ports of the host, for the next boot.

@@ -4,6 +4,7 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod api;
 pub mod capability;
 pub mod claim;
 pub mod controller;
@@ -16,6 +17,7 @@ pub mod log_run;
 pub mod name;
 pub mod naming;
 pub mod network;
+pub mod node;
 pub mod object;
 pub mod observed;
 pub mod payload;

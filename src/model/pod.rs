@@ -27,6 +27,8 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// It is to be stopped and kept, so that its end can be told: its deletion has begun, and it gets this long to end.
+    pub ending: Option<Duration>,
     /// What it runs.
     pub spec: PodSpec,
     /// Where it comes from.

@@ -74,6 +74,14 @@ pub(super) fn some(layout: &Layout, names: BTreeSet<UnitName>) -> Result<Disk, F
     Ok(with_pods(layout, listing, looked_at))
 }
 
+/// How many units and links to them the unit directory has.
+pub(super) fn count(layout: &Layout) -> Result<usize, FileError> {
+    match UnitDir::open(layout)? {
+        Some(units) => units.count(),
+        None => Ok(0),
+    }
+}
+
 /// The pods that unit files belong to.
 pub(super) fn owners(layout: &Layout, names: &[UnitName]) -> Result<BTreeSet<PodKey>, FileError> {
     let Some(units) = UnitDir::open(layout)? else {

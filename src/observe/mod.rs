@@ -23,7 +23,7 @@ use crate::model::observed::{KeptClaim, Observed, ObservedPod, ObservedUnit, Uni
 use crate::unit::names::PodUnits;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Names that all of vks' units have.
 const PATTERNS: [&str; 3] = ["vks.*", "vks-*", "*-vksmounts-*.mount"];
@@ -52,13 +52,19 @@ pub enum ObserveError {
 pub struct Observer {
     systemd: Systemd,
     layout: Arc<Layout>,
+    /// How many units there were when first asked, for those who look at some pods only.
+    population: Arc<OnceLock<usize>>,
 }
 
 impl Observer {
     /// An observer of this systemd and these directories.
     pub fn new(systemd: Systemd, layout: Layout) -> Self {
         let layout = Arc::new(layout);
-        Self { systemd, layout }
+        Self {
+            systemd,
+            layout,
+            population: Arc::default(),
+        }
     }
 
     /// Everything vks has on this host.
@@ -89,7 +95,9 @@ impl Observer {
         let names: BTreeSet<UnitName> = names.flatten().collect();
         let disk = self.read(move |layout| disk::some(layout, names)).await?;
         let looked_at = asked(&disk, observed, pods);
-        let states = self.states(&looked_at, observed).await?;
+        let states = self
+            .states(&looked_at, self.known(observed, pods.len()).await?)
+            .await?;
         let mut fresh = assemble::assemble(disk, states);
         fresh.pods.retain(|key, _| pods.contains_key(key));
         self.add_runs(fresh.pods.values_mut()).await?;
@@ -117,13 +125,24 @@ impl Observer {
         Ok(())
     }
 
-    /// The states of some units. Many are cheaper as one list of all that there are.
+    /// How many units there are, roughly. Who looks at some pods only has seen no others and counts files, once.
+    async fn known(&self, observed: &Observed, looked_at: usize) -> Result<usize, ObserveError> {
+        if observed.pods.len() > looked_at {
+            return Ok(observed.pods.values().map(|pod| pod.units.len()).sum());
+        }
+        if let Some(count) = self.population.get() {
+            return Ok(*count);
+        }
+        let count = self.read(disk::count).await?;
+        Ok(*self.population.get_or_init(|| count))
+    }
+
+    /// The states of some of so many units. Many are cheaper as one list of all that there are.
     async fn states(
         &self,
         units: &BTreeSet<UnitName>,
-        observed: &Observed,
+        known: usize,
     ) -> Result<BTreeMap<UnitName, UnitState>, ObserveError> {
-        let known: usize = observed.pods.values().map(|pod| pod.units.len()).sum();
         if units.len() * ROWS_FOR_ONE >= known {
             let mut states = self.systemd.list(&PATTERNS).await?;
             states.retain(|unit, _| units.contains(unit));
@@ -143,14 +162,8 @@ impl Observer {
         observed: &Observed,
         units: &BTreeSet<UnitName>,
     ) -> Result<BTreeSet<PodKey>, ObserveError> {
-        let mut pods = BTreeSet::new();
-        let mut unknown = Vec::new();
-        for unit in units {
-            match unit_to_pod(observed, unit) {
-                Some(key) => drop(pods.insert(key.clone())),
-                None => unknown.push(unit.clone()),
-            }
-        }
+        let (mut pods, known) = units_to_pods(observed, units);
+        let unknown: Vec<UnitName> = units.difference(&known).cloned().collect();
         if !unknown.is_empty() {
             pods.extend(
                 self.read(move |layout| disk::owners(layout, &unknown))
@@ -244,11 +257,19 @@ fn exactly(unit: &UnitName) -> String {
     unit.as_str().replace('\\', "\\\\")
 }
 
-/// The pod that a unit belongs to.
-pub fn unit_to_pod<'a>(observed: &'a Observed, unit: &UnitName) -> Option<&'a PodKey> {
-    let mut pods = observed.pods.iter();
-    pods.find(|(_, pod)| pod.units.contains_key(unit))
-        .map(|(key, _)| key)
+/// The pods that some units belong to, and those of the units that belong to one.
+fn units_to_pods(
+    observed: &Observed,
+    units: &BTreeSet<UnitName>,
+) -> (BTreeSet<PodKey>, BTreeSet<UnitName>) {
+    let (mut pods, mut known) = (BTreeSet::new(), BTreeSet::new());
+    for (key, pod) in &observed.pods {
+        for unit in pod.units.keys().filter(|unit| units.contains(*unit)) {
+            pods.insert(key.clone());
+            known.insert(unit.clone());
+        }
+    }
+    (pods, known)
 }
 
 /// The units that every pod may have, by name.

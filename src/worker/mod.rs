@@ -18,6 +18,7 @@
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
+//! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
 //! | `vks usher` | `ExecStart=` of `vks-usher.service` | does inside pods what the node's API is asked for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
@@ -43,6 +44,7 @@ pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
+pub mod units;
 pub mod usher;
 pub mod wire;
 
@@ -71,6 +73,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "record" => record::main(args),
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
+        "units" => units::main(args),
         "usher" => usher::main(args),
         "wire" => wire::main(args),
         _ => return None,

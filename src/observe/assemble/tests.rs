@@ -109,13 +109,10 @@ fn a_pod_has_its_files_and_what_systemd_still_has_of_it() {
             ("vks.a.b.web.service", true, false),
         ]
     );
+    let units = ["vks-a-b.slice", "vks-a.slice"].map(name);
     assert_eq!(
-        super::super::unit_to_pod(&observed, &name("vks-a-b.slice")),
-        Some(&key())
-    );
-    assert_eq!(
-        super::super::unit_to_pod(&observed, &name("vks-a.slice")),
-        None
+        super::super::units_to_pods(&observed, &units.into()),
+        ([key()].into(), [name("vks-a-b.slice")].into())
     );
 }
 

@@ -1,0 +1,267 @@
+//! This host as a node of a Kubernetes cluster. Nothing of it runs without `[kubernetes]` in the settings.
+//!
+//! | file | does |
+//! |---|---|
+//! | `api` | the connection |
+//! | `node` | the Node object, its lease and its status |
+//! | `follow` | lists and watches |
+//! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
+//! | `data`, `tokens` | config maps, secrets and tokens that pods use |
+//! | `tell` | statuses go back, and the delete that ends a pod |
+//! | `events` | events |
+//!
+//! The agent's loop knows only [`Cluster`]: it says what the host has of the pods that come from there, and hears which
+//! of them are to end sooner.
+
+mod api;
+mod data;
+mod events;
+mod files;
+mod follow;
+mod known;
+mod member;
+mod node;
+mod retry;
+mod tell;
+mod tokens;
+
+pub use api::{CallError, ConnectError, Identity, Patch, Server, client, client_of};
+
+use super::state::State;
+use crate::host::files::FileError;
+use crate::host::systemd::Systemd;
+use crate::host::units::UnitDir;
+use crate::model::desired::Desired;
+use crate::model::layout::Layout;
+use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::model::node::ClusterSettings;
+use crate::model::observed::{ActiveState, ObservedPod};
+use crate::model::pod::Pod;
+use crate::model::status::PodStatus;
+use crate::observe::status::{Facts, status};
+use crate::plan::admission::allocatable;
+use crate::plan::grace::drop_in;
+use crate::source::cluster::Memory;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// News of pods that may wait to be dealt with.
+const NEWS: usize = 64;
+
+/// What the host has of a pod.
+#[derive(Debug)]
+pub struct Seen {
+    /// The pod.
+    pub key: PodKey,
+    /// This life of it.
+    pub uid: PodUid,
+    /// How it is.
+    pub status: PodStatus,
+    /// Something of it runs, or is about to.
+    pub up: bool,
+}
+
+/// A pod that is to end sooner, or later, than its units say.
+#[derive(Debug)]
+pub struct Hurry {
+    /// The pod.
+    pub pod: PodKey,
+    /// What it gets.
+    pub grace: Duration,
+}
+
+/// Why this host cannot be a node.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No connection can be made.
+    #[error("cannot be a node of the cluster")]
+    Connect(#[from] ConnectError),
+    /// What the API server gave cannot be kept.
+    #[error("cannot keep what the API server gives")]
+    Files(#[from] FileError),
+}
+
+/// The agent's end: everything else runs in tasks, which end with it.
+pub struct Cluster {
+    server: Server,
+    seen: UnboundedSender<Seen>,
+    hurry: UnboundedReceiver<Hurry>,
+    facts: Facts,
+    layout: Layout,
+    systemd: Systemd,
+    work: JoinSet<()>,
+}
+
+impl Cluster {
+    /// Begins to be a node.
+    pub async fn start(
+        settings: &ClusterSettings,
+        state: &State,
+        systemd: &Systemd,
+    ) -> Result<Self, ClusterError> {
+        let all = &state.settings;
+        let layout = Arc::new(all.layout.clone());
+        let (server, _identity) = Server::new(&settings.kubeconfig).await?;
+        let dir = layout.cluster();
+        let (files, writer) = files::open(&dir)?;
+        let known = files::read(&dir)?;
+        let (events, speaker) = events::events(server.clone(), &all.node_name);
+        let (hurry_sender, hurry) = unbounded_channel();
+        let (seen_sender, seen) = unbounded_channel();
+        let (answer_sender, answers) = unbounded_channel();
+        let (registered, _) = watch::channel(None);
+        let addresses: Vec<String> = all.host_ip.iter().cloned().collect();
+        let facts = crate::host::node::facts(&layout.state, all.systemd, addresses.clone());
+        let mut member = member::Member {
+            server: server.clone(),
+            events: events.clone(),
+            pods: Default::default(),
+            tells: JoinSet::new(),
+            data: data::Data::new(server.clone(), files.clone(), answer_sender.clone()),
+            tokens: tokens::Tokens::new(server.clone(), files.clone(), answer_sender),
+            files,
+            memory: Memory::default(),
+            node: all.node_name.clone(),
+            dir,
+            allocatable: allocatable(settings, &facts),
+            hurry: hurry_sender,
+        };
+        member.remember(&known);
+        let node = node::Node {
+            server: server.clone(),
+            systemd: systemd.clone(),
+            name: all.node_name.clone(),
+            settings: settings.clone(),
+            layout,
+            addresses,
+            events,
+            registered,
+        };
+        let (news_sender, pods) = channel(NEWS);
+        let path = format!(
+            "/api/v1/pods?fieldSelector=spec.nodeName%3D{}",
+            all.node_name
+        );
+        let mut work = JoinSet::new();
+        let api = server.clone();
+        work.spawn(writer.run());
+        work.spawn(speaker.run());
+        work.spawn(node.run());
+        work.spawn(follow::follow(server, path, news_sender));
+        let ears = member::Ears {
+            pods,
+            seen,
+            answers,
+        };
+        work.spawn(member.run(ears));
+        Ok(Self {
+            server: api,
+            seen: seen_sender,
+            hurry,
+            facts: Facts {
+                host_ip: all.host_ip.clone(),
+                host_mode: all.network.mode == crate::model::network::Mode::Host,
+            },
+            layout: all.layout.clone(),
+            systemd: systemd.clone(),
+            work,
+        })
+    }
+
+    /// The API server.
+    pub fn server(&self) -> Server {
+        self.server.clone()
+    }
+
+    /// Says what the host has of the pods that have news, as far as they are the API server's.
+    pub fn tell(&self, state: &mut State, desired: &Desired) {
+        let dir = self.layout.cluster();
+        for key in state.take_news() {
+            let Some(pod) = desired.pods.get(&key) else {
+                continue;
+            };
+            if pod.source.0.parent() != Some(&*dir) {
+                continue;
+            }
+            let seen = self.look(&key, pod, state);
+            // When nobody hears it, the agent is ending.
+            let _ = seen.map(|seen| self.seen.send(seen));
+        }
+    }
+
+    fn look(&self, key: &PodKey, pod: &Pod, state: &State) -> Option<Seen> {
+        let uid = pod.uid.clone()?;
+        let observed = state.observed.pods.get(key);
+        // Another life of the pod, on its way out, says nothing of this one.
+        let observed = observed.filter(|observed| observed.uid == uid);
+        Some(Seen {
+            status: status(pod, observed, state.blocked(key), &self.facts),
+            up: observed.is_some_and(is_up),
+            key: key.clone(),
+            uid,
+        })
+    }
+
+    /// The next pod that is to end sooner.
+    pub async fn hurry(&mut self) -> Hurry {
+        match self.hurry.recv().await {
+            Some(hurry) => hurry,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Gives what runs of a pod another grace period.
+    pub fn shorten(&mut self, hurry: Hurry, observed: Option<&ObservedPod>) {
+        let names: Vec<UnitName> = observed
+            .into_iter()
+            .flat_map(|pod| pod.units.keys().cloned())
+            .collect();
+        let (systemd, layout) = (self.systemd.clone(), self.layout.clone());
+        self.work.spawn(async move {
+            let work = tokio::task::spawn_blocking(move || regrace(&layout, &names, hurry.grace));
+            let done = match work.await {
+                Ok(Ok(true)) => systemd
+                    .reload()
+                    .await
+                    .map_err(|error| crate::chain::line(&error)),
+                Ok(Err(error)) => Err(crate::chain::line(&error)),
+                _ => Ok(()),
+            };
+            if let Err(error) = done {
+                log::error!(
+                    "pod {}: its grace period stays as it is: {error}",
+                    hurry.pod
+                );
+            }
+        });
+    }
+}
+
+/// Something of the pod runs, or is about to. The slice stays a moment longer than all that was in it.
+fn is_up(pod: &ObservedPod) -> bool {
+    pod.units.iter().any(|(name, unit)| {
+        let down = matches!(
+            unit.state.active,
+            ActiveState::Inactive | ActiveState::Failed
+        );
+        !name.as_str().ends_with(".slice") && (unit.state.job || !down)
+    })
+}
+
+fn regrace(layout: &Layout, names: &[UnitName], grace: Duration) -> Result<bool, FileError> {
+    let Some(units) = UnitDir::open(layout)? else {
+        return Ok(false);
+    };
+    let mut written = false;
+    for name in names {
+        let file = units.file(name)?;
+        if let Some(more) = file.and_then(|file| drop_in(&file, grace)) {
+            units.write_drop_in(name, &more.to_string())?;
+            written = true;
+        }
+    }
+    Ok(written)
+}
