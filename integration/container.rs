@@ -63,6 +63,8 @@ mod logs;
 mod manifests;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/node_api.rs"]
+mod node_api;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/process.rs"]

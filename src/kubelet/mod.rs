@@ -90,7 +90,7 @@ impl Api {
     pub fn start(setup: Setup) -> Result<Self, ApiError> {
         let listener = listen::bind(setup.listen);
         let listener = listener.map_err(|error| ApiError::Listen(setup.listen, error))?;
-        more_files();
+        crate::host::limits::more_files(FILES);
         let state = State {
             access: Access::new(setup.node.clone(), setup.reviewer),
             pods: setup.pods,
@@ -127,16 +127,5 @@ impl Api {
         let config = tls::config(&self.files)?;
         self.configs.send_replace(Some(Arc::new(config)));
         Ok(())
-    }
-}
-
-/// Services begin with a soft limit of 1024 open files, for programs that use select(2).
-fn more_files() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < FILES) {
-        limit.current = Some(limit.maximum.map_or(FILES, |most| most.min(FILES)));
-        // Fewer sessions are possible without it.
-        let _ = setrlimit(Resource::Nofile, limit);
     }
 }

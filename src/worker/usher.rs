@@ -29,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a port may take to answer.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Open files: four for each errand.
+const FILES: u64 = 16_384;
 /// Connections that are being made at the same time: each is a thread.
 const DIALING: usize = 64;
 
@@ -53,6 +55,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
 fn run(args: &[OsString]) -> Result<(), UsherError> {
     let allowed: [Allowed; 0] = [];
     Arguments::parse(args, &allowed)?.end()?;
+    // What is started takes on the limits of its container.
+    crate::host::limits::more_files(FILES);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DIALING)

@@ -117,7 +117,12 @@ async fn connection(data: Stream, error: Stream, number: String, target: Target)
         Ok(stream) => {
             let _ = stream.set_nodelay(true);
             let (read, write) = stream.into_split();
-            tokio::join!(outwards(read, data.writer), inwards(data.reader, write));
+            let outwards = async {
+                outwards(read, data.writer).await;
+                // kubectl holds the connection open until this is said, too.
+                let _ = told.finish().await;
+            };
+            tokio::join!(outwards, inwards(data.reader, write));
         }
         Err(why) => {
             log::debug!("{why}");
