@@ -1,8 +1,9 @@
 //! The loop of `vks run`.
 
 mod control;
+mod joined;
 
-use super::cluster::{Cluster, Hurry};
+use super::cluster::Cluster;
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -20,6 +21,7 @@ use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
 use futures_util::FutureExt as _;
+use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -46,7 +48,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
-    let cluster = join(&parts).await?;
+    let cluster = join(&parts)?;
     let mut agent = Agent {
         cluster,
         publisher: Publisher::new(&parts),
@@ -95,24 +97,6 @@ struct Agent {
     cluster: Option<Cluster>,
 }
 
-/// Begins to be a node, where the settings say so.
-async fn join(parts: &Parts) -> Result<Option<Cluster>, AgentError> {
-    let state = &parts.state;
-    let Some(settings) = &state.settings.cluster else {
-        return Ok(None);
-    };
-    let cluster = Cluster::start(settings, state, &parts.systemd).await;
-    cluster.map(Some).map_err(AgentError::Cluster)
-}
-
-/// The next pod that is to end sooner; never, without a cluster.
-async fn hurried(cluster: &mut Option<Cluster>) -> Hurry {
-    match cluster {
-        Some(cluster) => cluster.hurry().await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Agent {
     async fn turn(
         &mut self,
@@ -133,9 +117,7 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
-            if let Some(cluster) = &self.cluster {
-                cluster.tell(&mut self.parts.state, self.parts.sources.desired());
-            }
+            self.report();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
@@ -172,12 +154,7 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
-                hurry = hurried(&mut self.cluster) => {
-                    if let Some(cluster) = &mut self.cluster {
-                        let observed = self.parts.state.observed.pods.get(&hurry.pod);
-                        cluster.shorten(hurry, observed);
-                    }
-                }
+                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

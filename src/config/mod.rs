@@ -161,6 +161,14 @@ impl Settings {
         } = merged;
         let default = Self::default();
         let layout = layout(paths, default.layout);
+        let mut network = network::settings(network);
+        let given = kubernetes
+            .as_ref()
+            .map(|_| kubernetes::pod_prefixes(&layout));
+        if let Some(given) = given.filter(|given| network.derived && !given.is_empty()) {
+            network.pods = given;
+            network.derived = false;
+        }
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
@@ -168,7 +176,7 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             cluster: kubernetes.map(|found| kubernetes::settings(found, &layout)),
             layout,
-            network: network::settings(network),
+            network,
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,

@@ -5,10 +5,6 @@ use crate::model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What the kubelet keeps free by default (evictionHard): bytes of memory, shares of space and of inodes.
-const LEAST_MEMORY: u64 = 100 << 20;
-const LEAST_SPACE: (u64, u64) = (1, 10);
-const LEAST_INODES: (u64, u64) = (1, 20);
 /// Process numbers that are left when the host is said to be short of them.
 const LEAST_PIDS: (u64, u64) = (1, 20);
 /// Share of a minute lost to waiting for memory, in percent, from which on the host is said to be short of it.
@@ -90,8 +86,8 @@ pub fn resources(settings: &ClusterSettings, facts: &HostFacts) -> (Value, Value
     let huge: u64 = facts.huge_pages.values().sum();
     let memory = facts
         .memory
-        .saturating_sub(kept.memory.0 + LEAST_MEMORY + huge);
-    let keep = kept.ephemeral_storage.0 + part(facts.storage, LEAST_SPACE);
+        .saturating_sub(kept.memory.0 + settings.eviction.memory.0 + huge);
+    let keep = kept.ephemeral_storage.0 + part(facts.storage, percent(settings.eviction.storage));
     let storage = facts.storage.saturating_sub(keep);
     (capacity, list(cpu, memory, storage))
 }
@@ -105,15 +101,26 @@ fn size(kib: u64) -> String {
     }
 }
 
+fn percent(share: u8) -> (u64, u64) {
+    (share.into(), 100)
+}
+
 fn part(whole: u64, (of, parts): (u64, u64)) -> u64 {
     (u128::from(whole) * u128::from(of) / u128::from(parts)) as u64
 }
 
 /// The four conditions, `Ready` last, as (type, status, reason, message).
-pub fn verdicts(facts: &HostFacts, load: &Load) -> [(&'static str, bool, &'static str, String); 4] {
-    let short_of_memory = load.memory_available < LEAST_MEMORY || load.memory_stall > MOST_STALL;
-    let short_of_space = load.storage_available < part(facts.storage, LEAST_SPACE)
-        || load.inodes.1 > 0 && load.inodes.0 < part(load.inodes.1, LEAST_INODES);
+pub fn verdicts(
+    settings: &ClusterSettings,
+    facts: &HostFacts,
+    load: &Load,
+) -> [(&'static str, bool, &'static str, String); 4] {
+    let short_of_memory =
+        load.memory_available < settings.eviction.memory.0 || load.memory_stall > MOST_STALL;
+    let short_of_space = load.storage_available
+        < part(facts.storage, percent(settings.eviction.storage))
+        || load.inodes.1 > 0
+            && load.inodes.0 < part(load.inodes.1, percent(settings.eviction.inodes));
     let left = load.pids.1.saturating_sub(load.pids.0);
     let short_of_pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
     let pick = |short: bool, yes: &'static str, no: &'static str| if short { yes } else { no };
@@ -188,7 +195,7 @@ pub fn status(
     posted: &mut BTreeMap<String, Posted>,
     now: Timestamp,
 ) -> Value {
-    let conditions: Vec<Value> = verdicts(facts, load)
+    let conditions: Vec<Value> = verdicts(settings, facts, load)
         .into_iter()
         .map(|(kind, status, reason, message)| {
             let known = posted.get(kind).filter(|known| known.status == status);

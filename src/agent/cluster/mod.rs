@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `begin`, `identity` | a certificate is asked for and renewed; then all of the others run |
 //! | `api` | the connection |
 //! | `node` | the Node object, its lease and its status |
 //! | `follow` | lists and watches |
@@ -14,13 +15,17 @@
 //! of them are to end sooner.
 
 mod api;
+mod begin;
 mod data;
 mod events;
 mod files;
 mod follow;
+pub mod identity;
 mod known;
+mod lists;
 mod member;
 mod node;
+pub mod pem;
 mod retry;
 mod tell;
 mod tokens;
@@ -39,17 +44,12 @@ use crate::model::observed::{ActiveState, ObservedPod};
 use crate::model::pod::Pod;
 use crate::model::status::PodStatus;
 use crate::observe::status::{Facts, status};
-use crate::plan::admission::allocatable;
 use crate::plan::grace::drop_in;
-use crate::source::cluster::Memory;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// News of pods that may wait to be dealt with.
-const NEWS: usize = 64;
 
 /// What the host has of a pod.
 #[derive(Debug)]
@@ -76,9 +76,6 @@ pub struct Hurry {
 /// Why this host cannot be a node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// No connection can be made.
-    #[error("cannot be a node of the cluster")]
-    Connect(#[from] ConnectError),
     /// What the API server gave cannot be kept.
     #[error("cannot keep what the API server gives")]
     Files(#[from] FileError),
@@ -88,6 +85,7 @@ pub enum ClusterError {
 pub struct Cluster {
     seen: UnboundedSender<Seen>,
     hurry: UnboundedReceiver<Hurry>,
+    serving: watch::Receiver<()>,
     facts: Facts,
     layout: Layout,
     systemd: Systemd,
@@ -95,69 +93,38 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Begins to be a node.
-    pub async fn start(
+    /// Begins to be a node. Nothing is waited for: the API server may be away.
+    pub fn start(
         settings: &ClusterSettings,
         state: &State,
         systemd: &Systemd,
     ) -> Result<Self, ClusterError> {
         let all = &state.settings;
-        let layout = Arc::new(all.layout.clone());
-        let (server, _identity) = Server::new(&settings.kubeconfig).await?;
-        let dir = layout.cluster();
+        let dir = all.layout.cluster();
         let (files, writer) = files::open(&dir)?;
-        let known = files::read(&dir)?;
-        let (events, speaker) = events::events(server.clone(), &all.node_name);
         let (hurry_sender, hurry) = unbounded_channel();
         let (seen_sender, seen) = unbounded_channel();
-        let (answer_sender, answers) = unbounded_channel();
-        let (registered, _) = watch::channel(None);
-        let addresses: Vec<String> = all.host_ip.iter().cloned().collect();
-        let facts = crate::host::node::facts(&layout.state, all.systemd, addresses.clone());
-        let mut member = member::Member {
-            server: server.clone(),
-            events: events.clone(),
-            pods: Default::default(),
-            tells: JoinSet::new(),
-            data: data::Data::new(server.clone(), files.clone(), answer_sender.clone()),
-            tokens: tokens::Tokens::new(server.clone(), files.clone(), answer_sender),
-            files,
-            memory: Memory::default(),
-            node: all.node_name.clone(),
-            dir,
-            allocatable: allocatable(settings, &facts),
-            hurry: hurry_sender,
-        };
-        member.remember(&known);
-        let node = node::Node {
-            server: server.clone(),
-            systemd: systemd.clone(),
-            name: all.node_name.clone(),
+        let (served, serving) = watch::channel(());
+        let begin = begin::Begin {
             settings: settings.clone(),
-            layout,
-            addresses,
-            events,
-            registered,
+            name: all.node_name.clone(),
+            host_ip: all.host_ip.clone(),
+            layout: Arc::new(all.layout.clone()),
+            systemd_version: all.systemd,
+            systemd: systemd.clone(),
+            known: files::read(&dir)?,
+            files,
+            hurry: hurry_sender,
+            seen,
+            served,
         };
-        let (news_sender, pods) = channel(NEWS);
-        let path = format!(
-            "/api/v1/pods?fieldSelector=spec.nodeName%3D{}",
-            all.node_name
-        );
         let mut work = JoinSet::new();
         work.spawn(writer.run());
-        work.spawn(speaker.run());
-        work.spawn(node.run());
-        work.spawn(follow::follow(server, path, news_sender));
-        let ears = member::Ears {
-            pods,
-            seen,
-            answers,
-        };
-        work.spawn(member.run(ears));
+        work.spawn(begin.run());
         Ok(Self {
             seen: seen_sender,
             hurry,
+            serving,
             facts: Facts {
                 host_ip: all.host_ip.clone(),
                 host_mode: all.network.mode == crate::model::network::Mode::Host,
@@ -166,6 +133,11 @@ impl Cluster {
             systemd: systemd.clone(),
             work,
         })
+    }
+
+    /// Changes when the certificate of the node's HTTPS API does.
+    pub fn serving(&self) -> watch::Receiver<()> {
+        self.serving.clone()
     }
 
     /// Says what the host has of the pods that have news, as far as they are the API server's.
