@@ -109,80 +109,65 @@ fn part(whole: u64, (of, parts): (u64, u64)) -> u64 {
     (u128::from(whole) * u128::from(of) / u128::from(parts)) as u64
 }
 
-/// The four conditions, `Ready` last, as (type, status, reason, message).
-pub fn verdicts(
-    settings: &ClusterSettings,
-    facts: &HostFacts,
-    load: &Load,
-) -> [(&'static str, bool, &'static str, String); 4] {
-    let short_of_memory =
-        load.memory_available < settings.eviction.memory.0 || load.memory_stall > MOST_STALL;
-    let short_of_space = load.storage_available
-        < part(facts.storage, percent(settings.eviction.storage))
-        || load.inodes.1 > 0
-            && load.inodes.0 < part(load.inodes.1, percent(settings.eviction.inodes));
+/// A condition: type, status, reason, message.
+pub type Verdict = (&'static str, bool, &'static str, String);
+
+/// Type, then reason and message when the host is short of it, and when not.
+type Words = (&'static str, [&'static str; 2], [&'static str; 2]);
+
+const MEMORY: Words = (
+    "MemoryPressure",
+    [
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+    ],
+    [
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    ],
+);
+const DISK: Words = (
+    "DiskPressure",
+    ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+    ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+);
+const PIDS: Words = (
+    "PIDPressure",
+    [
+        "KubeletHasInsufficientPID",
+        "kubelet has insufficient PID available",
+    ],
+    [
+        "KubeletHasSufficientPID",
+        "kubelet has sufficient PID available",
+    ],
+);
+
+fn pressure((kind, short, well): Words, is_short: bool) -> Verdict {
+    let [reason, message] = if is_short { short } else { well };
+    (kind, is_short, reason, message.to_owned())
+}
+
+/// The four conditions, `Ready` last.
+pub fn verdicts(settings: &ClusterSettings, facts: &HostFacts, load: &Load) -> [Verdict; 4] {
+    let least = &settings.eviction;
+    let memory = load.memory_available < least.memory.0 || load.memory_stall > MOST_STALL;
+    let space = load.storage_available < part(facts.storage, percent(least.storage));
+    let inodes = load.inodes.1 > 0 && load.inodes.0 < part(load.inodes.1, percent(least.inodes));
     let left = load.pids.1.saturating_sub(load.pids.0);
-    let short_of_pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
-    let pick = |short: bool, yes: &'static str, no: &'static str| if short { yes } else { no };
+    let pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
     let ready = match &load.systemd_problem {
-        None => (
-            true,
-            "KubeletReady",
-            "kubelet is posting ready status".to_owned(),
-        ),
+        None => ("KubeletReady", "kubelet is posting ready status".to_owned()),
         Some(problem) => (
-            false,
             "KubeletNotReady",
             format!("systemd does not answer: {problem}"),
         ),
     };
     [
-        (
-            "MemoryPressure",
-            short_of_memory,
-            pick(
-                short_of_memory,
-                "KubeletHasInsufficientMemory",
-                "KubeletHasSufficientMemory",
-            ),
-            pick(
-                short_of_memory,
-                "kubelet has insufficient memory available",
-                "kubelet has sufficient memory available",
-            )
-            .to_owned(),
-        ),
-        (
-            "DiskPressure",
-            short_of_space,
-            pick(
-                short_of_space,
-                "KubeletHasDiskPressure",
-                "KubeletHasNoDiskPressure",
-            ),
-            pick(
-                short_of_space,
-                "kubelet has disk pressure",
-                "kubelet has no disk pressure",
-            )
-            .to_owned(),
-        ),
-        (
-            "PIDPressure",
-            short_of_pids,
-            pick(
-                short_of_pids,
-                "KubeletHasInsufficientPID",
-                "KubeletHasSufficientPID",
-            ),
-            pick(
-                short_of_pids,
-                "kubelet has insufficient PID available",
-                "kubelet has sufficient PID available",
-            )
-            .to_owned(),
-        ),
-        ("Ready", ready.0, ready.1, ready.2),
+        pressure(MEMORY, memory),
+        pressure(DISK, space || inodes),
+        pressure(PIDS, pids),
+        ("Ready", load.systemd_problem.is_none(), ready.0, ready.1),
     ]
 }
 

@@ -150,9 +150,10 @@ impl Cluster {
             if pod.source.0.parent() != Some(&*dir) {
                 continue;
             }
-            let seen = self.look(&key, pod, state);
-            // When nobody hears it, the agent is ending.
-            let _ = seen.map(|seen| self.seen.send(seen));
+            if let Some(seen) = self.look(&key, pod, state) {
+                // When nobody hears it, the agent is ending.
+                let _ = self.seen.send(seen);
+            }
         }
     }
 
