@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests: every tier, or those that are named.
 #
-#   integration/test.sh [--quick] [--container] [--vm]
+#   integration/test.sh [--quick] [--container] [--cluster] [--vm]
 #
 #   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
 #   --container   a real systemd in booted Debian containers: needs root
-#   --vm          a whole Debian in a virtual machine: needs root; not part of a run without arguments yet
+#   --cluster     a real control plane of Kubernetes and a node in a container: needs root
+#   --vm          a whole Debian in a virtual machine: needs root
 #
 # Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
 # "N passed, N failed, N skipped". With VKS_REQUIRE_ALL=1 a skipped test is a failure.
@@ -15,17 +16,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:$HOME/.cargo/bin
 deny_version=0.20.2
 
-quick='' container='' vm=''
+quick='' container='' cluster='' vm=''
 for argument in "$@"; do
   case $argument in
     --quick) quick=1 ;;
     --container) container=1 ;;
+    --cluster) cluster=1 ;;
     --vm) vm=1 ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-# The VM tier is not seen to pass yet: it runs only when it is asked for.
-[ $# -gt 0 ] || { quick=1 container=1; }
+[ $# -gt 0 ] || { quick=1 container=1 cluster=1 vm=1; }
 
 logs=target/integration/logs
 mkdir -p "$logs"
@@ -77,18 +78,19 @@ tests() {
   printf '%d s\n' $((SECONDS - begin))
 }
 
-# The container tests; those that fail are tried once more, two at a time: many of them wait for real processes
-# with real time limits, which a loaded machine exceeds. What passes only then is named.
-container_tests() {
-  local log=$logs/container-tests.log again=$logs/container-again.log names before=$failed
-  VKS_LAB=1 tests "container tests" --test container
+# Tests in machines: lab_tests NAME TEST. Those that fail are tried once more, two at a time: many of them wait for
+# real processes with real time limits, which a loaded machine exceeds. What passes only then is named.
+lab_tests() {
+  local name=$1 test=$2 before=$failed names
+  local log=$logs/${name// /-}.log again=$logs/${name// /-}-again.log
+  VKS_LAB=1 tests "$name" --test "$test" -- ${3:+"$3"}
   [ "$failed" -gt "$before" ] || return 0
-  mapfile -t names < <(awk '/^failures:$/ { on = 1 } on && /^    [a-z0-9_]+::[a-z0-9_:]+$/ { print $1 }' "$log" | sort -u)
+  mapfile -t names < <(awk '/^failures:$/ { on = 1 } on && /^    [a-z0-9_:]+$/ { print $1 }' "$log" | sort -u)
   { [ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le 8 ]; } || return 0
-  header "container tests that failed, once more"
-  VKS_LAB=1 cargo test --locked --test container -- --test-threads=2 --exact "${names[@]}" 2>&1 | tee "$again" || return 0
+  header "$name that failed, once more"
+  VKS_LAB=1 cargo test --locked --test "$test" -- "${3:---test-threads=2}" --exact "${names[@]}" 2>&1 | tee "$again" || return 0
   printf 'passed at the second try: %s\n' "${names[@]}"
-  failures=("${failures[@]/#container tests, see $log/}")
+  failures=("${failures[@]/#$name, see $log/}")
   passed=$((passed + failed - before)) failed=$before
 }
 
@@ -215,21 +217,31 @@ container_tier() {
     step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
   done
   VKS_LAB=1 tests "random pods in trixie" --test pods -- systemd_says
-  container_tests
+  lab_tests "container tests" container
+}
+
+cluster_tier() {
+  ready container || return 0
+  step "cluster tier: root file system" integration/lab.sh rootfs trixie
+  step "cluster tier: control plane" integration/lab/plane.sh build
+  step "build" cargo build --locked
+  lab_tests "cluster tests" cluster --test-threads=4
 }
 
 vm_tier() {
   ready vm || return 0
   step "VM tier: image" integration/lab.sh vm-image
   step "build" cargo build --locked
-  VKS_LAB=1 tests "VM tests" --test vm
+  # One machine at a time: each is emulated and has two processors.
+  lab_tests "VM tests" vm --test-threads=1
 }
 
-if [ -n "$container$vm" ] && [ "$(id -u)" = 0 ]; then
+if [ -n "$container$cluster$vm" ] && [ "$(id -u)" = 0 ]; then
   # Machines end with their tests; this is for when we are interrupted.
-  trap 'integration/lab.sh down --all' EXIT
+  trap 'integration/lab.sh down --all; integration/lab/plane.sh down --all' EXIT
 fi
 [ -z "$quick" ] || quick_tier
 [ -z "$container" ] || container_tier
+[ -z "$cluster" ] || cluster_tier
 [ -z "$vm" ] || vm_tier
 finish

@@ -1,6 +1,6 @@
 //! The node's HTTPS API, as the agent has it: it answers what the API asks of pods.
 
-use super::cluster::Server;
+use super::cluster::{Cluster, Server};
 use super::state::State;
 use super::view;
 use crate::config::Settings;
@@ -34,19 +34,22 @@ pub struct NodeApi {
     followed: BTreeMap<PodKey, Told>,
     /// Those of them that may have changed.
     changed: BTreeSet<PodKey>,
+    /// Tells of another certificate.
+    serving: Option<watch::Receiver<()>>,
     /// The start of the usher's socket.
     _begun: JoinSet<()>,
 }
 
 impl NodeApi {
     /// Begins to listen, where the settings want it. What goes wrong is logged: pods do not need the API.
-    pub fn start(settings: &Settings, systemd: &Systemd, server: Option<Server>) -> Self {
+    pub fn start(settings: &Settings, systemd: &Systemd, cluster: Option<&Cluster>) -> Self {
         let Some(api) = &settings.api else {
             return Self::default();
         };
-        let reviewer = server.map(|server| {
-            let reviewer = ByClient::new(move || server.client());
-            Arc::new(reviewer) as Arc<dyn Reviewer>
+        let reviewer = cluster.map(|cluster| {
+            let servers = cluster.servers();
+            let client = move || servers.borrow().as_ref().map(Server::client);
+            Arc::new(ByClient::new(client)) as Arc<dyn Reviewer>
         });
         let (pods, asks) = channel();
         let setup = Setup {
@@ -85,6 +88,7 @@ impl NodeApi {
         Self {
             api: Some(api),
             asks: Some(asks),
+            serving: cluster.map(Cluster::serving),
             _begun: begun,
             ..Self::default()
         }
@@ -100,14 +104,20 @@ impl NodeApi {
         }
     }
 
-    /// The next question; waits for ever without an API.
+    /// The next question; waits for ever without an API. Meanwhile it takes on new certificates.
     pub async fn ask(&mut self) -> Ask {
-        match &mut self.asks {
-            Some(asks) => match asks.recv().await {
-                Some(ask) => ask,
-                None => std::future::pending().await,
-            },
-            None => std::future::pending().await,
+        loop {
+            let Some(asks) = &mut self.asks else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                ask = asks.recv() => match ask {
+                    Some(ask) => return ask,
+                    None => return std::future::pending().await,
+                },
+                () = renewed(&mut self.serving) => {}
+            }
+            self.reload();
         }
     }
 
@@ -160,6 +170,16 @@ impl NodeApi {
             }
         }
     }
+}
+
+/// Waits for another certificate; for ever where nobody tells of one.
+async fn renewed(serving: &mut Option<watch::Receiver<()>>) {
+    if let Some(serving) = serving
+        && serving.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn one(key: &PodKey, state: &State, desired: &Desired) -> Option<Arc<PodView>> {

@@ -1,10 +1,11 @@
 //! The loop of `vks run`.
 
 mod control;
+mod joined;
 mod waits;
 
 use super::api::NodeApi;
-use super::cluster::{Cluster, Hurry};
+use super::cluster::Cluster;
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -22,6 +23,7 @@ use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
 use futures_util::FutureExt as _;
+use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,9 +51,8 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
-    let cluster = join(&parts).await?;
-    let server = cluster.as_ref().map(Cluster::server);
-    let api = NodeApi::start(&parts.state.settings, &parts.systemd, server);
+    let cluster = join(&parts)?;
+    let api = NodeApi::start(&parts.state.settings, &parts.systemd, cluster.as_ref());
     let mut agent = Agent {
         cluster,
         api,
@@ -93,24 +94,6 @@ struct Agent {
     api: NodeApi,
 }
 
-/// Begins to be a node, where the settings say so.
-async fn join(parts: &Parts) -> Result<Option<Cluster>, AgentError> {
-    let state = &parts.state;
-    let Some(settings) = &state.settings.cluster else {
-        return Ok(None);
-    };
-    let cluster = Cluster::start(settings, state, &parts.systemd).await;
-    cluster.map(Some).map_err(AgentError::Cluster)
-}
-
-/// The next pod that is to end sooner; never, without a cluster.
-async fn hurried(cluster: &mut Option<Cluster>) -> Hurry {
-    match cluster {
-        Some(cluster) => cluster.hurry().await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Agent {
     async fn turn(
         &mut self,
@@ -131,9 +114,7 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
-            if let Some(cluster) = &self.cluster {
-                cluster.tell(&mut self.parts.state, self.parts.sources.desired());
-            }
+            self.report();
             self.api
                 .tell(&self.parts.state, self.parts.sources.desired());
             let [terminate, interrupt] = &mut end;
@@ -175,12 +156,7 @@ impl Agent {
                 ask = self.api.ask() => {
                     self.api.answer(ask, &self.parts.state, self.parts.sources.desired());
                 }
-                hurry = hurried(&mut self.cluster) => {
-                    if let Some(cluster) = &mut self.cluster {
-                        let observed = self.parts.state.observed.pods.get(&hurry.pod);
-                        cluster.shorten(hurry, observed);
-                    }
-                }
+                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

@@ -22,6 +22,7 @@ pub mod exec;
 pub mod explain;
 pub mod get;
 pub mod grace;
+pub mod join;
 pub mod jsonpath;
 pub mod logging;
 pub mod logs;
@@ -145,6 +146,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Network(network::Args),
+    Join(join::Args),
+    Leave(join::LeaveArgs),
     Run(run::Args),
     #[command(hide = true)]
     Due(due::Args),
@@ -166,6 +169,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError
         Command::OnHost(verb) => {
             let context = Context {
                 settings: Settings::load(&global.root)?,
+                root: global.root,
                 namespace: global
                     .namespace
                     .unwrap_or_else(Namespace::default_namespace),
@@ -193,6 +197,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Network(args) => network::run(&args, context).await,
+        OnHost::Join(args) => join::run(&args, context).await,
+        OnHost::Leave(args) => join::leave(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
         OnHost::Due(args) => due::run(&args, context).await,
     }

@@ -2,7 +2,8 @@
 
 use super::{Wrong, check_path};
 use crate::model::layout::Layout;
-use crate::model::node::{ClusterSettings, Reserved, Taint};
+use crate::model::network::Prefix;
+use crate::model::node::{ClusterSettings, Eviction, Reserved, Taint};
 use crate::model::quantity::{Bytes, CpuMillis};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,20 @@ pub struct Kubernetes {
     pub pods: Option<u32>,
     /// The port of the node's HTTPS API (default 10250).
     pub port: Option<u16>,
+    /// From what on the host is said to be short of something.
+    pub eviction: Option<Least>,
+}
+
+/// `kubernetes.eviction`: what has to be free.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Least {
+    /// Memory, a quantity (default `100Mi`).
+    pub memory: Option<String>,
+    /// Per cent of the space on disk (default 10).
+    pub storage: Option<u8>,
+    /// Per cent of the inodes (default 5).
+    pub inodes: Option<u8>,
 }
 
 /// `kubernetes.reserved`: quantities as Kubernetes writes them.
@@ -50,6 +65,7 @@ impl Kubernetes {
         put(&mut self.reserved, over.reserved);
         put(&mut self.pods, over.pods);
         put(&mut self.port, over.port);
+        put(&mut self.eviction, over.eviction);
     }
 }
 
@@ -124,6 +140,16 @@ pub(super) fn check(kubernetes: &Kubernetes) -> Result<(), Wrong> {
             .or_else(|| wrong(&keep.ephemeral_storage, bytes(&keep.ephemeral_storage)));
         found.map_or(Ok(()), Err)?;
     }
+    if let Some(least) = &kubernetes.eviction {
+        let memory = least.memory.as_ref().map(|text| text.parse::<Bytes>());
+        if let Some(Err(error)) = memory {
+            return Err(("kubernetes.eviction", error.to_string()));
+        }
+        if least.storage.max(least.inodes) > Some(100) {
+            let message = "more than 100 per cent: write a number from 0 to 100".to_owned();
+            return Err(("kubernetes.eviction", message));
+        }
+    }
     if kubernetes.port == Some(0) {
         return Err(("kubernetes.port", "must be from 1 to 65535".to_owned()));
     }
@@ -155,6 +181,23 @@ pub(super) fn settings(kubernetes: Kubernetes, layout: &Layout) -> ClusterSettin
         },
         pods: kubernetes.pods.unwrap_or(ClusterSettings::PODS),
         port: kubernetes.port.unwrap_or(ClusterSettings::PORT),
+        eviction: eviction(kubernetes.eviction.unwrap_or_default()),
+    }
+}
+
+/// The prefixes that the cluster has given this node's pods, as they were written down when it was registered.
+pub(super) fn pod_prefixes(layout: &Layout) -> Vec<Prefix> {
+    let text = std::fs::read_to_string(layout.pod_cidrs()).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn eviction(least: Least) -> Eviction {
+    let default = Eviction::default();
+    let memory = least.memory.and_then(|text| text.parse().ok());
+    Eviction {
+        memory: memory.unwrap_or(default.memory),
+        storage: least.storage.unwrap_or(default.storage),
+        inodes: least.inodes.unwrap_or(default.inodes),
     }
 }
 

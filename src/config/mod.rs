@@ -167,6 +167,14 @@ impl Settings {
         } = merged;
         let default = Self::default();
         let layout = layout(paths, default.layout);
+        let mut network = network::settings(network);
+        let given = kubernetes
+            .as_ref()
+            .map(|_| kubernetes::pod_prefixes(&layout));
+        if let Some(given) = given.filter(|given| network.derived && !given.is_empty()) {
+            network.pods = given;
+            network.derived = false;
+        }
         let cluster = kubernetes.map(|found| kubernetes::settings(found, &layout));
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
@@ -176,7 +184,7 @@ impl Settings {
             api: api::settings(api, cluster.as_ref(), &layout),
             cluster,
             layout,
-            network: network::settings(network),
+            network,
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,

@@ -53,7 +53,7 @@ fn huge_pages() -> BTreeMap<u64, u64> {
             .trim()
             .parse()
             .ok()?;
-        Some((kib, count * kib << 10))
+        Some((kib, (count * kib) << 10))
     });
     sizes.collect()
 }

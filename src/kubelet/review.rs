@@ -32,6 +32,9 @@ pub enum ReviewError {
     /// It said that it could not tell.
     #[error("the API server cannot review a {0}: {1}")]
     Unsure(&'static str, String),
+    /// There is none yet.
+    #[error("there is no connection to the API server to review a {0}")]
+    Unconnected(&'static str),
     /// It did not answer.
     #[error("the API server did not answer about a {0} in {PATIENCE:?}")]
     Silent(&'static str),
@@ -55,8 +58,9 @@ pub struct ByClient<F> {
     client: F,
 }
 
-impl<F: Fn() -> Client + Send + Sync> ByClient<F> {
-    /// `client` gives the client to use now: it may be another one after a certificate was renewed.
+impl<F: Fn() -> Option<Client> + Send + Sync> ByClient<F> {
+    /// `client` gives the client to use now, if there is a connection: it may be another one after a certificate was
+    /// renewed.
     pub fn new(client: F) -> Self {
         Self { client }
     }
@@ -70,7 +74,8 @@ impl<F: Fn() -> Client + Send + Sync> ByClient<F> {
             + std::fmt::Debug,
         K::DynamicType: Default,
     {
-        let api: Api<K> = Api::all((self.client)());
+        let client = (self.client)().ok_or(ReviewError::Unconnected(what))?;
+        let api: Api<K> = Api::all(client);
         let post = PostParams::default();
         let answer = timeout(PATIENCE, api.create(&post, review)).await;
         let answer = answer.map_err(|_| ReviewError::Silent(what))?;
@@ -146,7 +151,7 @@ impl<F: Fn() -> Client + Send + Sync> ByClient<F> {
     }
 }
 
-impl<F: Fn() -> Client + Send + Sync> Reviewer for ByClient<F> {
+impl<F: Fn() -> Option<Client> + Send + Sync> Reviewer for ByClient<F> {
     fn whose<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<User>, ReviewError>> {
         Box::pin(self.review_token(token))
     }

@@ -212,6 +212,11 @@ impl Layout {
         self.state.join("node")
     }
 
+    /// The prefixes of pods that the cluster has given this node.
+    pub fn pod_cidrs(&self) -> PathBuf {
+        self.node().join("pod-cidrs")
+    }
+
     /// What was published last: services and ports of the host, for the next boot.
     pub fn published(&self) -> PathBuf {
         self.state.join("network.json")

@@ -22,6 +22,29 @@ pub struct ClusterSettings {
     pub pods: u32,
     /// The port of the node's HTTPS API (default 10250).
     pub port: u16,
+    /// From what on the host is said to be short of something.
+    pub eviction: Eviction,
+}
+
+/// From what on the host is said to be short of something (kubelet: evictionHard).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eviction {
+    /// Bytes of memory that have to be free (default 100 MiB).
+    pub memory: Bytes,
+    /// Per cent of the space that has to be free (default 10).
+    pub storage: u8,
+    /// Per cent of the inodes (default 5).
+    pub inodes: u8,
+}
+
+impl Default for Eviction {
+    fn default() -> Self {
+        Self {
+            memory: Bytes(100 << 20),
+            storage: 10,
+            inodes: 5,
+        }
+    }
 }
 
 impl ClusterSettings {

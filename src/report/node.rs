@@ -5,10 +5,6 @@ use crate::model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What the kubelet keeps free by default (evictionHard): bytes of memory, shares of space and of inodes.
-const LEAST_MEMORY: u64 = 100 << 20;
-const LEAST_SPACE: (u64, u64) = (1, 10);
-const LEAST_INODES: (u64, u64) = (1, 20);
 /// Process numbers that are left when the host is said to be short of them.
 const LEAST_PIDS: (u64, u64) = (1, 20);
 /// Share of a minute lost to waiting for memory, in percent, from which on the host is said to be short of it.
@@ -90,8 +86,8 @@ pub fn resources(settings: &ClusterSettings, facts: &HostFacts) -> (Value, Value
     let huge: u64 = facts.huge_pages.values().sum();
     let memory = facts
         .memory
-        .saturating_sub(kept.memory.0 + LEAST_MEMORY + huge);
-    let keep = kept.ephemeral_storage.0 + part(facts.storage, LEAST_SPACE);
+        .saturating_sub(kept.memory.0 + settings.eviction.memory.0 + huge);
+    let keep = kept.ephemeral_storage.0 + part(facts.storage, percent(settings.eviction.storage));
     let storage = facts.storage.saturating_sub(keep);
     (capacity, list(cpu, memory, storage))
 }
@@ -105,77 +101,73 @@ fn size(kib: u64) -> String {
     }
 }
 
+fn percent(share: u8) -> (u64, u64) {
+    (share.into(), 100)
+}
+
 fn part(whole: u64, (of, parts): (u64, u64)) -> u64 {
     (u128::from(whole) * u128::from(of) / u128::from(parts)) as u64
 }
 
-/// The four conditions, `Ready` last, as (type, status, reason, message).
-pub fn verdicts(facts: &HostFacts, load: &Load) -> [(&'static str, bool, &'static str, String); 4] {
-    let short_of_memory = load.memory_available < LEAST_MEMORY || load.memory_stall > MOST_STALL;
-    let short_of_space = load.storage_available < part(facts.storage, LEAST_SPACE)
-        || load.inodes.1 > 0 && load.inodes.0 < part(load.inodes.1, LEAST_INODES);
+/// A condition: type, status, reason, message.
+pub type Verdict = (&'static str, bool, &'static str, String);
+
+/// Type, then reason and message when the host is short of it, and when not.
+type Words = (&'static str, [&'static str; 2], [&'static str; 2]);
+
+const MEMORY: Words = (
+    "MemoryPressure",
+    [
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+    ],
+    [
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    ],
+);
+const DISK: Words = (
+    "DiskPressure",
+    ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+    ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+);
+const PIDS: Words = (
+    "PIDPressure",
+    [
+        "KubeletHasInsufficientPID",
+        "kubelet has insufficient PID available",
+    ],
+    [
+        "KubeletHasSufficientPID",
+        "kubelet has sufficient PID available",
+    ],
+);
+
+fn pressure((kind, short, well): Words, is_short: bool) -> Verdict {
+    let [reason, message] = if is_short { short } else { well };
+    (kind, is_short, reason, message.to_owned())
+}
+
+/// The four conditions, `Ready` last.
+pub fn verdicts(settings: &ClusterSettings, facts: &HostFacts, load: &Load) -> [Verdict; 4] {
+    let least = &settings.eviction;
+    let memory = load.memory_available < least.memory.0 || load.memory_stall > MOST_STALL;
+    let space = load.storage_available < part(facts.storage, percent(least.storage));
+    let inodes = load.inodes.1 > 0 && load.inodes.0 < part(load.inodes.1, percent(least.inodes));
     let left = load.pids.1.saturating_sub(load.pids.0);
-    let short_of_pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
-    let pick = |short: bool, yes: &'static str, no: &'static str| if short { yes } else { no };
+    let pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
     let ready = match &load.systemd_problem {
-        None => (
-            true,
-            "KubeletReady",
-            "kubelet is posting ready status".to_owned(),
-        ),
+        None => ("KubeletReady", "kubelet is posting ready status".to_owned()),
         Some(problem) => (
-            false,
             "KubeletNotReady",
             format!("systemd does not answer: {problem}"),
         ),
     };
     [
-        (
-            "MemoryPressure",
-            short_of_memory,
-            pick(
-                short_of_memory,
-                "KubeletHasInsufficientMemory",
-                "KubeletHasSufficientMemory",
-            ),
-            pick(
-                short_of_memory,
-                "kubelet has insufficient memory available",
-                "kubelet has sufficient memory available",
-            )
-            .to_owned(),
-        ),
-        (
-            "DiskPressure",
-            short_of_space,
-            pick(
-                short_of_space,
-                "KubeletHasDiskPressure",
-                "KubeletHasNoDiskPressure",
-            ),
-            pick(
-                short_of_space,
-                "kubelet has disk pressure",
-                "kubelet has no disk pressure",
-            )
-            .to_owned(),
-        ),
-        (
-            "PIDPressure",
-            short_of_pids,
-            pick(
-                short_of_pids,
-                "KubeletHasInsufficientPID",
-                "KubeletHasSufficientPID",
-            ),
-            pick(
-                short_of_pids,
-                "kubelet has insufficient PID available",
-                "kubelet has sufficient PID available",
-            )
-            .to_owned(),
-        ),
-        ("Ready", ready.0, ready.1, ready.2),
+        pressure(MEMORY, memory),
+        pressure(DISK, space || inodes),
+        pressure(PIDS, pids),
+        ("Ready", load.systemd_problem.is_none(), ready.0, ready.1),
     ]
 }
 
@@ -188,7 +180,7 @@ pub fn status(
     posted: &mut BTreeMap<String, Posted>,
     now: Timestamp,
 ) -> Value {
-    let conditions: Vec<Value> = verdicts(facts, load)
+    let conditions: Vec<Value> = verdicts(settings, facts, load)
         .into_iter()
         .map(|(kind, status, reason, message)| {
             let known = posted.get(kind).filter(|known| known.status == status);

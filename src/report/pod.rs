@@ -4,6 +4,7 @@
 //! others stay. A condition that has not changed keeps the time the API server knows it by.
 
 use crate::model::status::PodStatus;
+use crate::model::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// What a patch depends on beside the status.
@@ -17,6 +18,8 @@ pub struct About<'a> {
     pub known: &'a Value,
     /// The pod was to be deleted, and nothing of it runs any more.
     pub ended: bool,
+    /// The time, for what nobody knows the time of.
+    pub now: Timestamp,
 }
 
 /// Keys of a status that are taken back when they do not apply any more.
@@ -29,20 +32,21 @@ pub fn status(status: &PodStatus, about: About<'_>) -> Value {
     if about.ended {
         terminal(&mut made);
     }
-    if let Some(since) = about
-        .known
-        .get("startTime")
-        .filter(|since| since.is_string())
-    {
-        made["startTime"] = since.clone();
+    match about.known.get("startTime") {
+        Some(since) if since.is_string() => made["startTime"] = since.clone(),
+        _ if made.get("startTime").is_none() => made["startTime"] = json!(about.now),
+        _ => {}
     }
     for condition in made["conditions"].as_array_mut().into_iter().flatten() {
         condition["lastProbeTime"] = Value::Null;
-        if let Some(known) = condition_of(about.known, &condition["type"])
-            && known["status"] == condition["status"]
-            && known["lastTransitionTime"].is_string()
-        {
-            condition["lastTransitionTime"] = known["lastTransitionTime"].clone();
+        let known = condition_of(about.known, &condition["type"]);
+        let known = known.filter(|known| known["status"] == condition["status"]);
+        match known.map(|known| &known["lastTransitionTime"]) {
+            Some(since) if since.is_string() => condition["lastTransitionTime"] = since.clone(),
+            _ if condition.get("lastTransitionTime").is_none() => {
+                condition["lastTransitionTime"] = json!(about.now);
+            }
+            _ => {}
         }
         if let Some(generation) = about.generation {
             condition["observedGeneration"] = generation.into();
@@ -62,6 +66,16 @@ pub fn patch(made: &Value, about: About<'_>) -> Option<Value> {
         if made.get(key).is_none() && about.known.get(key).is_some_and(|value| !value.is_null()) {
             body[key] = Value::Null;
             same = false;
+        }
+    }
+    for condition in body["conditions"].as_array_mut().into_iter().flatten() {
+        // Conditions are merged too: what one does not say any more has to be taken back.
+        let known = condition_of(about.known, &condition["type"]);
+        for key in ["reason", "message"] {
+            if condition.get(key).is_none() && known.is_some_and(|known| known[key].is_string()) {
+                condition[key] = Value::Null;
+                same = false;
+            }
         }
     }
     for list in ["podIPs", "hostIPs"] {

@@ -50,14 +50,18 @@ impl Node {
     /// Memory of the agent in kB (Pss).
     fn memory(&self) -> u64 {
         let pid = self.host.property("vks.service", "MainPID");
-        let text = self.host.ok(&format!("awk '/^Pss:/ {{ print $2 }}' /proc/{pid}/smaps_rollup"));
+        let text = self.host.ok(&format!(
+            "awk '/^Pss:/ {{ print $2 }}' /proc/{pid}/smaps_rollup"
+        ));
         text.trim().parse().unwrap()
     }
 }
 
 #[test]
 fn many_follow_and_many_exec() {
-    let Some(node) = Node::new("many") else { return };
+    let Some(node) = Node::new("many") else {
+        return;
+    };
     let (follow, exec) = sizes();
     node.pod("m", &json!({ "hostNetwork": true, "containers": [
         sh("c", "echo beginning; while ! test -e /t/word; do sleep 0.2; done; echo the word; exec sleep 1d"),
@@ -70,16 +74,28 @@ fn many_follow_and_many_exec() {
     let client = include_str!("socket.py");
     std::fs::write(&file, format!("{head}{client}{CLIENTS}")).unwrap();
     let (followers, sessions) = (follow.to_string(), exec.to_string());
-    let argv = ["timeout", "300", "python3", file.to_str().unwrap(), &followers, &sessions];
+    let argv = [
+        "timeout",
+        "300",
+        "python3",
+        file.to_str().unwrap(),
+        &followers,
+        &sessions,
+    ];
     let mut command = node.plane.command("exec", &argv);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let out = child.stdout.as_mut().unwrap();
     super::read_until(out, "echoed");
     node.host.ok("touch /t/word");
     super::read_until(out, "heard");
     let with = node.memory();
     // One kubectl is served as ever.
-    let text = node.plane.kubectl_ok(&["exec", "m", "-c", "c", "--", "echo", "here"]);
+    let text = node
+        .plane
+        .kubectl_ok(&["exec", "m", "-c", "c", "--", "echo", "here"]);
     assert_eq!(text, "here\n");
     let readers = node.host.ok("pgrep -c journalctl || true");
     std::fs::write(format!("{home}/enough"), "").unwrap();

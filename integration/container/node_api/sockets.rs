@@ -14,20 +14,31 @@ impl Node {
         let head = format!("HOME = '{home}'\nADDRESS = ('10.200.0.2', 10250)\n");
         std::fs::write(&file, format!("{head}{CLIENT}\n{script}")).unwrap();
         let file = file.to_str().unwrap();
-        let mut command = self.plane.command("exec", &["timeout", "60", "python3", file]);
+        let mut command = self
+            .plane
+            .command("exec", &["timeout", "60", "python3", file]);
         let output = crate::lab::Output::of_command({
             command.stdin(std::process::Stdio::null());
             command
         });
-        assert_eq!(output.code, 0, "{script}\n{}\n{}", output.stdout, output.stderr);
+        assert_eq!(
+            output.code, 0,
+            "{script}\n{}\n{}",
+            output.stdout, output.stderr
+        );
         output.stdout
     }
 }
 
 #[test]
 fn exec_by_every_protocol() {
-    let Some(node) = Node::new("wsexec") else { return };
-    node.pod("e", &json!({ "hostNetwork": true, "containers": [sleeper("c")] }));
+    let Some(node) = Node::new("wsexec") else {
+        return;
+    };
+    node.pod(
+        "e",
+        &json!({ "hostNetwork": true, "containers": [sleeper("c")] }),
+    );
     let script = r#"
 path = '/exec/default/e/c?command=sh&command=-c&command=%s&input=1&output=1&error=1'
 for name in ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'v3.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io', None]:
@@ -53,19 +64,27 @@ except Refused as error:
         assert!(line.contains("b'out\\n' b'err\\n'"), "{text}");
     }
     for line in &lines[..3] {
-        assert!(line.contains("NonZeroExitCode") && line.contains("\"message\":\"3\""), "{text}");
+        assert!(
+            line.contains("NonZeroExitCode") && line.contains("\"message\":\"3\""),
+            "{text}"
+        );
     }
     for line in &lines[3..7] {
         assert!(line.contains("exit status 3"), "{text}");
     }
     assert_eq!(lines[7], "b'500000\\n'");
-    assert!(lines[8].contains("51 101") && lines[8].contains("got abc"), "{text}");
+    assert!(
+        lines[8].contains("51 101") && lines[8].contains("got abc"),
+        "{text}"
+    );
     assert!(lines[9].contains("403"), "{text}");
 }
 
 #[test]
 fn ports_by_socket() {
-    let Some(node) = Node::new("wsports") else { return };
+    let Some(node) = Node::new("wsports") else {
+        return;
+    };
     node.pod("p", &json!({ "containers": [
         sh("c", "exec socat TCP-LISTEN:8080,bind=127.0.0.1,fork,reuseaddr SYSTEM:'read x; echo you said $x'"),
     ] }));
@@ -83,7 +102,10 @@ spdy.data(d, b'tunnel\n')
 print(spdy.until(d))
 "#;
     let text = node.python(script);
-    assert!(text.contains("b'\\x90\\x1f' b'you said hello\\n' b'\\x90\\x1f'"), "{text}");
+    assert!(
+        text.contains("b'\\x90\\x1f' b'you said hello\\n' b'\\x90\\x1f'"),
+        "{text}"
+    );
     assert!(text.contains("refused"), "{text}");
     assert!(text.ends_with("b'you said tunnel\\n'\n"), "{text}");
 }

@@ -7,7 +7,9 @@ use std::io::Write as _;
 
 #[test]
 fn exec_with_exit_codes_input_and_a_terminal() {
-    let Some(node) = Node::new("apiexec") else { return };
+    let Some(node) = Node::new("apiexec") else {
+        return;
+    };
     let spec = json!({
         "hostNetwork": false,
         "containers": [with(sleeper("c"), &json!({
@@ -16,9 +18,15 @@ fn exec_with_exit_codes_input_and_a_terminal() {
         }))],
     });
     node.pod("e", &spec);
-    let run = |script: &str| node.plane.kubectl(&["exec", "e", "--", "/bin/sh", "-c", script]);
+    let run = |script: &str| {
+        node.plane
+            .kubectl(&["exec", "e", "--", "/bin/sh", "-c", script])
+    };
     let out = run("echo \"$WORD\"; id -u; echo err >&2; cat /proc/self/cgroup");
-    assert!(out.stdout.starts_with("of the container\n4711\n"), "{out:?}");
+    assert!(
+        out.stdout.starts_with("of the container\n4711\n"),
+        "{out:?}"
+    );
     assert!(out.stderr.contains("err"), "{out:?}");
     for code in [0, 1, 42, 127] {
         let out = run(&format!("exit {code}"));
@@ -30,8 +38,16 @@ fn exec_with_exit_codes_input_and_a_terminal() {
     assert!(out.stderr.contains("/no/such/program"), "{out:?}");
     // Half-close: the end of the input is seen, and the output comes after it.
     let input = vec![b'x'; 3_000_000];
-    let out = node.kubectl_with(&["exec", "-i", "e", "--", "/bin/sh", "-c", "wc -c; echo done"], &input);
-    assert_eq!((out.stdout.as_str(), out.code), ("3000000\ndone\n", 0), "{}", out.stderr);
+    let out = node.kubectl_with(
+        &["exec", "-i", "e", "--", "/bin/sh", "-c", "wc -c; echo done"],
+        &input,
+    );
+    assert_eq!(
+        (out.stdout.as_str(), out.code),
+        ("3000000\ndone\n", 0),
+        "{}",
+        out.stderr
+    );
     let out = node.kubectl_with(&["exec", "-i", "e", "--", "cat"], &input);
     assert_eq!(out.stdout.len(), input.len());
     // What is left in the background is not waited for, and loses nothing of what came before.
@@ -63,17 +79,33 @@ fn exec_with_exit_codes_input_and_a_terminal() {
     // /run, and what is not there.
     let (code, text) = node.curl(MASTER, &["-X", "POST"], "/run/default/e/c?cmd=id%20-u");
     assert_eq!((code.as_str(), text.trim()), ("200", "4711"));
-    assert_eq!(node.curl(MASTER, &["-X", "POST"], "/run/default/e/zzz?cmd=id").0, "404");
-    assert_eq!(node.curl(MASTER, &[], "/exec/default/e/c?command=id&output=1").0, "400");
-    assert_eq!(node.curl(MASTER, &[], "/exec/default/e/c?command=id").0, "400");
+    assert_eq!(
+        node.curl(MASTER, &["-X", "POST"], "/run/default/e/zzz?cmd=id")
+            .0,
+        "404"
+    );
+    assert_eq!(
+        node.curl(MASTER, &[], "/exec/default/e/c?command=id&output=1")
+            .0,
+        "400"
+    );
+    assert_eq!(
+        node.curl(MASTER, &[], "/exec/default/e/c?command=id").0,
+        "400"
+    );
     // Nothing is left behind.
     node.host.wait("! pgrep -f 'vks enter' && ! pgrep -x cat");
 }
 
 #[test]
 fn files_are_copied_both_ways() {
-    let Some(node) = Node::new("apicp") else { return };
-    node.pod("c", &json!({ "hostNetwork": true, "containers": [sleeper("c")] }));
+    let Some(node) = Node::new("apicp") else {
+        return;
+    };
+    node.pod(
+        "c",
+        &json!({ "hostNetwork": true, "containers": [sleeper("c")] }),
+    );
     let dir = node.plane.home.join("files");
     std::fs::create_dir(&dir).unwrap();
     let bytes: Vec<u8> = (0..5_000_000u32).flat_map(|n| n.to_le_bytes()).collect();
@@ -86,10 +118,15 @@ fn files_are_copied_both_ways() {
 
 #[test]
 fn ports_of_a_pod_are_reached() {
-    let Some(node) = Node::new("apiports") else { return };
+    let Some(node) = Node::new("apiports") else {
+        return;
+    };
     let serve = "socat TCP-LISTEN:8080,bind=127.0.0.1,fork,reuseaddr SYSTEM:'read x; echo you said $x; hostname' & \
                  exec socat -u TCP-LISTEN:8081,bind=127.0.0.1,fork,reuseaddr SYSTEM:'wc -c >/t/counted'";
-    node.pod("p", &json!({ "hostname": "inside", "containers": [sh("c", serve)] }));
+    node.pod(
+        "p",
+        &json!({ "hostname": "inside", "containers": [sh("c", serve)] }),
+    );
     node.pod("h", &json!({ "hostNetwork": true, "containers": [sh("c", "exec socat TCP-LISTEN:8090,bind=127.0.0.1,fork,reuseaddr SYSTEM:'echo of the host'")] }));
     let forward = |args: &[&str]| {
         let mut child = node.start(&[&["port-forward"], args].concat());
@@ -111,14 +148,22 @@ fn ports_of_a_pod_are_reached() {
         "exec 4<>/dev/tcp/127.0.0.1/18080; for i in $(seq 1 20); do ({}) & done; wait",
         say("$i")
     );
-    assert_eq!(ask(&many).lines().filter(|line| line.starts_with("you said")).count(), 20);
+    assert_eq!(
+        ask(&many)
+            .lines()
+            .filter(|line| line.starts_with("you said"))
+            .count(),
+        20
+    );
     // A port where nobody is.
     ask("exec 3<>/dev/tcp/127.0.0.1/18099; cat <&3");
     let text = read_until(child.stderr.as_mut().unwrap(), "refused");
     assert!(text.contains("port 9"), "{text}");
     // A half that is closed: all of it has arrived.
     ask("head -c 5000000 /dev/zero >/dev/tcp/127.0.0.1/18081");
-    node.host.machine.wait_until("all bytes", LONG, "test \"$(cat /t/counted)\" = 5000000");
+    node.host
+        .machine
+        .wait_until("all bytes", LONG, "test \"$(cat /t/counted)\" = 5000000");
     child.kill().unwrap();
     child.wait().unwrap();
     let (mut child, _) = forward(&["pod/h", "18090:8090"]);
@@ -129,7 +174,9 @@ fn ports_of_a_pod_are_reached() {
 
 #[test]
 fn attaching_to_what_runs() {
-    let Some(node) = Node::new("apiattach") else { return };
+    let Some(node) = Node::new("apiattach") else {
+        return;
+    };
     node.pod("a", &json!({ "hostNetwork": true, "containers": [
         with(sh("c", "while read x; do echo heard $x; test $x = end && exit 3; done; exec sleep 1d"), &json!({ "stdin": true })),
     ], "restartPolicy": "Never" }));

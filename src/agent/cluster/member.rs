@@ -9,7 +9,7 @@
 use super::api::Server;
 use super::data::{Data, Datum};
 use super::events::Events;
-use super::files::{Files, MEMORY};
+use super::files::Files;
 use super::follow::News;
 use super::known::{Held, Known, Stage};
 use super::tell::Told;
@@ -19,12 +19,9 @@ use crate::model::name::{ObjectKey, PodKey};
 use crate::plan::admission::{Amounts, refuse};
 use crate::report::event::{Happened, Object, of_container};
 use crate::report::pod::{is_terminal, rejected};
-use crate::source::cluster::{
-    FileKind, Given, Listing, Memory, Refusal, file_name, is_mirror, missing, needs, of_file_name,
-    pod,
-};
+use crate::source::cluster::{FileKind, Given, Memory, Refusal, file_name, is_mirror, needs, pod};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
@@ -60,31 +57,6 @@ pub struct Ears {
 }
 
 impl Member {
-    /// What is on disk from before.
-    pub fn remember(&mut self, files: &BTreeMap<String, String>) {
-        if let Some(text) = files.get(MEMORY) {
-            self.memory = serde_json::from_str(text).unwrap_or_default();
-        }
-        for (name, text) in files {
-            let Some((kind, key)) = of_file_name(name) else {
-                continue;
-            };
-            let object: Value = serde_json::from_str(text).unwrap_or_default();
-            match kind {
-                FileKind::Pod => match pod(&object, &self.dir.join(name)) {
-                    Ok(given) => {
-                        let mut known =
-                            Known::new(given.uid.clone(), Stage::Given(Held::new(&given)));
-                        known.ending = given.pod.ending.is_some();
-                        self.pods.insert(key, known);
-                    }
-                    Err(refusal) => log::warn!("{name}: {}; it is kept", refusal.message),
-                },
-                FileKind::ConfigMap | FileKind::Secret => self.data.answered((kind, key)),
-            }
-        }
-    }
-
     /// Goes on until it is aborted.
     pub async fn run(mut self, mut ears: Ears) {
         loop {
@@ -127,53 +99,6 @@ impl Member {
     fn saw(&mut self, object: &Value) {
         let version = object["metadata"]["resourceVersion"].as_str();
         self.memory.saw(version.unwrap_or_default());
-    }
-
-    fn save(&self) {
-        let text = serde_json::to_string(&self.memory).unwrap_or_default();
-        self.files.write(MEMORY.to_owned(), text);
-    }
-
-    /// A list: what it has not may be gone.
-    async fn all(&mut self, version: &str, items: Vec<Value>) {
-        let node_uid = self.node_uid().await;
-        let pods: BTreeSet<(ObjectKey, String)> = items.iter().filter_map(name_of).collect();
-        let there = self.pods.iter();
-        let there = there
-            .map(|(key, known)| (key.clone(), known.uid.clone()))
-            .collect();
-        let before = self.memory.kept.len();
-        let listing = Listing {
-            version,
-            node_uid: node_uid.as_deref(),
-            pods: &pods,
-        };
-        let gone = missing(&mut self.memory, &there, listing);
-        if self.memory.kept.len() > before {
-            log::warn!(
-                "the API server does not know {} pods of this node, and is not the one that gave them, or in an older \
-                 state: they are kept; delete them with vks delete when they are not wanted",
-                self.memory.kept.len()
-            );
-        }
-        if let Some(uid) = node_uid {
-            self.memory.node_uid = uid;
-        }
-        for key in gone {
-            log::info!("pod {key} is not among the node's pods any more");
-            self.remove(&key);
-        }
-        for object in items {
-            self.changed(&object);
-        }
-        self.collect();
-        self.save();
-    }
-
-    async fn node_uid(&self) -> Option<String> {
-        let path = format!("/api/v1/nodes/{}", self.node);
-        let object = self.server.get(&path).await.ok()?;
-        Some(object["metadata"]["uid"].as_str()?.to_owned())
     }
 
     /// A pod is new, or has changed.
@@ -348,7 +273,9 @@ impl Member {
             return;
         };
         let grace = object["metadata"]["deletionGracePeriodSeconds"].as_u64();
-        let grace = grace.map(Duration::from_secs);
+        // Nothing to hurry when it has ended already.
+        let up = known.latest.as_ref().is_none_or(|seen| seen.up);
+        let grace = grace.map(Duration::from_secs).filter(|_| up);
         if let Some(held) = known.held()
             && let Some(grace) = grace.filter(|grace| *grace < held.ending.unwrap_or(held.grace))
         {
@@ -367,7 +294,7 @@ impl Member {
     }
 
     /// Forgets what no pod uses any more.
-    fn collect(&mut self) {
+    pub(super) fn collect(&mut self) {
         let waiting = self.pods.values().filter_map(|known| match &known.stage {
             Stage::Waiting(given) => Some(needs(&given.pod)),
             _ => None,
@@ -409,7 +336,7 @@ impl Member {
 }
 
 /// Name and uid of an object.
-fn name_of(object: &Value) -> Option<(ObjectKey, String)> {
+pub(super) fn name_of(object: &Value) -> Option<(ObjectKey, String)> {
     let metadata = &object["metadata"];
     let key = ObjectKey {
         namespace: metadata["namespace"].as_str()?.parse().ok()?,

@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `begin`, `identity` | a certificate is asked for and renewed; then all of the others run |
 //! | `api` | the connection |
 //! | `node` | the Node object, its lease and its status |
 //! | `follow` | lists and watches |
@@ -14,13 +15,17 @@
 //! of them are to end sooner.
 
 mod api;
+mod begin;
 mod data;
 mod events;
 mod files;
 mod follow;
+pub mod identity;
 mod known;
+mod lists;
 mod member;
 mod node;
+pub mod pem;
 mod retry;
 mod tell;
 mod tokens;
@@ -39,17 +44,12 @@ use crate::model::observed::{ActiveState, ObservedPod};
 use crate::model::pod::Pod;
 use crate::model::status::PodStatus;
 use crate::observe::status::{Facts, status};
-use crate::plan::admission::allocatable;
 use crate::plan::grace::drop_in;
-use crate::source::cluster::Memory;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// News of pods that may wait to be dealt with.
-const NEWS: usize = 64;
 
 /// What the host has of a pod.
 #[derive(Debug)]
@@ -76,9 +76,6 @@ pub struct Hurry {
 /// Why this host cannot be a node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// No connection can be made.
-    #[error("cannot be a node of the cluster")]
-    Connect(#[from] ConnectError),
     /// What the API server gave cannot be kept.
     #[error("cannot keep what the API server gives")]
     Files(#[from] FileError),
@@ -86,9 +83,10 @@ pub enum ClusterError {
 
 /// The agent's end: everything else runs in tasks, which end with it.
 pub struct Cluster {
-    server: Server,
+    servers: watch::Receiver<Option<Server>>,
     seen: UnboundedSender<Seen>,
     hurry: UnboundedReceiver<Hurry>,
+    serving: watch::Receiver<()>,
     facts: Facts,
     layout: Layout,
     systemd: Systemd,
@@ -96,71 +94,41 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Begins to be a node.
-    pub async fn start(
+    /// Begins to be a node. Nothing is waited for: the API server may be away.
+    pub fn start(
         settings: &ClusterSettings,
         state: &State,
         systemd: &Systemd,
     ) -> Result<Self, ClusterError> {
         let all = &state.settings;
-        let layout = Arc::new(all.layout.clone());
-        let (server, _identity) = Server::new(&settings.kubeconfig).await?;
-        let dir = layout.cluster();
+        let dir = all.layout.cluster();
         let (files, writer) = files::open(&dir)?;
-        let known = files::read(&dir)?;
-        let (events, speaker) = events::events(server.clone(), &all.node_name);
         let (hurry_sender, hurry) = unbounded_channel();
         let (seen_sender, seen) = unbounded_channel();
-        let (answer_sender, answers) = unbounded_channel();
-        let (registered, _) = watch::channel(None);
-        let addresses: Vec<String> = all.host_ip.iter().cloned().collect();
-        let facts = crate::host::node::facts(&layout.state, all.systemd, addresses.clone());
-        let mut member = member::Member {
-            server: server.clone(),
-            events: events.clone(),
-            pods: Default::default(),
-            tells: JoinSet::new(),
-            data: data::Data::new(server.clone(), files.clone(), answer_sender.clone()),
-            tokens: tokens::Tokens::new(server.clone(), files.clone(), answer_sender),
-            files,
-            memory: Memory::default(),
-            node: all.node_name.clone(),
-            dir,
-            allocatable: allocatable(settings, &facts),
-            hurry: hurry_sender,
-        };
-        member.remember(&known);
-        let node = node::Node {
-            server: server.clone(),
-            systemd: systemd.clone(),
-            name: all.node_name.clone(),
+        let (served, serving) = watch::channel(());
+        let (connected, servers) = watch::channel(None);
+        let begin = begin::Begin {
             settings: settings.clone(),
-            layout,
-            addresses,
-            events,
-            registered,
-        };
-        let (news_sender, pods) = channel(NEWS);
-        let path = format!(
-            "/api/v1/pods?fieldSelector=spec.nodeName%3D{}",
-            all.node_name
-        );
-        let mut work = JoinSet::new();
-        let api = server.clone();
-        work.spawn(writer.run());
-        work.spawn(speaker.run());
-        work.spawn(node.run());
-        work.spawn(follow::follow(server, path, news_sender));
-        let ears = member::Ears {
-            pods,
+            name: all.node_name.clone(),
+            host_ip: all.host_ip.clone(),
+            layout: Arc::new(all.layout.clone()),
+            systemd_version: all.systemd,
+            systemd: systemd.clone(),
+            known: files::read(&dir)?,
+            files,
+            hurry: hurry_sender,
             seen,
-            answers,
+            served,
+            connected,
         };
-        work.spawn(member.run(ears));
+        let mut work = JoinSet::new();
+        work.spawn(writer.run());
+        work.spawn(begin.run());
         Ok(Self {
-            server: api,
+            servers,
             seen: seen_sender,
             hurry,
+            serving,
             facts: Facts {
                 host_ip: all.host_ip.clone(),
                 host_mode: all.network.mode == crate::model::network::Mode::Host,
@@ -171,9 +139,14 @@ impl Cluster {
         })
     }
 
-    /// The API server.
-    pub fn server(&self) -> Server {
-        self.server.clone()
+    /// The API server, from when there is a connection.
+    pub fn servers(&self) -> watch::Receiver<Option<Server>> {
+        self.servers.clone()
+    }
+
+    /// Changes when the certificate of the node's HTTPS API does.
+    pub fn serving(&self) -> watch::Receiver<()> {
+        self.serving.clone()
     }
 
     /// Says what the host has of the pods that have news, as far as they are the API server's.
@@ -186,9 +159,10 @@ impl Cluster {
             if pod.source.0.parent() != Some(&*dir) {
                 continue;
             }
-            let seen = self.look(&key, pod, state);
-            // When nobody hears it, the agent is ending.
-            let _ = seen.map(|seen| self.seen.send(seen));
+            if let Some(seen) = self.look(&key, pod, state) {
+                // When nobody hears it, the agent is ending.
+                let _ = self.seen.send(seen);
+            }
         }
     }
 

@@ -7,12 +7,15 @@ use super::api::{CallError, Patch, Server};
 use super::events::Events;
 use super::retry::Retry;
 use crate::host;
+use crate::host::files::Dir;
 use crate::host::systemd::Systemd;
 use crate::model::layout::Layout;
 use crate::model::node::{ClusterSettings, HostFacts, Posted};
 use crate::model::time::Timestamp;
 use crate::report::event::{Happened, Object};
 use crate::report::{lease, node};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -196,11 +199,39 @@ impl Node {
                 .filter_map(|cidr| Some(cidr.as_str()?.to_owned()))
                 .collect(),
         };
-        self.registered.send_if_modified(|known| {
+        let cidrs = registered.pod_cidrs.clone();
+        let new = self.registered.send_if_modified(|known| {
             let new = known.as_ref() != Some(&registered);
             *known = Some(registered);
             new
         });
+        if new && !cidrs.is_empty() {
+            self.take_prefixes(&cidrs);
+        }
+    }
+
+    /// Writes down the prefixes of pods, and has the settings read again when they are others than before.
+    fn take_prefixes(&self, cidrs: &[String]) {
+        let text = cidrs.join("\n") + "\n";
+        if std::fs::read_to_string(self.layout.pod_cidrs()).is_ok_and(|known| known == text) {
+            return;
+        }
+        log::info!(
+            "the cluster gives the pods of this node {}",
+            cidrs.join(" and ")
+        );
+        let dir = Dir::create(&self.layout.node());
+        let done = dir.and_then(|dir| dir.write("pod-cidrs", text.as_bytes(), 0o644));
+        match done {
+            Ok(()) => {
+                // As for `systemctl reload`.
+                let _ = kill(Pid::this(), Signal::SIGHUP);
+            }
+            Err(error) => log::warn!(
+                "{}; the prefixes in force are kept",
+                crate::chain::line(&error)
+            ),
+        }
     }
 
     async fn status(&self, memory: &mut Memory) -> Value {

@@ -4,6 +4,7 @@ use super::Seen;
 use super::api::{CallError, Patch, Server};
 use super::known::Stage;
 use super::member::Member;
+use super::node::now;
 use super::retry::Retry;
 use crate::model::name::{PodKey, PodUid};
 use crate::report::event::{Object, between};
@@ -58,6 +59,7 @@ impl Member {
             generation: known.generation,
             known: &before,
             ended: known.ending && !seen.up,
+            now: now(),
         };
         for what in between(&before, &seen.status, key, known.uid.as_str()) {
             self.events.say(Object::pod(key, known.uid.as_str()), what);

@@ -19,6 +19,7 @@ fn settings() -> ClusterSettings {
         },
         pods: 110,
         port: 10250,
+        eviction: Default::default(),
     }
 }
 
@@ -63,7 +64,7 @@ fn allocatable_is_capacity_less_what_is_kept() {
 
 #[test]
 fn conditions_are_four_with_ready_last() {
-    let kinds = |load: &Load| verdicts(&facts(), load).map(|(_, status, ..)| status);
+    let kinds = |load: &Load| verdicts(&settings(), &facts(), load).map(|(_, status, ..)| status);
     assert_eq!(kinds(&healthy()), [false, false, false, true]);
     let cases = [
         (

@@ -71,6 +71,7 @@ fn about(known: &Value) -> About<'_> {
         generation: Some(3),
         known,
         ended: false,
+        now: at(9).unwrap(),
     }
 }
 
@@ -173,4 +174,18 @@ fn the_end_of_a_deleted_pod_is_final() {
         assert_eq!(new["conditions"][0]["status"], "False");
         assert!(is_terminal(&new));
     }
+}
+
+#[test]
+fn words_of_a_condition_are_taken_back() {
+    let waiting = ContainerState::Waiting(Waiting {
+        reason: "x".to_owned(),
+        message: None,
+    });
+    let known = status(&made(Phase::Pending, waiting), about(&Value::Null));
+    assert_eq!(known["conditions"][0]["reason"], "ContainersNotReady");
+    let new = status(&made(Phase::Running, running()), about(&known));
+    let body = patch(&new, about(&known)).unwrap();
+    let ready = body["status"]["conditions"][0].as_object().unwrap();
+    assert_eq!(ready.get("reason"), Some(&Value::Null));
 }
