@@ -173,7 +173,7 @@ fn spdy() {
         let mut frames = Vec::new();
         for part in input.chunks(step) {
             decoder.push(part);
-            while let Ok(Some(frame)) = decoder.next() {
+            while let Ok(Some(frame)) = decoder.take() {
                 assert!(frames.len() <= input.len(), "frames out of nothing");
                 if frame != Frame::Unknown {
                     frame.encode(&mut packer, &mut again);
@@ -185,7 +185,7 @@ fn spdy() {
         let mut decoder = Decoder::default();
         decoder.push(&again);
         for frame in frames {
-            assert_eq!(decoder.next(), Ok(Some(frame)));
+            assert_eq!(decoder.take(), Ok(Some(frame)));
         }
     });
 }

@@ -115,8 +115,6 @@ impl Agent {
             self.reclaim.start(&self.parts).await?;
             self.tell();
             self.report();
-            self.api
-                .tell(&self.parts.state, self.parts.sources.desired());
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
@@ -153,9 +151,7 @@ impl Agent {
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
-                ask = self.api.ask() => {
-                    self.api.answer(ask, &self.parts.state, self.parts.sources.desired());
-                }
+                ask = self.api.ask() => self.answer(ask),
                 hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,

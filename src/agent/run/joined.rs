@@ -1,9 +1,10 @@
-//! The part of the loop that is for a cluster.
+//! The part of the loop that is for a cluster, and for those who ask of this node.
 
 use super::Agent;
 use crate::agent::AgentError;
 use crate::agent::cluster::{Cluster, Hurry};
 use crate::agent::pass::Parts;
+use crate::kubelet::pods::Ask;
 
 /// Begins to be a node, where the settings say so.
 pub(super) fn join(parts: &Parts) -> Result<Option<Cluster>, AgentError> {
@@ -24,11 +25,19 @@ pub(super) async fn hurried(cluster: &mut Option<Cluster>) -> Hurry {
 }
 
 impl Agent {
-    /// Says what the host has of the cluster's pods.
+    /// Says what the host has of the cluster's pods, and of those that somebody follows.
     pub(super) fn report(&mut self) {
         if let Some(cluster) = &self.cluster {
             cluster.tell(&mut self.parts.state, self.parts.sources.desired());
         }
+        self.api
+            .tell(&self.parts.state, self.parts.sources.desired());
+    }
+
+    /// Answers what the node's API asks.
+    pub(super) fn answer(&mut self, ask: Ask) {
+        self.api
+            .answer(ask, &self.parts.state, self.parts.sources.desired());
     }
 
     /// Gives a pod that is being stopped another time to end.

@@ -37,7 +37,7 @@ impl Decoder {
 
     /// The next frame; `None` when more bytes are needed. A large data frame comes in pieces, of which the last one bears
     /// its end. After an error there is nothing to go on with.
-    pub fn next(&mut self) -> Result<Option<Frame>, SpdyError> {
+    pub fn take(&mut self) -> Result<Option<Frame>, SpdyError> {
         loop {
             if let Some(data) = self.data {
                 return Ok(self.piece(data));
@@ -101,18 +101,15 @@ fn stream(number: u32) -> Result<u32, SpdyError> {
 }
 
 fn control(kind: u16, fin: bool, body: &[u8], unpacker: &mut Unpacker) -> Result<Frame, SpdyError> {
-    let number = |place: usize| {
-        let bytes = body.get(place * 4..).and_then(|rest| rest.first_chunk());
-        bytes
-            .map(|bytes| u32::from_be_bytes(*bytes))
-            .ok_or(SpdyError::TooShort(kind))
+    let number = |place: usize| word(body, place).ok_or(SpdyError::TooShort(kind));
+    let mut headers = |place: usize| {
+        let block = body.get(place..).ok_or(SpdyError::TooShort(kind))?;
+        unpacker.unpack(block)
     };
-    let from = |place: usize| body.get(place..).ok_or(SpdyError::TooShort(kind));
     let id = || stream(number(0)?);
     Ok(match kind {
         kind::SYN_STREAM => {
-            number(1)?;
-            let headers = unpacker.unpack(from(10)?)?;
+            let headers = headers(10)?;
             Frame::SynStream {
                 id: id()?,
                 headers,
@@ -120,7 +117,7 @@ fn control(kind: u16, fin: bool, body: &[u8], unpacker: &mut Unpacker) -> Result
             }
         }
         kind::SYN_REPLY => {
-            let headers = unpacker.unpack(from(4)?)?;
+            let headers = headers(4)?;
             Frame::SynReply {
                 id: id()?,
                 headers,
@@ -128,7 +125,7 @@ fn control(kind: u16, fin: bool, body: &[u8], unpacker: &mut Unpacker) -> Result
             }
         }
         kind::HEADERS => {
-            let headers = unpacker.unpack(from(4)?)?;
+            let headers = headers(4)?;
             Frame::Headers {
                 id: id()?,
                 headers,
@@ -140,20 +137,8 @@ fn control(kind: u16, fin: bool, body: &[u8], unpacker: &mut Unpacker) -> Result
             status: number(1)?,
         },
         kind::SETTINGS => {
-            let pairs = body.get(4..).unwrap_or_default().chunks_exact(8);
-            let mut window = None;
-            for pair in pairs {
-                let (key, value) = pair.split_at(4);
-                let word = |bytes: &[u8]| {
-                    bytes
-                        .first_chunk()
-                        .map_or(0, |bytes| u32::from_be_bytes(*bytes))
-                };
-                if word(key) & 0x00ff_ffff == INITIAL_WINDOW {
-                    window = Some(word(value) & 0x7fff_ffff);
-                }
-            }
             number(0)?;
+            let window = settings(body, INITIAL_WINDOW);
             Frame::Settings { window }
         }
         kind::PING => Frame::Ping { id: number(0)? },
@@ -166,6 +151,22 @@ fn control(kind: u16, fin: bool, body: &[u8], unpacker: &mut Unpacker) -> Result
         },
         _ => Frame::Unknown,
     })
+}
+
+/// A number of 32 bits, by its place among them.
+fn word(bytes: &[u8], place: usize) -> Option<u32> {
+    let bytes = bytes.get(place * 4..)?.first_chunk()?;
+    Some(u32::from_be_bytes(*bytes))
+}
+
+/// The last value of a setting: pairs follow the first word.
+fn settings(body: &[u8], wanted: u32) -> Option<u32> {
+    let pairs = body.get(4..).unwrap_or_default().chunks_exact(8);
+    let mut found = pairs.filter(|pair| word(pair, 0).is_some_and(|key| key & 0x00ff_ffff == wanted));
+    found
+        .next_back()
+        .and_then(|pair| word(pair, 1))
+        .map(|value| value & 0x7fff_ffff)
 }
 
 const _: () = assert!(LARGEST >= LONGEST);
@@ -181,7 +182,7 @@ mod tests {
         let mut frames = Vec::new();
         for part in bytes.chunks(step.max(1)) {
             decoder.push(part);
-            while let Some(frame) = decoder.next()? {
+            while let Some(frame) = decoder.take()? {
                 frames.push(frame);
             }
         }

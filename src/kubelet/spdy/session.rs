@@ -198,7 +198,7 @@ impl Reader {
                 return Ok(());
             }
             decoder.push(bytes.get(..count).unwrap_or_default());
-            while let Some(frame) = decoder.next()? {
+            while let Some(frame) = decoder.take()? {
                 self.take(frame).await?;
             }
         }

@@ -29,7 +29,7 @@ impl Client {
 
     async fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(frame) = self.decoder.next().unwrap() {
+            if let Some(frame) = self.decoder.take().unwrap() {
                 return Some(frame);
             }
             let mut bytes = [0; 1024];
