@@ -14,6 +14,7 @@ mod api;
 pub mod backoff;
 pub mod cluster;
 pub mod controllers;
+pub mod images;
 pub mod notify;
 pub mod pass;
 pub mod publish;

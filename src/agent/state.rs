@@ -37,6 +37,8 @@ pub struct State {
     seed: Vec<u8>,
     /// Pods of which there may be something new to tell; not gathered while nobody takes them.
     news: Option<BTreeSet<PodKey>>,
+    /// Pods whose images are to be looked at.
+    images: BTreeSet<PodKey>,
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
             promised: Promised::new(),
             seed,
             news: None,
+            images: BTreeSet::new(),
         };
         state.mark_all(desired);
         state
@@ -63,6 +66,8 @@ impl State {
     pub fn mark_all(&mut self, desired: &Desired) {
         let all = desired.pods.keys().chain(self.observed.pods.keys());
         let all: Vec<PodKey> = all.cloned().collect();
+        self.images.extend(all.iter().cloned());
+        self.images.extend(desired.images.keys().cloned());
         self.mark(all);
     }
 
@@ -96,8 +101,14 @@ impl State {
         for key in keys {
             self.backoff.forget(&key);
             self.note(&key);
+            self.images.insert(key.clone());
             self.dirty.insert(key);
         }
+    }
+
+    /// The pods whose images may be others than when this was last asked.
+    pub fn take_image_changes(&mut self) -> BTreeSet<PodKey> {
+        std::mem::take(&mut self.images)
     }
 
     /// The pods that can be planned now.
@@ -141,7 +152,9 @@ impl State {
 
     fn block(&mut self, key: &PodKey, why: &[Blocked]) {
         let known = self.blocked.get(key).map(Vec::as_slice).unwrap_or_default();
-        for blocked in why.iter().filter(|blocked| !known.contains(blocked)) {
+        let new = why.iter().filter(|blocked| !known.contains(blocked));
+        // Of images that are not here yet, whoever fetches them tells.
+        for blocked in new.filter(|blocked| !blocked.is_of_image()) {
             let container = blocked.container.as_ref().map_or("", |name| name.as_str());
             let (reason, prefix) = match blocked.container {
                 Some(_) => ("Failed", "Error: "),
@@ -165,6 +178,7 @@ impl State {
         // What it had may be what others wait for: an address, a port of the host.
         self.dirty.extend(self.blocked.keys().cloned());
         self.note(&key);
+        self.images.insert(key.clone());
         self.dirty.insert(key);
     }
 

@@ -22,6 +22,7 @@ pub mod exec;
 pub mod explain;
 pub mod get;
 pub mod grace;
+pub mod image;
 pub mod join;
 pub mod jsonpath;
 pub mod logging;
@@ -48,6 +49,7 @@ pub mod verify;
 pub mod version;
 pub mod view;
 pub mod wait;
+pub mod wireguard;
 pub mod yaml;
 
 pub use context::{Context, Outcome};
@@ -148,6 +150,8 @@ enum OnHost {
     Network(network::Args),
     Join(join::Args),
     Leave(join::LeaveArgs),
+    Image(image::Args),
+    Wireguard(wireguard::Args),
     Run(run::Args),
     #[command(hide = true)]
     Due(due::Args),
@@ -199,6 +203,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Network(args) => network::run(&args, context).await,
         OnHost::Join(args) => join::run(&args, context).await,
         OnHost::Leave(args) => join::leave(&args, context).await,
+        OnHost::Image(args) => image::run(&args, context).await,
+        OnHost::Wireguard(args) => wireguard::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
         OnHost::Due(args) => due::run(&args, context).await,
     }

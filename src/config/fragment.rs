@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::kubernetes::Kubernetes;
+use super::wireguard::Wireguard;
 use crate::model::network::{Mode, Prefix};
 use crate::model::security::Profile;
 use serde::Deserialize;
@@ -20,12 +21,16 @@ pub struct Fragment {
     pub paths: Paths,
     /// `[network]`: addresses of pods and services.
     pub network: Network,
+    /// `[wireguard]`: the mesh of hosts; there is none without it.
+    pub wireguard: Option<Wireguard>,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
     /// `[kubernetes]`: the cluster this host is a node of; none without the section.
     pub kubernetes: Option<Kubernetes>,
     /// `[api]`: the node's HTTPS API.
     pub api: Option<Api>,
+    /// `[images]`: what images are and where they come from.
+    pub images: super::images::Images,
 }
 
 /// `[network]`: addresses of pods and services.
@@ -134,15 +139,21 @@ impl Fragment {
             pods,
             paths,
             network,
+            wireguard,
             dns,
             kubernetes,
             api,
+            images,
         } = over;
+        self.images.overlay(images);
         if let Some(over) = api {
             self.api.get_or_insert_default().overlay(over);
         }
         if let Some(over) = kubernetes {
             self.kubernetes.get_or_insert_default().overlay(over);
+        }
+        if let Some(over) = wireguard {
+            self.wireguard.get_or_insert_default().overlay(over);
         }
         self.network.overlay(network);
         put(&mut self.node.name, node.name);
@@ -175,6 +186,7 @@ impl Network {
     }
 }
 
+/// What is said over what was said.
 pub(super) fn put<T>(under: &mut Option<T>, over: Option<T>) {
     if over.is_some() {
         *under = over;

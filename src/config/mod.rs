@@ -10,20 +10,24 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod images;
 mod kubernetes;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
+pub mod wireguard;
 
 use crate::model::api::ApiSettings;
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
-use crate::model::network::NetworkSettings;
+use crate::model::network::{NetworkSettings, Prefix};
 use crate::model::node::ClusterSettings;
 use crate::model::security::Profile;
+use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
+pub use images::ImageSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -44,6 +48,8 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `wireguard.*`: the mesh of hosts; none without such a section.
+    pub wireguard: Option<Mesh>,
     /// `dns.servers`: the cluster's name servers (default none).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
@@ -70,6 +76,8 @@ pub struct Settings {
     pub cluster: Option<ClusterSettings>,
     /// `api.*`: the node's HTTPS API; `None` without the section and without a cluster.
     pub api: Option<ApiSettings>,
+    /// `images.*`.
+    pub images: ImageSettings,
 }
 
 /// What the host has.
@@ -90,6 +98,7 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            wireguard: None,
             dns_servers: Vec::new(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
@@ -103,6 +112,7 @@ impl Default for Settings {
             se_linux: false,
             cluster: None,
             api: None,
+            images: ImageSettings::default(),
         }
     }
 }
@@ -161,10 +171,13 @@ impl Settings {
             pods,
             paths,
             network,
+            wireguard,
             dns,
             kubernetes,
             api,
+            images,
         } = merged;
+        let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         let layout = layout(paths, default.layout);
         let mut network = network::settings(network);
@@ -184,7 +197,11 @@ impl Settings {
             api: api::settings(api, cluster.as_ref(), &layout),
             cluster,
             layout,
-            network,
+            network: NetworkSettings {
+                mesh: mesh_prefixes(wireguard.as_ref()),
+                ..network
+            },
+            wireguard,
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
@@ -192,6 +209,7 @@ impl Settings {
             cpus: detect::cpus(),
             memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
+            images: images::settings(images),
             ..default
         }
     }
@@ -210,6 +228,11 @@ impl Settings {
         }
         dirs
     }
+}
+
+fn mesh_prefixes(mesh: Option<&Mesh>) -> Vec<Prefix> {
+    let peers = mesh.into_iter().flat_map(|mesh| mesh.peers.values());
+    peers.flat_map(|peer| peer.prefixes.clone()).collect()
 }
 
 fn layout(paths: Paths, default: Layout) -> Layout {
@@ -252,11 +275,15 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         pods,
         paths,
         network,
+        wireguard,
         dns,
         kubernetes,
         api,
+        images,
     } = fragment;
     network::check(network)?;
+    images::check(images)?;
+    wireguard.iter().try_for_each(wireguard::check)?;
     kubernetes.iter().try_for_each(kubernetes::check)?;
     api.iter().try_for_each(api::check)?;
     check_dns(dns)?;

@@ -5,6 +5,7 @@
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
 pub mod api;
+pub mod base64;
 pub mod capability;
 pub mod claim;
 pub mod controller;
@@ -20,17 +21,21 @@ pub mod network;
 pub mod node;
 pub mod object;
 pub mod observed;
+pub mod oci;
 pub mod payload;
 pub mod pod;
 pub mod probe;
 pub mod prober;
 pub mod process;
 pub mod quantity;
+pub mod resize;
 pub mod resource_ref;
 pub mod restart;
+pub mod root;
 pub mod sandbox;
 pub mod security;
 pub mod status;
 pub mod time;
 pub mod view;
 pub mod volume;
+pub mod wireguard;

@@ -8,6 +8,7 @@ pub mod cluster;
 mod decode;
 mod directory;
 pub mod fields;
+pub mod images;
 mod instance;
 mod merge;
 mod parse;

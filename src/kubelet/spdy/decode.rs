@@ -162,7 +162,8 @@ fn word(bytes: &[u8], place: usize) -> Option<u32> {
 /// The last value of a setting: pairs follow the first word.
 fn settings(body: &[u8], wanted: u32) -> Option<u32> {
     let pairs = body.get(4..).unwrap_or_default().chunks_exact(8);
-    let mut found = pairs.filter(|pair| word(pair, 0).is_some_and(|key| key & 0x00ff_ffff == wanted));
+    let mut found =
+        pairs.filter(|pair| word(pair, 0).is_some_and(|key| key & 0x00ff_ffff == wanted));
     found
         .next_back()
         .and_then(|pair| word(pair, 1))
