@@ -11,6 +11,7 @@
     reason = "tests: a story each"
 )]
 
+#[allow(dead_code, reason = "the container tests use the rest")]
 #[path = "container/host.rs"]
 mod host;
 mod lab;

@@ -81,3 +81,23 @@ fn a_token_of_the_service_account_is_bound_to_the_pod() {
     let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
     assert_eq!(life, 600);
 }
+
+#[test]
+fn a_claim_is_the_volume_that_it_is_bound_to() {
+    let Some(node) = shared() else { return };
+    node.host
+        .ok("mkdir -p /srv/kept && echo kept >/srv/kept/file");
+    node.plane.apply(
+        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: kept}\nspec:\n  capacity: {storage: 1Gi}\n  \
+         accessModes: [ReadWriteOnce]\n  storageClassName: ''\n  hostPath: {path: /srv/kept}\n---\n\
+         apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec:\n  accessModes: [ReadWriteOnce]\n  \
+         storageClassName: ''\n  volumeName: kept\n  resources: {requests: {storage: 1Gi}}\n",
+    );
+    let manifest = pod("claimant", "cat /data/file >/t/claimed; exec sleep 3600").replace(
+        "args:",
+        "volumeMounts: [{name: d, mountPath: /data}], args:",
+    ) + "  volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]\n";
+    node.plane.apply(&manifest);
+    node.wait(&["pod", "claimant"], "{.status.phase}", "Running");
+    node.host.wait("grep -qx kept /t/claimed");
+}

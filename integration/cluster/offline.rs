@@ -93,6 +93,9 @@ fn a_server_that_has_lost_its_memory_stops_nothing() {
     node.ready();
     assert_eq!(node.pid(UNIT), pid);
     // A pod of the name is a positive sign.
+    for verb in ["stop", "start"] {
+        node.plane.ok(verb, &["manager"]);
+    }
     let account = ["get", "serviceaccount", "default", "-o", "name"];
     node.plane
         .wait_for("an account", LONG, &account, |text| !text.is_empty());

@@ -125,3 +125,35 @@ fn a_label_that_is_set_later_does_not_disturb_the_pod() {
         .wait("grep -q '\"a\":\"b\"' /etc/systemd/system.attached/vks-default-labelled.target");
     assert_eq!(node.pid(unit), pid);
 }
+
+#[test]
+fn a_pod_of_the_hosts_own_disk_is_shown() {
+    let Some(node) = shared() else { return };
+    let manifest = "kind: Pod\nmetadata: {name: own}\nspec: {hostNetwork: true, containers: [{name: main, image: 'host:sleep', args: ['3600']}]}\n";
+    node.host
+        .machine
+        .write("/etc/vks/pods.d/own.yaml", manifest, "0644");
+    node.wait(&["pod", "own-n1"], "{.status.phase}", "Running");
+    let unit = "vks.default.own.sleep.service";
+    let pid = node.pid(unit);
+    let first = node.get(&["pod", "own-n1"]);
+    assert_eq!(first["metadata"]["ownerReferences"][0]["kind"], "Node");
+    // What is done to the mirror does nothing to the pod; the mirror comes back.
+    node.plane
+        .kubectl_ok(&["delete", "pod", "own-n1", "--wait=false"]);
+    let uid = first["metadata"]["uid"].as_str().unwrap();
+    let args = [
+        "get",
+        "pod",
+        "own-n1",
+        "-o",
+        "jsonpath={.metadata.uid} {.status.phase}",
+    ];
+    node.plane
+        .wait_for("another mirror", super::node::LONG, &args, |text| {
+            text.ends_with("Running") && !text.starts_with(uid)
+        });
+    assert_eq!(node.pid(unit), pid);
+    node.host.ok("rm /etc/vks/pods.d/own.yaml");
+    node.gone(&["pod", "own-n1"]);
+}

@@ -1,6 +1,7 @@
 //! What a node may not do, and what this node does not take.
 
 use super::node::{pod, shared};
+use std::io::Write as _;
 
 #[test]
 fn a_pod_that_cannot_be_run_fails_with_the_fields_name() {
@@ -45,15 +46,11 @@ fn another_nodes_things_are_not_its_own() {
         "foreign",
         "--from-literal=a=b",
     ]);
-    node.host.machine.write(
-        "/t/kubeconfig",
-        &node.host.machine.read("/var/lib/vks/node/kubeconfig"),
-        "0600",
-    );
-    let curl = |method: &str, path: &str, body: &str| {
-        let kubeconfig = node.host.machine.read("/var/lib/vks/node/kubeconfig");
+    let as_node = |method: &str, path: &str, body: &str| {
         let file = node.plane.home.join("as-node.conf");
-        std::fs::write(&file, kubeconfig).unwrap();
+        let mut made = std::fs::File::create(&file).unwrap();
+        let kubeconfig = node.host.machine.read("/var/lib/vks/node/kubeconfig");
+        made.write_all(kubeconfig.as_bytes()).unwrap();
         let file = file.display().to_string();
         let kubectl = ["--kubeconfig", &file];
         let args: Vec<&str> = match method {
@@ -62,16 +59,16 @@ fn another_nodes_things_are_not_its_own() {
         };
         node.plane.kubectl(&args)
     };
-    let own = curl("get", "/api/v1/nodes/n1", "");
+    let own = as_node("get", "/api/v1/nodes/n1", "");
     assert_eq!(own.code, 0, "{own:?}");
-    let secret = curl("get", "/api/v1/namespaces/default/secrets/foreign", "");
+    let secret = as_node("get", "/api/v1/namespaces/default/secrets/foreign", "");
     assert!(
         secret.code != 0 && secret.stderr.contains("orbidden"),
         "{secret:?}"
     );
     node.plane
         .apply("apiVersion: v1\nkind: Node\nmetadata: {name: other}\n");
-    let other = curl("patch", "other", r#"{"metadata":{"labels":{"a":"b"}}}"#);
+    let other = as_node("patch", "other", r#"{"metadata":{"labels":{"a":"b"}}}"#);
     assert!(
         other.code != 0 && other.stderr.contains("orbidden"),
         "{other:?}"

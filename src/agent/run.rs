@@ -23,7 +23,6 @@ use crate::host::unit_dir::UnitDir;
 use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
-use futures_util::FutureExt as _;
 use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +30,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
-use waits::{controls, handler, timer, wait_until};
+use waits::{controls, handler, settled, timer, wait_until};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -124,14 +123,7 @@ impl Agent {
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {
-                    let mut changed = event.map_err(AgentError::Systemd)?;
-                    // What one start causes comes as a dozen signals: looked at together, they cost one look.
-                    sleep(SETTLE).await;
-                    if let Some(more) = signals.next().now_or_never() {
-                        let more = more.map_err(AgentError::Systemd)?;
-                        changed.units.extend(more.units);
-                        changed.reloaded |= more.reloaded;
-                    }
+                    let changed = settled(event, &mut signals).await?;
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,

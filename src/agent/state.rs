@@ -44,6 +44,7 @@ pub struct State {
 impl State {
     /// Everything is to be planned.
     pub fn new(settings: Settings, desired: &Desired, observed: Observed, seed: Vec<u8>) -> Self {
+        let news = settings.cluster.as_ref().map(|_| BTreeSet::new());
         let mut state = Self {
             settings,
             observed,
@@ -55,7 +56,7 @@ impl State {
             tidied: BTreeSet::new(),
             promised: Promised::new(),
             seed,
-            news: None,
+            news,
             images: BTreeSet::new(),
         };
         state.mark_all(desired);
@@ -85,10 +86,10 @@ impl State {
         }
     }
 
-    /// The pods of which there may be something new since this was asked for the last time; from the first time on
-    /// they are gathered.
+    /// The pods of which there may be something new since this was asked for the last time; none for a host that is no
+    /// node.
     pub fn take_news(&mut self) -> BTreeSet<PodKey> {
-        self.news.replace(BTreeSet::new()).unwrap_or_default()
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Why a pod, or a container of it, cannot be started.

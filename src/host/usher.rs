@@ -247,7 +247,8 @@ mod tests {
             tty: false,
             command: vec!["x".repeat(LONGEST / 2), "a\nb".into()],
         };
-        let sending = say(&here, &errand, &[writer.as_fd(), writer.as_fd()]);
+        let both = [writer.as_fd(), writer.as_fd()];
+        let sending = say(&here, &errand, &both);
         let (sent, heard) = tokio::join!(sending, hear::<Errand>(&there));
         sent.unwrap();
         let (found, fds) = heard.unwrap();

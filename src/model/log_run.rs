@@ -8,7 +8,7 @@ use super::time::Timestamp;
 use super::view::PodView;
 
 /// The annotation that names the container meant when none is named.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// A run whose log is to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::member::{Ears, Member};
 use super::node::{Node, now};
 use super::retry::Retry;
 use super::tokens::Tokens;
-use super::{Hurry, Seen};
+use super::{Hurry, Report};
 use crate::host::systemd::Systemd;
 use crate::model::layout::Layout;
 use crate::model::node::ClusterSettings;
@@ -42,7 +42,7 @@ pub struct Begin {
     pub known: BTreeMap<String, String>,
     pub files: Files,
     pub hurry: UnboundedSender<Hurry>,
-    pub seen: UnboundedReceiver<Seen>,
+    pub seen: UnboundedReceiver<Report>,
     pub served: watch::Sender<()>,
     /// Told of the connection.
     pub connected: watch::Sender<Option<Server>>,
@@ -130,6 +130,8 @@ impl Begin {
             events: events.clone(),
             pods: BTreeMap::new(),
             tells: JoinSet::new(),
+            statics: BTreeMap::new(),
+            makes: JoinSet::new(),
             data: Data::new(server.clone(), self.files.clone(), answer_sender.clone()),
             tokens: Tokens::new(server.clone(), self.files.clone(), answer_sender),
             files: self.files,

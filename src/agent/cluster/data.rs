@@ -4,7 +4,9 @@ use super::api::Server;
 use super::files::Files;
 use super::follow::{News, follow};
 use crate::model::name::ObjectKey;
-use crate::source::cluster::{FileKind, Needs, config_map, file_name, secret};
+use crate::source::cluster::{
+    FileKind, Needs, claim, config_map, file_name, secret, volume, volume_of,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::{UnboundedSender, channel};
@@ -79,6 +81,9 @@ impl Data {
             let keep = needed.contains(datum);
             if !keep {
                 files.remove(file_name(datum.0, &datum.1));
+                if datum.0 == FileKind::Claim {
+                    files.remove(file_name(FileKind::Volume, &datum.1));
+                }
             }
             keep
         });
@@ -89,7 +94,10 @@ fn data(needs: &Needs) -> impl Iterator<Item = Datum> {
     let maps = needs.config_maps.iter();
     let maps = maps.map(|key| (FileKind::ConfigMap, key.clone()));
     let secrets = needs.secrets.iter();
-    maps.chain(secrets.map(|key| (FileKind::Secret, key.clone())))
+    let secrets = secrets.map(|key| (FileKind::Secret, key.clone()));
+    let claims = needs.claims.iter();
+    let claims = claims.map(|key| (FileKind::Claim, key.clone()));
+    maps.chain(secrets).chain(claims)
 }
 
 /// Follows one object, and writes it.
@@ -97,14 +105,15 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
     let (kind, key) = &datum;
     let (resource, text): (_, fn(&Value) -> String) = match kind {
         FileKind::Secret => ("secrets", secret),
-        FileKind::ConfigMap | FileKind::Pod => ("configmaps", config_map),
+        FileKind::Claim => ("persistentvolumeclaims", claim),
+        FileKind::ConfigMap | FileKind::Pod | FileKind::Volume => ("configmaps", config_map),
     };
     let path = format!(
         "/api/v1/namespaces/{}/{resource}?fieldSelector=metadata.name%3D{}",
         key.namespace, key.name
     );
     let (sender, mut news) = channel(4);
-    let mut source = std::pin::pin!(follow(server, path, sender));
+    let mut source = std::pin::pin!(follow(server.clone(), path, sender));
     let name = file_name(*kind, key);
     let mut known = None;
     let mut told = false;
@@ -116,13 +125,22 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
         let now = match new {
             None => return,
             Some(News::Mark(_)) => continue,
-            Some(News::All { items, .. }) => Some(items.first().map(text)),
-            Some(News::Changed(object)) => Some(Some(text(&object))),
+            Some(News::All { items, .. }) => Some(items.into_iter().next()),
+            Some(News::Changed(object)) => Some(Some(*object)),
             Some(News::Deleted(_)) => Some(None),
             Some(News::Lost(why)) => {
                 log::warn!("{resource} {key}: {why}; what is known of it is kept");
                 None
             }
+        };
+        // A claim that is not bound is not there yet.
+        let now = match now {
+            Some(Some(object)) if *kind == FileKind::Claim => Some(
+                bound(&server, &files, key, &object)
+                    .await
+                    .then(|| text(&object)),
+            ),
+            now => now.map(|now| now.as_ref().map(text)),
         };
         match now {
             Some(Some(text)) if known.as_ref() != Some(&text) => {
@@ -138,6 +156,29 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
         if !told {
             told = true;
             let _ = answers.send(datum.clone());
+        }
+    }
+}
+
+/// Writes the volume that a claim is bound to; whether it is.
+async fn bound(server: &Server, files: &Files, key: &ObjectKey, claim: &Value) -> bool {
+    let Some(name) = volume_of(claim) else {
+        return false;
+    };
+    match server
+        .get(&format!("/api/v1/persistentvolumes/{name}"))
+        .await
+    {
+        Ok(object) => {
+            files.write(file_name(FileKind::Volume, key), volume(&object));
+            true
+        }
+        Err(error) => {
+            log::warn!(
+                "claim {key}: its volume {name}: {}",
+                crate::chain::line(&error)
+            );
+            false
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Stage {
     Refused,
     /// It was over before this node knew it.
     Over,
+    /// It mirrors a pod of this host's own disk, with what stands for its manifest.
+    Mirror(String),
 }
 
 /// What is kept of a pod whose manifest is written.
@@ -113,7 +115,7 @@ impl Known {
         let tokens = match &self.stage {
             Stage::Waiting(given) => given.tokens.as_slice(),
             Stage::Given(held) => &held.tokens,
-            Stage::Refused | Stage::Over => &[],
+            Stage::Refused | Stage::Over | Stage::Mirror(_) => &[],
         };
         tokens.iter().map(|wish| wish.secret.clone()).collect()
     }

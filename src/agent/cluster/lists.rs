@@ -29,7 +29,8 @@ impl Member {
                     }
                     Err(refusal) => log::warn!("{name}: {}; it is kept", refusal.message),
                 },
-                FileKind::ConfigMap | FileKind::Secret => self.data.answered((kind, key)),
+                FileKind::Volume => {}
+                _ => self.data.answered((kind, key)),
             }
         }
     }
@@ -38,7 +39,9 @@ impl Member {
     pub(super) async fn all(&mut self, version: &str, items: Vec<Value>) {
         let node_uid = self.node_uid().await;
         let pods: BTreeSet<(ObjectKey, String)> = items.iter().filter_map(name_of).collect();
+        self.mirrors_listed(&items);
         let there = self.pods.iter();
+        let there = there.filter(|(_, known)| !matches!(known.stage, Stage::Mirror(_)));
         let there = there
             .map(|(key, known)| (key.clone(), known.uid.clone()))
             .collect();
@@ -67,6 +70,7 @@ impl Member {
             self.changed(&object);
         }
         self.collect();
+        self.reflect_all();
         self.save();
     }
 

@@ -12,9 +12,10 @@ use super::events::Events;
 use super::files::Files;
 use super::follow::News;
 use super::known::{Held, Known, Stage};
+use super::mirrors::{Made, Static};
 use super::tell::Told;
 use super::tokens::Tokens;
-use super::{Hurry, Seen};
+use super::{Hurry, Report};
 use crate::model::name::{ObjectKey, PodKey};
 use crate::plan::admission::{Amounts, refuse};
 use crate::report::event::{Happened, Object, of_container};
@@ -36,6 +37,8 @@ pub struct Member {
     pub(super) events: Events,
     pub(super) pods: BTreeMap<PodKey, Known>,
     pub(super) tells: JoinSet<Told>,
+    pub(super) statics: BTreeMap<PodKey, Static>,
+    pub(super) makes: JoinSet<Made>,
     pub(super) files: Files,
     pub(super) data: Data,
     pub(super) tokens: Tokens,
@@ -51,7 +54,7 @@ pub struct Ears {
     /// Pods of the API server.
     pub pods: Receiver<News>,
     /// What the host has of them.
-    pub seen: UnboundedReceiver<Seen>,
+    pub seen: UnboundedReceiver<Report>,
     /// Config maps and secrets that are known now.
     pub answers: UnboundedReceiver<Datum>,
 }
@@ -62,7 +65,11 @@ impl Member {
         loop {
             tokio::select! {
                 Some(news) = ears.pods.recv() => self.news(news).await,
-                Some(seen) = ears.seen.recv() => self.seen(seen),
+                Some(report) = ears.seen.recv() => match report {
+                    Report::Given(seen) => self.seen(seen),
+                    Report::Own(seen, manifest) => self.own(seen, manifest),
+                },
+                Some(Ok(made)) = self.makes.join_next() => self.made(made),
                 Some(datum) = ears.answers.recv() => {
                     self.data.answered(datum);
                     self.start_waiting();
@@ -113,6 +120,9 @@ impl Member {
         {
             self.remove(&key);
         }
+        if is_mirror(object) {
+            return self.mirror_changed(object);
+        }
         let path = self.dir.join(file_name(FileKind::Pod, &key));
         let found = pod(object, &path);
         let over = is_terminal(&object["status"]);
@@ -130,6 +140,7 @@ impl Member {
             }
             (Stage::Over | Stage::Refused, _) if over || known.telling => {}
             (Stage::Given(_), found) => self.update(&key, object, found),
+            (Stage::Mirror(_), _) => {}
             (_, Err(refusal)) => self.refuse(&key, refusal.reason, &refusal.message),
             (_, Ok(given)) if new => self.admit(&key, given),
             (_, Ok(given)) => {
@@ -283,11 +294,14 @@ impl Member {
         }
         self.remove(&key);
         self.collect();
+        self.reflect(&key);
     }
 
     /// Forgets a pod: without its manifest it is stopped and removed.
     pub(super) fn remove(&mut self, key: &PodKey) {
-        if let Some(known) = self.pods.remove(key) {
+        if let Some(known) = self.pods.remove(key)
+            && !matches!(known.stage, Stage::Mirror(_))
+        {
             self.tokens.forget(known.own_secrets().into_iter());
             self.files.remove(file_name(FileKind::Pod, key));
         }

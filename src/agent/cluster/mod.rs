@@ -9,6 +9,7 @@
 //! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
 //! | `data`, `tokens` | config maps, secrets and tokens that pods use |
 //! | `tell` | statuses go back, and the delete that ends a pod |
+//! | `mirrors` | pods of this host's own disk are shown to the cluster |
 //! | `events` | events |
 //!
 //! The agent's loop knows only [`Cluster`]: it says what the host has of the pods that come from there, and hears which
@@ -24,6 +25,7 @@ pub mod identity;
 mod known;
 mod lists;
 mod member;
+mod mirrors;
 mod node;
 pub mod pem;
 mod retry;
@@ -45,6 +47,7 @@ use crate::model::pod::Pod;
 use crate::model::status::PodStatus;
 use crate::observe::status::{Facts, status};
 use crate::plan::grace::drop_in;
+use crate::source::pod_from_manifest;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -62,6 +65,15 @@ pub struct Seen {
     pub status: PodStatus,
     /// Something of it runs, or is about to.
     pub up: bool,
+}
+
+/// What the agent has to say.
+#[derive(Debug)]
+pub enum Report {
+    /// Of a pod that the API server gave.
+    Given(Seen),
+    /// Of one of this host's own disk, with its manifest; without one it is gone.
+    Own(Seen, Option<Box<str>>),
 }
 
 /// A pod that is to end sooner, or later, than its units say.
@@ -84,7 +96,7 @@ pub enum ClusterError {
 /// The agent's end: everything else runs in tasks, which end with it.
 pub struct Cluster {
     servers: watch::Receiver<Option<Server>>,
-    seen: UnboundedSender<Seen>,
+    seen: UnboundedSender<Report>,
     hurry: UnboundedReceiver<Hurry>,
     serving: watch::Receiver<()>,
     facts: Facts,
@@ -153,30 +165,48 @@ impl Cluster {
     pub fn tell(&self, state: &mut State, desired: &Desired) {
         let dir = self.layout.cluster();
         for key in state.take_news() {
-            let Some(pod) = desired.pods.get(&key) else {
-                continue;
+            let report = match desired.pods.get(&key) {
+                Some(pod) if pod.source.0.parent() == Some(&*dir) => {
+                    let Some(uid) = &pod.uid else { continue };
+                    Report::Given(self.look(&key, pod, uid, state))
+                }
+                Some(pod) => {
+                    let uid = state.observed.pods.get(&key).map(|observed| &observed.uid);
+                    let Some(uid) = uid else { continue };
+                    let seen = self.look(&key, pod, uid, state);
+                    Report::Own(seen, Some(pod.manifest.clone()))
+                }
+                None => match self.last(&key, state) {
+                    Some(seen) => Report::Own(seen, None),
+                    None => continue,
+                },
             };
-            if pod.source.0.parent() != Some(&*dir) {
-                continue;
-            }
-            if let Some(seen) = self.look(&key, pod, state) {
-                // When nobody hears it, the agent is ending.
-                let _ = self.seen.send(seen);
-            }
+            // When nobody hears it, the agent is ending.
+            let _ = self.seen.send(report);
         }
     }
 
-    fn look(&self, key: &PodKey, pod: &Pod, state: &State) -> Option<Seen> {
-        let uid = pod.uid.clone()?;
+    /// A pod that nobody wants any more.
+    fn last(&self, key: &PodKey, state: &State) -> Option<Seen> {
+        let observed = state.observed.pods.get(key)?;
+        if observed.source.0.parent() == Some(&*self.layout.cluster()) {
+            return None;
+        }
+        let manifest = observed.manifest.as_deref()?;
+        let pod = pod_from_manifest(manifest, observed.source.clone()).ok()?;
+        Some(self.look(key, &pod, &observed.uid, state))
+    }
+
+    fn look(&self, key: &PodKey, pod: &Pod, uid: &PodUid, state: &State) -> Seen {
         let observed = state.observed.pods.get(key);
         // Another life of the pod, on its way out, says nothing of this one.
-        let observed = observed.filter(|observed| observed.uid == uid);
-        Some(Seen {
+        let observed = observed.filter(|observed| observed.uid == *uid);
+        Seen {
             status: status(pod, observed, state.blocked(key), &self.facts),
             up: observed.is_some_and(is_up),
             key: key.clone(),
-            uid,
-        })
+            uid: uid.clone(),
+        }
     }
 
     /// The next pod that is to end sooner.

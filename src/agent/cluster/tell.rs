@@ -58,7 +58,7 @@ impl Member {
             uid: known.uid.as_str(),
             generation: known.generation,
             known: &before,
-            ended: known.ending && !seen.up,
+            ended: known.ending && !seen.up && !matches!(known.stage, Stage::Mirror(_)),
             now: now(),
         };
         for what in between(&before, &seen.status, key, known.uid.as_str()) {
@@ -118,6 +118,22 @@ impl Member {
         self.tells.spawn(send(self.server.clone(), letter));
     }
 
+    /// Deletes an object that stands for nothing here.
+    pub(super) fn discard(&mut self, key: &PodKey) {
+        let Some(known) = self.pods.get_mut(key).filter(|known| !known.telling) else {
+            return;
+        };
+        known.telling = true;
+        let letter = Letter {
+            key: key.clone(),
+            uid: known.uid.clone(),
+            patch: None,
+            last: true,
+            failures: known.failures,
+        };
+        self.tells.spawn(send(self.server.clone(), letter));
+    }
+
     /// Something was told, well or not.
     pub(super) fn told(&mut self, told: Told) {
         let Some(known) = self.pods.get_mut(&told.key) else {
@@ -134,6 +150,7 @@ impl Member {
             known.failures = 0;
             if !told.gone {
                 self.tell(&told.key);
+                self.reflect(&told.key);
             }
             return;
         };

@@ -8,11 +8,13 @@
 
 mod absence;
 mod data;
+mod mirror;
 mod needs;
 mod pod;
 
 pub use absence::{Listing, Memory, missing};
-pub use data::{config_map, secret, token};
+pub use data::{claim, config_map, secret, token, volume, volume_of};
+pub use mirror::{mirror, mirror_hash, mirror_key};
 pub use needs::{Needs, needs};
 pub use pod::{Given, Refusal, TokenWish, is_mirror, pod};
 
@@ -27,13 +29,19 @@ pub enum FileKind {
     ConfigMap,
     /// A secret.
     Secret,
+    /// A claim for storage.
+    Claim,
+    /// The volume that a claim is bound to, under the claim's name.
+    Volume,
 }
 
 impl FileKind {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Pod, "pod"),
         (Self::ConfigMap, "configmap"),
         (Self::Secret, "secret"),
+        (Self::Claim, "persistentvolumeclaim"),
+        (Self::Volume, "persistentvolume"),
     ];
 
     fn word(self) -> &'static str {
