@@ -75,6 +75,8 @@ mod mesh;
 mod names;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/node_api.rs"]
+mod node_api;
 #[path = "container/oci.rs"]
 mod oci;
 #[path = "container/order.rs"]
@@ -85,10 +87,10 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
-#[path = "container/registry.rs"]
-mod registry;
 #[path = "container/readonly.rs"]
 mod readonly;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

@@ -22,6 +22,8 @@
 //!   networks/<ns>/<network>/<address>  whose address it is: of networks that pods are attached to
 //!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
+//!   cluster/                    0700: what the API server gave this node, a file each: a source of pods
+//!   node/                       0700: who this node is to the API server: keys, certificates, kubeconfig
 //!   images/pods/                the images of each pod, a file each
 //!   images/refs/                images that are there, a file each
 //! /run/vks/                     0755: gone at reboot
@@ -34,6 +36,7 @@
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
+//!   usher.sock                  where `vks usher` hears what to do in pods, for the node's API
 //!   fetch/<id>.json             0700 above: an image that is to be fetched; <id>.result.json: what came of it
 //!   tunnels/<device>.json       0700: who has a pod's tunnel, to plug it in again
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
@@ -217,6 +220,21 @@ impl Layout {
         self.state.join("manifests")
     }
 
+    /// What the API server gave this node: pods, and the config maps and secrets they use.
+    pub fn cluster(&self) -> PathBuf {
+        self.state.join("cluster")
+    }
+
+    /// Who this node is to the API server.
+    pub fn node(&self) -> PathBuf {
+        self.state.join("node")
+    }
+
+    /// The prefixes of pods that the cluster has given this node.
+    pub fn pod_cidrs(&self) -> PathBuf {
+        self.node().join("pod-cidrs")
+    }
+
     /// What is known of images.
     pub fn images(&self) -> PathBuf {
         self.state.join("images")
@@ -273,6 +291,11 @@ impl Layout {
     /// Where timers of CronJobs leave word.
     pub fn triggers(&self) -> PathBuf {
         self.state.join("triggers")
+    }
+
+    /// Where `vks usher` listens.
+    pub fn usher(&self) -> PathBuf {
+        self.run.join("usher.sock")
     }
 
     /// The lock of whoever changes things.

@@ -28,6 +28,8 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Its deletion has begun: it is stopped, in this time, and kept so that its end can be told.
+    pub ending: Option<Duration>,
     /// What it runs.
     pub spec: PodSpec,
     /// Where it comes from.
@@ -369,9 +371,8 @@ impl PodSpec {
         let mut any = false;
         let mut all = true;
         let whole = Some(self.resources).filter(|r| !r.is_default());
-        let each = self
-            .all_containers()
-            .map(|(_, container)| container.resources);
+        let each = self.all_containers();
+        let each = each.map(|(_, container)| container.resources);
         for r in whole.into_iter().chain(each.filter(|_| whole.is_none())) {
             any |= !r.is_default();
             all &= r.cpu_limit.is_some()

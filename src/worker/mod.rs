@@ -27,6 +27,7 @@
 //! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
 //! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks usher` | `ExecStart=` of `vks-usher.service` | does inside pods what the node's API is asked for |
 //! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
@@ -58,6 +59,7 @@ pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
 pub mod units;
+pub mod usher;
 pub mod wire;
 
 use crate::config::Settings;
@@ -89,6 +91,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
+        "usher" => usher::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),
         _ => return None,

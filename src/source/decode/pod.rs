@@ -35,6 +35,7 @@ pub fn build(meta: Meta, mut spec: PodSpec, spec_node: &Node, report: &Report) -
         uid: meta.uid,
         labels: meta.labels,
         annotations: meta.annotations,
+        ending: meta.ending,
         spec,
         source: SourcePath(report.file().to_owned()),
         manifest: manifest.into(),
