@@ -152,7 +152,7 @@ fn push(out: &mut Vec<u8>, number: usize) {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(in crate::kubelet) mod tests {
     use super::*;
     use flate2::{Compress, Compression, FlushCompress};
     use proptest::prelude::*;
@@ -165,6 +165,7 @@ pub mod tests {
         out
     }
 
+    /// One that begins, with the protocol's dictionary.
     pub fn compressor() -> Compress {
         let mut zlib = Compress::new(Compression::best(), true);
         zlib.set_dictionary(&dictionary::bytes()).unwrap();
