@@ -120,12 +120,9 @@ fn a_pod_behind_a_tunnel_has_no_other_way() {
         "nameserver 10.66.0.1\n"
     );
     // The key is in no unit, and nobody but root reads it.
-    assert_eq!(
-        host.machine
-            .sh(&format!("grep -rlF {key} /etc/systemd /proc/*/cmdline"))
-            .stdout,
-        ""
-    );
+    host.machine.write("/t/key", &key, "0600");
+    let found = "grep -rlF -f /t/key /etc/systemd /run/systemd/system /proc/[0-9]*/cmdline /proc/[0-9]*/environ";
+    assert_eq!(host.machine.sh(found).stdout, "");
     only_the_host_asks(&host);
     one_at_a_time(&host);
     the_interface_comes_back(&host);
@@ -219,6 +216,10 @@ fn no_packet_of_a_pod_with_a_dead_tunnel_leaves_by_another_interface() {
     put(&host, "pod", &pod("t", "p", "vpn", seeker));
     ready(&host, "t", "p");
     let own = addresses(&host, "t", "p");
+    // What the capture does see: the host, which asks and gets no answer.
+    for address in &own {
+        assert_eq!(ask(&host, From::Host, "TCP", address, 9), Default::default());
+    }
     // It has tried for a while.
     host.wait("vks exec p -n t -- ip -s -j link show net1 | jq -e '.[0].stats64.tx.packets + .[0].stats64.tx.dropped > 50'");
     host.ok("rm /etc/vks/pods.d/pod.json");
@@ -229,6 +230,8 @@ fn no_packet_of_a_pod_with_a_dead_tunnel_leaves_by_another_interface() {
             "tcpdump -n -r /t/all.pcap '{filter}' 2>/dev/null | head -20"
         ))
     };
+    let to_pod = host.ok("tcpdump -n -r /t/all.pcap 2>/dev/null | grep -cE 'vkst[0-9a-f]+ +Out '");
+    assert!(to_pod.trim().parse::<u32>().unwrap() > 1, "{to_pod}");
     for address in own.iter().map(String::as_str).chain(INSIDE) {
         assert_eq!(said(&format!("src host {address}")), "");
     }
