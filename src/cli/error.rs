@@ -43,6 +43,9 @@ pub enum CliError {
     /// No event loop.
     #[error("start the event loop")]
     Runtime(#[source] io::Error),
+    /// An image could not be fetched or removed.
+    #[error(transparent)]
+    Image(crate::worker::fetch::FetchError),
     /// Events could not be read.
     #[error(transparent)]
     Events(#[from] super::events::read::EventsError),

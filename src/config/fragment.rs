@@ -23,6 +23,8 @@ pub struct Fragment {
     pub wireguard: Option<Wireguard>,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+    /// `[images]`: what images are and where they come from.
+    pub images: super::images::Images,
 }
 
 /// `[network]`: addresses of pods and services.
@@ -133,7 +135,9 @@ impl Fragment {
             network,
             wireguard,
             dns,
+            images,
         } = over;
+        self.images.overlay(images);
         if let Some(over) = wireguard {
             self.wireguard.get_or_insert_default().overlay(over);
         }
@@ -168,7 +172,8 @@ impl Network {
     }
 }
 
-fn put<T>(under: &mut Option<T>, over: Option<T>) {
+/// What is said over what was said.
+pub(super) fn put<T>(under: &mut Option<T>, over: Option<T>) {
     if over.is_some() {
         *under = over;
     }

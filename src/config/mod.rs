@@ -9,6 +9,7 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod images;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
@@ -22,6 +23,7 @@ use crate::model::security::Profile;
 use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
+pub use images::ImageSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -66,6 +68,8 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `images.*`.
+    pub images: ImageSettings,
 }
 
 /// What the host has.
@@ -98,6 +102,7 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            images: ImageSettings::default(),
         }
     }
 }
@@ -158,6 +163,7 @@ impl Settings {
             network,
             wireguard,
             dns,
+            images,
         } = merged;
         let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
@@ -179,6 +185,7 @@ impl Settings {
             cpus: detect::cpus(),
             memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
+            images: images::settings(images),
             ..default
         }
     }
@@ -241,8 +248,10 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         network,
         wireguard,
         dns,
+        images,
     } = fragment;
     network::check(network)?;
+    images::check(images)?;
     wireguard.iter().try_for_each(wireguard::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {

@@ -2,8 +2,11 @@
 
 pub mod claims;
 pub mod clock;
+pub mod deb;
+pub mod dir_news;
 pub mod drop_ins;
 pub mod files;
+pub mod image_files;
 pub mod journald;
 pub mod last_run;
 pub mod limits;
@@ -13,10 +16,14 @@ pub mod lock;
 pub mod mounts;
 pub mod namespace;
 pub mod nft;
+pub mod nix_store;
+pub mod oci;
 pub mod payload;
 pub mod pinned;
 pub mod process;
+pub mod program;
 pub mod records;
+pub mod rootfs;
 pub mod signals;
 pub mod systemd;
 pub mod unit_changes;

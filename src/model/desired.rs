@@ -2,6 +2,7 @@
 
 use super::claim::{PersistentVolume, VolumeClaim};
 use super::controller::{Controller, ControllerKey};
+use super::image::resolved::PodImages;
 use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::attach::Definition;
 use super::network::service::Service;
@@ -27,6 +28,8 @@ pub struct Desired {
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
     /// Networks that pods can be attached to.
     pub networks: BTreeMap<ObjectKey, Definition>,
+    /// Images of pods, as far as they are there.
+    pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Service>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.

@@ -24,6 +24,7 @@
 //! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
 //! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -38,6 +39,7 @@ pub mod deadline;
 pub mod device;
 pub mod ending;
 pub mod enter;
+pub mod fetch;
 pub mod hold;
 pub mod hook;
 pub mod journal;
@@ -70,6 +72,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "deadline" => deadline::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
+        "fetch" => fetch::main(args),
         "hold" => hold::main(args),
         "hook" => hook::main(args),
         "launch" => launch::main(args),
