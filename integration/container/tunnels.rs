@@ -218,7 +218,10 @@ fn no_packet_of_a_pod_with_a_dead_tunnel_leaves_by_another_interface() {
     let own = addresses(&host, "t", "p");
     // What the capture does see: the host, which asks and gets no answer.
     for address in &own {
-        assert_eq!(ask(&host, From::Host, "TCP", address, 9), Default::default());
+        assert_eq!(
+            ask(&host, From::Host, "TCP", address, 9),
+            Default::default()
+        );
     }
     // It has tried for a while.
     host.wait("vks exec p -n t -- ip -s -j link show net1 | jq -e '.[0].stats64.tx.packets + .[0].stats64.tx.dropped > 50'");
