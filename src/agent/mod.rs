@@ -13,6 +13,7 @@
 pub mod backoff;
 pub mod controllers;
 pub mod images;
+mod mend;
 pub mod notify;
 pub mod pass;
 pub mod publish;

@@ -3,8 +3,9 @@
 mod control;
 
 use super::images::Images;
+use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, look};
-use super::publisher::{Publisher, news};
+use super::publisher::Publisher;
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::watchdog::Watchdog;
@@ -48,6 +49,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     let parts = look(settings, systemd).await?;
     let mut agent = Agent {
         publisher: Publisher::new(&parts),
+        mender: Mender::new(&parts.state.settings.layout),
         parts,
         alarm,
         timing: JoinSet::new(),
@@ -80,6 +82,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     publisher: Publisher,
+    mender: Mender,
     tasks: JoinSet<Ran>,
     /// Wakes for controllers that wait for time to pass.
     alarm: Alarm,
@@ -105,12 +108,13 @@ impl Agent {
         let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
-        let mut gone = news();
+        let mut news = mend::news();
         loop {
             self.control().await?;
             self.images.work(&mut self.parts).await?;
             self.start_work();
             self.publisher.start(&self.parts);
+            self.mender.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -149,8 +153,9 @@ impl Agent {
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
-                Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
+                Some(lost) = news.recv() => self.lost(lost),
+                () = self.mender.next() => {}
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -161,6 +166,13 @@ impl Agent {
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
+    }
+
+    fn lost(&mut self, lost: Lost) {
+        match lost {
+            Lost::Table => self.publisher.doubt(),
+            Lost::Other(gone) => self.mender.suspect(gone),
+        }
     }
 
     /// Plans what can be planned and runs it.
@@ -366,7 +378,7 @@ fn timer(source: std::io::Error) -> AgentError {
     }
 }
 
-async fn wait_until(time: Option<Instant>) {
+pub(super) async fn wait_until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time.into()).await,
         None => std::future::pending().await,

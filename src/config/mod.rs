@@ -46,7 +46,7 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `wireguard.*`: the mesh of hosts; none without such a section.
     pub wireguard: Option<Mesh>,
-    /// `dns.servers`: the cluster's name servers (default none).
+    /// `dns.servers`: the cluster's name servers (default vks' own; none in network mode `host`).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
     pub dns_domain: String,
@@ -91,7 +91,10 @@ impl Default for Settings {
             layout: Layout::default(),
             network: NetworkSettings::default(),
             wireguard: None,
-            dns_servers: Vec::new(),
+            dns_servers: NetworkSettings::default()
+                .name_server()
+                .into_iter()
+                .collect(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
             swap: Swap::default(),
@@ -167,18 +170,20 @@ impl Settings {
         } = merged;
         let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
+        let network = NetworkSettings {
+            mesh: mesh_prefixes(wireguard.as_ref()),
+            ..network::settings(network)
+        };
+        let own = || network.name_server().into_iter().collect();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
-            network: NetworkSettings {
-                mesh: mesh_prefixes(wireguard.as_ref()),
-                ..network::settings(network)
-            },
             wireguard,
-            dns_servers: dns.servers.unwrap_or_default(),
+            dns_servers: dns.servers.unwrap_or_else(own),
+            network,
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),

@@ -6,6 +6,7 @@ use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
 use crate::model::network::attach::{Network, device_name};
+use crate::model::pod::Container;
 use crate::model::sandbox::SETUP_KEY;
 use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
@@ -36,7 +37,8 @@ impl Room<'_> {
             wiring.inner = network::attach::inner(&self.attachments);
         }
         let wired = wiring.is_some();
-        let mut setup = volumes::setup(self.pod, &self.places, wiring);
+        let on_host = |spec: &Container| self.base(spec).is_none();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
         setup.attachments.clone_from(&self.attachments);
         setup
             .secrets
@@ -62,10 +64,13 @@ impl Room<'_> {
             file.push("Unit", "Wants", mount.as_str());
             file.push("Unit", "After", mount.as_str());
         }
-        if wired {
+        if wired || self.asks_own_server() {
             // Not Requires=: to set the host's part up anew is no reason to stop a pod.
             file.push("Unit", "Wants", network::HOST_UNIT);
             file.push("Unit", "After", network::HOST_UNIT);
+            for socket in network::DNS_UNITS {
+                file.push("Unit", "After", socket);
+            }
         }
         self.tunnel_devices(&mut file);
         let program = &self.settings.program;
@@ -83,6 +88,9 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
+        if wired {
+            file.push("Service", "ExecReload", command("mend"));
+        }
         file.push("Service", "ExecStopPost", command("down"));
         // Not an empty value (`""`): systemd would take that for a reset.
         let json = serde_json::to_string(&setup).unwrap_or_default();

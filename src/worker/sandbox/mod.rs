@@ -1,4 +1,4 @@
-//! `vks sandbox up|down`: what has to be on the host before the containers of a pod start, and its removal.
+//! `vks sandbox up|mend|down`: what has to be on the host before the containers of a pod start, and its removal.
 //!
 //! The sandbox unit calls it at boot too, with no agent around: all it needs is in `[X-kubernetes] Setup=` of
 //! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
@@ -6,6 +6,7 @@
 
 pub(super) mod attach;
 mod host_path;
+mod mend;
 pub(super) mod mount_points;
 mod names;
 mod network;
@@ -39,7 +40,7 @@ pub const RAN_BEFORE: u8 = 77;
 enum SandboxError {
     #[error("cannot understand the arguments of vks sandbox")]
     Arguments(#[from] ArgumentError),
-    #[error("vks sandbox: expected up or down, not {0:?}")]
+    #[error("vks sandbox: expected up, mend or down, not {0:?}")]
     Verb(String),
     #[error(transparent)]
     OwnUnit(#[from] OwnUnitError),
@@ -103,6 +104,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
             errors.extend(detach(&layout, &own.1, &own.2));
             errors
         }
+        Verb::Mend => Vec::from_iter(mend_network(&layout, &own.1, &own.2).err()),
     };
     for error in &errors {
         let reason = match (own.0, error) {
@@ -128,13 +130,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
 enum Verb {
     Up,
     Down,
+    Mend,
 }
 
 fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit, UnitName)), SandboxError> {
     let mut args = Arguments::parse(args, &[])?;
-    let verb = match args.next::<String>("up or down")?.as_str() {
+    let verb = match args.next::<String>("up, mend or down")?.as_str() {
         "up" => Verb::Up,
         "down" => Verb::Down,
+        "mend" => Verb::Mend,
         other => return Err(SandboxError::Verb(other.to_owned())),
     };
     let unit: UnitName = args.next("UNIT")?;
@@ -174,6 +178,21 @@ fn detach(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> 
     };
     let errors = attach::down(place, &setup.attachments).into_iter();
     errors.map(SandboxError::from).collect()
+}
+
+/// Mends the network of a pod that has one. Everything else of a sandbox is for containers that start.
+fn mend_network(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Result<(), SandboxError> {
+    let setup: Setup = own.json(SETUP_KEY)?;
+    let (uid, pod) = (&own.identity.uid, &own.identity.pod);
+    if let Some(wiring) = &setup.wiring {
+        mend::mend(layout, uid, pod, wiring)?;
+    }
+    let place = Place {
+        layout,
+        uid,
+        unit: unit.as_str(),
+    };
+    Ok(attach::up(place, &setup.attachments)?)
 }
 
 /// Makes everything. After an error, what was made stays for `down`.
