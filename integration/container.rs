@@ -18,6 +18,8 @@ mod lab;
 mod addresses;
 #[path = "container/agent.rs"]
 mod agent;
+#[path = "container/attachments.rs"]
+mod attachments;
 #[path = "container/boot.rs"]
 mod boot;
 #[path = "container/chaos.rs"]
@@ -116,6 +118,8 @@ mod status;
 mod subpath;
 #[path = "container/traffic.rs"]
 mod traffic;
+#[path = "container/tunnels.rs"]
+mod tunnels;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]

@@ -4,6 +4,7 @@ use super::claim::{PersistentVolume, VolumeClaim};
 use super::controller::{Controller, ControllerKey};
 use super::image::resolved::PodImages;
 use super::name::{ObjectKey, ObjectName, PodKey};
+use super::network::attach::Definition;
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,8 @@ pub struct Desired {
     pub volume_claims: BTreeMap<ObjectKey, VolumeClaim>,
     /// Volumes that claims can name. They have no namespace.
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
+    /// Networks that pods can be attached to.
+    pub networks: BTreeMap<ObjectKey, Definition>,
     /// Images of pods, as far as they are there.
     pub images: BTreeMap<PodKey, PodImages>,
     /// Services.

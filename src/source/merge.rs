@@ -131,6 +131,10 @@ impl Merged {
         desired
             .services
             .extend(services.map(|service| (service.key.clone(), service)));
+        let networks = file.networks.into_iter();
+        desired
+            .networks
+            .extend(networks.map(|network| (network.key.clone(), network)));
         let controllers = file.controllers.into_iter();
         desired
             .controllers
@@ -177,6 +181,7 @@ impl Merged {
                 .persistent_volumes
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
             What::Service(key) => gone.services.extend(desired.services.remove(key)),
+            What::Network(key) => gone.networks.extend(desired.networks.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
             What::Uid(_) => {}
         }

@@ -28,6 +28,7 @@ use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
+use crate::model::network::attach::Attachment;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
@@ -77,6 +78,8 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    /// Networks beside the pod's own, or instead of it.
+    attachments: Vec<Attachment>,
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
@@ -115,11 +118,13 @@ pub fn render_at(
         addresses,
     };
     let (places, mut payloads) = volumes::of_pod(&context)?;
+    let attachments = network::attach::attachments(pod, uid, desired, &settings.layout)?;
+    payloads.extend(network::attach::keys(&attachments, pod, desired)?);
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let mut room = Room::new((pod, uid), addresses, settings, places)?;
+    let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
     let image = |spec: &Container| images::of_container(pod, spec, desired, settings);
     let containers = pod.spec.all_containers();
     room.images = containers
@@ -172,9 +177,11 @@ impl<'a> Room<'a> {
         addresses: &'a [IpAddr],
         settings: &'a Settings,
         places: Places,
+        attachments: Vec<Attachment>,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, addresses, settings)?;
+        let mut pod_names = names::of_pod(pod, addresses, settings)?;
+        names::through_tunnel(&mut pod_names, &attachments, pod);
         let input = |(_, spec): (_, &Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
@@ -188,6 +195,7 @@ impl<'a> Room<'a> {
             names,
             sandboxed,
             places,
+            attachments,
             addresses,
             pod_names,
             images: BTreeMap::new(),

@@ -11,6 +11,7 @@
 //! | `forward`, `local` | filter | refuses what a service without endpoints is asked; what only vks forwards stays ours |
 //! | `inner`, `forward` | filter | a pod behind a tunnel is asked by the host, and asks nobody by another way |
 
+pub mod inner;
 pub mod keep;
 mod services;
 
