@@ -10,6 +10,7 @@
 //! The agent only decides: systemd runs the pods, and they go on when it ends, is killed, or is not there at
 //! boot. Everything it knows it reads from files and systemd, so it can be killed at any moment.
 
+mod backends;
 pub mod backoff;
 pub mod controllers;
 mod mend;

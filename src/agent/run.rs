@@ -223,7 +223,10 @@ impl Agent {
             })
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
-        self.publisher.mark();
+        self.publisher.mark(&changes.pods);
+        if changes.everything {
+            self.publisher.mark_all();
+        }
         if changes.everything {
             state.mark_all(sources.desired());
         }
@@ -287,8 +290,8 @@ impl Agent {
             .await
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
+        self.publisher.mark(&keys);
         state.mark(keys);
-        self.publisher.mark();
         Ok(())
     }
 
@@ -303,7 +306,7 @@ impl Agent {
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
-        self.publisher.mark();
+        self.publisher.mark_all();
         Ok(())
     }
 

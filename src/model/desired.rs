@@ -8,6 +8,7 @@ use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Everything the sources want on this host, and what is wrong with them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,7 +26,7 @@ pub struct Desired {
     /// Volumes that claims can name. They have no namespace.
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
     /// Services.
-    pub services: BTreeMap<ObjectKey, Service>,
+    pub services: BTreeMap<ObjectKey, Arc<Service>>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.
