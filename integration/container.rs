@@ -19,6 +19,8 @@ mod addresses;
 mod agent;
 #[path = "container/boot.rs"]
 mod boot;
+#[path = "container/changes.rs"]
+mod changes;
 #[path = "container/chaos.rs"]
 mod chaos;
 #[path = "container/claims.rs"]
