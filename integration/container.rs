@@ -67,6 +67,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/mesh.rs"]
+mod mesh;
 #[path = "container/names.rs"]
 mod names;
 #[path = "container/network.rs"]

@@ -13,6 +13,7 @@
 mod backends;
 pub mod backoff;
 pub mod controllers;
+pub mod images;
 mod mend;
 pub mod notify;
 pub mod pass;

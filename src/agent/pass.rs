@@ -2,6 +2,7 @@
 
 use super::backends::{Marks, follow};
 use super::controllers::{self, Controllers, TimerPlan, timers};
+use super::images::Images;
 use super::publish::{Job, Shown, bring};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
@@ -76,8 +77,9 @@ pub async fn check_version(systemd: &Systemd) -> Result<u32, AgentError> {
 pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
     settings.systemd = check_version(&systemd).await?;
     let directories = settings.manifest_dirs();
+    let images = settings.layout.pod_images();
     let load = move || {
-        let mut sources = Directories::new(directories);
+        let mut sources = Directories::new(directories).with_images(images);
         sources.load();
         sources
     };
@@ -104,11 +106,13 @@ pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, Age
 /// Brings the host to what the manifests say, once, and reports what failed. The caller holds the lock.
 pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, AgentError> {
     let (mut failures, mut timer_failures) = (Vec::new(), Vec::new());
+    let mut images = Images::default();
     for _ in 0..ROUNDS {
         for (key, plan) in parts.control(false) {
             let timer = parts.applier.pod(&key.object, plan).await;
             timer_failures.extend(timer.err());
         }
+        images.once(parts).await?;
         let plan = parts.state.plan(parts.sources.desired(), Instant::now());
         if plan.is_empty() {
             break;

@@ -9,17 +9,21 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod images;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
+pub mod wireguard;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
-use crate::model::network::NetworkSettings;
+use crate::model::network::{NetworkSettings, Prefix};
 use crate::model::security::Profile;
+use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
+pub use images::ImageSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -40,6 +44,8 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `wireguard.*`: the mesh of hosts; none without such a section.
+    pub wireguard: Option<Mesh>,
     /// `dns.servers`: the cluster's name servers (default vks' own; none in network mode `host`).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
@@ -62,6 +68,8 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `images.*`.
+    pub images: ImageSettings,
 }
 
 /// What the host has.
@@ -82,6 +90,7 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            wireguard: None,
             dns_servers: NetworkSettings::default()
                 .name_server()
                 .into_iter()
@@ -96,6 +105,7 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            images: ImageSettings::default(),
         }
     }
 }
@@ -154,8 +164,11 @@ impl Settings {
             pods,
             paths,
             network,
+            wireguard,
             dns,
+            images,
         } = merged;
+        let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         let network = network::settings(network);
         let own = || network.name_server().into_iter().collect();
@@ -166,13 +179,18 @@ impl Settings {
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
             dns_servers: dns.servers.unwrap_or_else(own),
-            network,
+            network: NetworkSettings {
+                mesh: mesh_prefixes(wireguard.as_ref()),
+                ..network
+            },
+            wireguard,
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),
             cpus: detect::cpus(),
             memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
+            images: images::settings(images),
             ..default
         }
     }
@@ -186,6 +204,11 @@ impl Settings {
         }
         dirs
     }
+}
+
+fn mesh_prefixes(mesh: Option<&Mesh>) -> Vec<Prefix> {
+    let peers = mesh.into_iter().flat_map(|mesh| mesh.peers.values());
+    peers.flat_map(|peer| peer.prefixes.clone()).collect()
 }
 
 fn layout(paths: Paths, default: Layout) -> Layout {
@@ -228,9 +251,13 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         pods,
         paths,
         network,
+        wireguard,
         dns,
+        images,
     } = fragment;
     network::check(network)?;
+    images::check(images)?;
+    wireguard.iter().try_for_each(wireguard::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod elements;
 pub mod flows;
+pub mod mesh;
 pub mod names;
 pub mod ports;
 pub mod publish;

@@ -9,6 +9,7 @@ mod mend;
 pub(super) mod mount_points;
 mod names;
 mod network;
+pub(super) use network::mtu_of_the_host;
 mod once;
 mod ownership;
 mod settings;

@@ -5,6 +5,7 @@
 //! everything back as it was before the first `up` of this boot.
 
 mod before;
+pub(super) use before::write as set;
 pub mod check;
 mod dns;
 
@@ -138,6 +139,7 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     let (network, ports) = (&settings.network, &published.host_ports);
     let table = ruleset::table(network, services, ports, &before.opened);
     nft::run(&table::whole(&table))?;
+    super::mesh::forward()?;
     for chain in nft::dropping_forward_chains()? {
         if !nft::lets_through(&chain, LINK_PREFIX) {
             nft::let_through(&chain, LINK_PREFIX)?;
