@@ -22,6 +22,8 @@ mod agent;
 mod attachments;
 #[path = "container/boot.rs"]
 mod boot;
+#[path = "container/changes.rs"]
+mod changes;
 #[path = "container/chaos.rs"]
 mod chaos;
 #[path = "container/claims.rs"]

@@ -10,6 +10,7 @@ use super::pod::{Pod, SourcePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Everything the sources want on this host, and what is wrong with them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +32,7 @@ pub struct Desired {
     /// Images of pods, as far as they are there.
     pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
-    pub services: BTreeMap<ObjectKey, Service>,
+    pub services: BTreeMap<ObjectKey, Arc<Service>>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.

@@ -71,4 +71,4 @@ pub fn wiring(pod: &Pod, addresses: &[IpAddr], network: &NetworkSettings) -> Opt
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
