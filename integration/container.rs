@@ -17,6 +17,8 @@ mod lab;
 mod addresses;
 #[path = "container/agent.rs"]
 mod agent;
+#[path = "container/agent_units.rs"]
+mod agent_units;
 #[path = "container/boot.rs"]
 mod boot;
 #[path = "container/chaos.rs"]
@@ -65,6 +67,8 @@ mod manifests;
 mod network;
 #[path = "container/order.rs"]
 mod order;
+#[path = "container/package.rs"]
+mod package;
 #[path = "container/process.rs"]
 mod process;
 #[path = "container/profiles.rs"]
