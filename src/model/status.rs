@@ -1,5 +1,6 @@
 //! What people and Kubernetes are told of a pod (core/v1 PodStatus). Serialises in the API's shape.
 
+use super::image::resolved::Reason;
 use super::name::{ContainerName, PodKey, PodUid};
 use super::pod::QosClass;
 use super::time::Timestamp;
@@ -222,4 +223,12 @@ pub struct Blocked {
     pub reason: &'static str,
     /// A sentence. Never contains a secret's value.
     pub message: String,
+}
+
+impl Blocked {
+    /// Whether it is only an image that is not here yet: whoever fetches it tells what becomes of that.
+    pub fn is_of_image(&self) -> bool {
+        let creating = self.reason == Reason::ContainerCreating.word();
+        Reason::is_of_image(self.reason) || (self.container.is_some() && creating)
+    }
 }

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod env;
 mod files;
 pub mod grace;
+pub mod images;
 pub mod in_place;
 mod life;
 pub mod network;

@@ -3,8 +3,10 @@
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
 use super::super::{resources, security};
-use super::{Room, WantedUnit, spec_hash};
+use super::{Room, WantedUnit, image, package, spec_hash};
+use crate::config::Settings;
 use crate::model::identity::UnitRole;
+use crate::model::image::resolved::Resolved;
 use crate::model::name::UnitName;
 use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
 use crate::model::probe::Probes;
@@ -32,23 +34,34 @@ impl Room<'_> {
         let Some(name) = self.containers.get(&spec.name) else {
             return Ok(None);
         };
+        let image = self.image(spec)?;
+        let package = package::service(spec, image);
         let policy = self.pod.spec.restart_policy_of(role, spec);
         let mut file = self.file(&format!("Container {}", spec.name));
         self.order(&mut file, role, spec, policy);
-        file.push(
-            "Service",
-            "Type",
-            if role == ContainerRole::Init {
-                "oneshot"
-            } else {
-                "exec"
-            },
-        );
-        file.push("Service", "Slice", self.names.slice().as_str());
-        let confinement = security::confine(self.pod, spec, self.settings)?;
-        let mut before = self.launch(spec, &confinement);
-        before.extend(self.identity_change(&confinement));
-        file.push("Service", "ExecStart", exec_start(spec, env, before)?);
+        let confinement = self.confine(spec, package.is_some())?;
+        if let Some(package) = package {
+            let before = self.identity_change(&confinement);
+            self.packaged_start(&mut file, role, spec, package, &before)?;
+            file.push("Service", "Slice", self.names.slice().as_str());
+            self.packaged_settings(&mut file, spec, package);
+        } else {
+            let kind = match role {
+                ContainerRole::Init => "oneshot",
+                _ => "exec",
+            };
+            file.push("Service", "Type", kind);
+            file.push("Service", "Slice", self.names.slice().as_str());
+            let mut before = self.launch(spec, &confinement);
+            before.extend(self.identity_change(&confinement));
+            let own = !before.is_empty();
+            file.push(
+                "Service",
+                "ExecStart",
+                exec_start(spec, image, env, before)?,
+            );
+            self.root(&mut file, image, own);
+        }
         self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
@@ -68,13 +81,29 @@ impl Room<'_> {
             name: spec.name.clone(),
             role,
             image: spec.image.to_string().into(),
+            image_id: image.id.as_str().into(),
         };
-        Ok(Some(self.finish(
-            name.clone(),
-            identity,
-            self.container_hash(role, spec, policy, &confinement),
-            file,
-        )))
+        let mut hash = self.container_hash(role, spec, policy, &confinement);
+        // What runs a program of the host by its own name keeps the hash it always had.
+        if spec.image.host_program().is_none() {
+            hash = spec_hash(&(hash, &image.id, &image.content));
+        }
+        Ok(Some(self.finish(name.clone(), identity, hash, file)))
+    }
+
+    /// How a container is shut in. The service of a package shuts itself in: the node's profile does not count, only
+    /// what the pod says.
+    fn confine(&self, spec: &Container, packaged: bool) -> Result<Confinement, Blocked> {
+        if !packaged {
+            return security::confine(self.pod, spec, self.settings);
+        }
+        let settings = Settings {
+            profile: Profile::Trusted,
+            ..self.settings.clone()
+        };
+        let mut confinement = security::confine(self.pod, spec, &settings)?;
+        confinement.joins_host_name = false;
+        Ok(confinement)
     }
 
     /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
@@ -93,6 +122,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            pull_policy: None,
             resources: restarting(spec),
             ..spec.clone()
         };
@@ -267,9 +297,15 @@ impl Room<'_> {
     }
 }
 
-fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Result<String, Blocked> {
-    let program = [spec.image.program().to_owned()];
+fn exec_start(
+    spec: &Container,
+    image: &Resolved,
+    env: &Environment,
+    before: Vec<String>,
+) -> Result<String, Blocked> {
+    let program;
     let first: &[String] = if spec.command.is_empty() {
+        program = [image::program(spec, image)?];
         &program
     } else {
         &spec.command

@@ -8,8 +8,10 @@
 mod container;
 mod devices;
 mod helpers;
+mod image;
 mod mounts;
 mod names;
+mod package;
 mod pod;
 mod restart;
 mod sandbox;
@@ -17,11 +19,13 @@ mod security;
 mod version;
 
 use super::env::{self, Context};
+use super::images;
 use super::network;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
+use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
 use crate::model::pod::{ContainerRole, Pod};
@@ -74,6 +78,8 @@ struct Room<'a> {
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
+    /// What its containers run from.
+    images: BTreeMap<ContainerName, Result<Resolved, Blocked>>,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
@@ -111,7 +117,15 @@ pub fn render_at(
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let room = Room::new((pod, uid), addresses, settings, places)?;
+    let mut room = Room::new((pod, uid), addresses, settings, places)?;
+    room.images = pod
+        .spec
+        .all_containers()
+        .map(|(_, spec)| {
+            let image = images::of_container(pod, spec, desired, settings);
+            (spec.name.clone(), image)
+        })
+        .collect();
     let mut rendered = Rendered {
         uid: uid.clone(),
         addresses: addresses.to_vec(),
@@ -175,6 +189,7 @@ impl<'a> Room<'a> {
             places,
             addresses,
             pod_names,
+            images: BTreeMap::new(),
         })
     }
 

@@ -4,6 +4,7 @@ use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
 use super::{env, mounts, probe, process, resources, restart, security};
+use crate::model::image::PullPolicy;
 use crate::model::pod::{Container, Port, RestartPolicy};
 use crate::model::probe::Probes;
 use crate::model::process::StopSignal;
@@ -27,11 +28,19 @@ pub const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
     ("Never", RestartPolicy::Never),
 ];
 
+/// The words of `imagePullPolicy`.
+pub const PULL_POLICIES: [(&str, PullPolicy); 3] = [
+    ("Always", PullPolicy::Always),
+    ("IfNotPresent", PullPolicy::IfNotPresent),
+    ("Never", PullPolicy::Never),
+];
+
 /// Decodes a container; `init` for those of `initContainers`.
 pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<Container> {
     let mut f = field.fields(known::CONTAINER)?;
     let name = f.require("name").and_then(|x| x.parse());
     let image = f.require("image").and_then(|x| x.parse());
+    let pull_policy = f.optional("imagePullPolicy", |x| x.one_of(&PULL_POLICIES));
     let command = f.arguments("command");
     let args = f.arguments("args");
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
@@ -59,6 +68,7 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let container = Container {
         name: name?,
         image: image?,
+        pull_policy: pull_policy?,
         command: command?,
         args: args?,
         working_dir: working_dir?,

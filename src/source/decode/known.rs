@@ -83,7 +83,6 @@ pub const POD_SPEC: &Rules = &[
     ("enableServiceLinks", Noted(Bool)),
     ("ephemeralContainers", NO),
     ("evictionInterceptors", NO),
-    ("imagePullSecrets", Noted(List)),
     ("nodeName", Noted(Text)),
     ("nodeSelector", Unset("a host has one place to run a pod")),
     ("overhead", NO),
@@ -91,7 +90,6 @@ pub const POD_SPEC: &Rules = &[
     ("priority", NO),
     ("priorityClassName", NO),
     ("resourceClaims", NO),
-    ("runtimeClassName", NO),
     ("schedulerName", Noted(Text)),
     ("schedulingGates", NO),
     ("schedulingGroup", NO),
@@ -104,10 +102,7 @@ pub const POD_SPEC: &Rules = &[
 pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
 
 /// `Container`.
-pub const CONTAINER: &Rules = &[
-    ("imagePullPolicy", Noted(Text)),
-    ("targetContainerName", NO),
-];
+pub const CONTAINER: &Rules = &[("targetContainerName", NO)];
 
 /// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
 pub const SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
@@ -145,7 +140,6 @@ pub const VOLUME: &Rules = &[
     ("gcePersistentDisk", Later(CLOUD)),
     ("gitRepo", Later("and clone in an init container")),
     ("glusterfs", Later(MOUNTED)),
-    ("image", Later("")),
     ("iscsi", Later(MOUNTED)),
     ("photonPersistentDisk", Later(CLOUD)),
     ("portworxVolume", Later("")),
