@@ -67,6 +67,8 @@ mod manifests;
 mod mesh;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/nixos.rs"]
+mod nixos;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/package.rs"]

@@ -266,7 +266,10 @@ in
 
   "the network stays over a switch" = {
     module = with' { };
-    gives = config: { reload = config.systemd.services.vks-network.reloadIfChanged; };
+    gives = config: {
+      network = config.systemd.services.vks-network.reloadIfChanged;
+      mesh = config.systemd.services.vks-wireguard.reloadIfChanged;
+    };
   };
 
   "wrong: keys in the store, and a peer of no pods" = {

@@ -178,7 +178,7 @@ let
     cargo = fake "cargo" { }; rustc = fake "rustc" { }; clippy = fake "clippy" { }; rustfmt = fake "rustfmt" { };
     cargo-deny = fake "cargo-deny" { }; groff = fake "groff" { }; jq = fake "jq" { }; nftables = fake "nftables" { };
     systemd = fake "systemd-257.9" { version = "257.9"; };
-    openssl = fake "openssl" { }; python3 = fake "python3" { }; coreutils = fake "coreutils" { };
+    openssl = fake "openssl" { }; wireguard-tools = fake "wireguard-tools" { }; python3 = fake "python3" { }; coreutils = fake "coreutils" { };
   };
 in
 { inherit lib pkgs; }

@@ -4,6 +4,7 @@ let
   # Each knows the other's prefix; keys are made by the machines, so peers are drop-ins of the test.
   host = number: { pkgs, ... }: {
     imports = [ self.nixosModules.default ];
+    environment.systemPackages = [ pkgs.wireguard-tools ];
     services.vks = {
       enable = true;
       openFirewall = true;

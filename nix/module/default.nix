@@ -45,6 +45,10 @@ in
         path = [ pkgs.nftables ];
         reloadIfChanged = true;
       };
+      services.vks-wireguard.reloadIfChanged = true;
+
+      # Where /etc cannot be written at all (system.etc.overlay.mutable = false).
+      services.vks-units.wantedBy = [ "multi-user.target" ];
 
       targets.vks-pods = {
         wantedBy = [ "multi-user.target" ];
