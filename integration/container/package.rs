@@ -125,13 +125,14 @@ fn the_settings_of_the_package_are_settings() {
         .filter(|line| !line.starts_with(' '))
         .collect();
     assert!(active.len() > 4, "{active:?}");
-    std::fs::create_dir_all(root.join("etc/vks/empty")).unwrap();
+    std::fs::create_dir_all(root.join("etc/vks")).unwrap();
     std::fs::write(root.join("etc/vks/vks.toml"), active.join("\n")).unwrap();
+    let example = lab::repository().join("examples/hello/hello.toml");
     run(Command::new(lab::vks_program())
         .arg("--root")
         .arg(&root)
         .arg("verify")
-        .arg(root.join("etc/vks/empty")));
+        .arg(example));
 }
 
 /// A host that has not heard of vks, and two versions of the package on it.
