@@ -5,6 +5,7 @@ use super::lab::{self, Machine, Tier};
 use super::space::Space;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -126,7 +127,8 @@ fn the_settings_of_the_package_are_settings() {
         .collect();
     assert!(active.len() > 4, "{active:?}");
     std::fs::create_dir_all(root.join("etc/vks")).unwrap();
-    std::fs::write(root.join("etc/vks/vks.toml"), active.join("\n")).unwrap();
+    let mut file = std::fs::File::create(root.join("etc/vks/vks.toml")).unwrap();
+    file.write_all(active.join("\n").as_bytes()).unwrap();
     let example = lab::repository().join("examples/hello/hello.toml");
     run(Command::new(lab::vks_program())
         .arg("--root")
