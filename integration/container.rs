@@ -20,6 +20,8 @@ mod addresses;
 mod agent;
 #[path = "container/attachments.rs"]
 mod attachments;
+#[path = "container/agent_units.rs"]
+mod agent_units;
 #[path = "container/boot.rs"]
 mod boot;
 #[path = "container/changes.rs"]
@@ -84,8 +86,12 @@ mod network;
 mod node_api;
 #[path = "container/oci.rs"]
 mod oci;
+#[path = "container/nixos.rs"]
+mod nixos;
 #[path = "container/order.rs"]
 mod order;
+#[path = "container/package.rs"]
+mod package;
 #[path = "container/process.rs"]
 mod process;
 #[path = "container/profiles.rs"]
