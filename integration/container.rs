@@ -18,10 +18,10 @@ mod lab;
 mod addresses;
 #[path = "container/agent.rs"]
 mod agent;
-#[path = "container/attachments.rs"]
-mod attachments;
 #[path = "container/agent_units.rs"]
 mod agent_units;
+#[path = "container/attachments.rs"]
+mod attachments;
 #[path = "container/boot.rs"]
 mod boot;
 #[path = "container/changes.rs"]
@@ -82,12 +82,12 @@ mod mesh;
 mod names;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/nixos.rs"]
+mod nixos;
 #[path = "container/node_api.rs"]
 mod node_api;
 #[path = "container/oci.rs"]
 mod oci;
-#[path = "container/nixos.rs"]
-mod nixos;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/package.rs"]

@@ -18,6 +18,7 @@ mod rooted;
 mod sandbox;
 mod security;
 mod version;
+mod with_root;
 
 use super::env::{self, Context};
 use super::images;
