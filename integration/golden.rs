@@ -85,6 +85,8 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
         secrets: parsed.secrets.into_iter().collect(),
         volume_claims: parsed.volume_claims.into_iter().collect(),
         persistent_volumes: parsed.persistent_volumes.into_iter().collect(),
+        // What a host would have found.
+        images: vks::source::images::read_all(&folder.join("images")),
         ..Desired::default()
     };
     let (mut files, mut payloads) = (BTreeMap::new(), String::new());

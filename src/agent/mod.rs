@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod cluster;
 pub mod controllers;
 pub mod images;
+mod mend;
 pub mod notify;
 pub mod pass;
 pub mod publish;

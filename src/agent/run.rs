@@ -7,8 +7,9 @@ mod waits;
 use super::api::NodeApi;
 use super::cluster::Cluster;
 use super::images::Images;
+use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, look};
-use super::publisher::{Publisher, news};
+use super::publisher::Publisher;
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::watchdog::Watchdog;
@@ -30,7 +31,8 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
-use waits::{controls, handler, settled, timer, wait_until};
+pub(super) use waits::wait_until;
+use waits::{controls, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -57,6 +59,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         cluster,
         api,
         publisher: Publisher::new(&parts),
+        mender: Mender::new(&parts.state.settings.layout),
         parts,
         alarm,
         timing: JoinSet::new(),
@@ -79,6 +82,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     publisher: Publisher,
+    mender: Mender,
     tasks: JoinSet<Ran>,
     /// Wakes for controllers that wait for time to pass.
     alarm: Alarm,
@@ -108,12 +112,13 @@ impl Agent {
         let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
-        let mut gone = news();
+        let mut news = mend::news();
         loop {
             self.control().await?;
             self.images.work(&mut self.parts).await?;
             self.start_work();
             self.publisher.start(&self.parts);
+            self.mender.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -146,10 +151,11 @@ impl Agent {
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
-                Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
                 ask = self.api.ask() => self.answer(ask),
                 hurry = hurried(&mut self.cluster) => self.shorten(hurry),
+                Some(lost) = news.recv() => self.lost(lost),
+                () = self.mender.next() => {}
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -160,6 +166,13 @@ impl Agent {
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
+    }
+
+    fn lost(&mut self, lost: Lost) {
+        match lost {
+            Lost::Table => self.publisher.doubt(),
+            Lost::Other(gone) => self.mender.suspect(gone),
+        }
     }
 
     /// Plans what can be planned and runs it.

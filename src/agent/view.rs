@@ -12,7 +12,7 @@ use crate::model::status::Blocked;
 use crate::model::view::PodView;
 use crate::observe::status::{Facts, report};
 use crate::plan::network::addresses::{Others, choose};
-use crate::plan::network::publish::free_ports;
+use crate::plan::network::ports::free_ports;
 use crate::plan::units::render_at;
 use crate::plan::{RENDER_SEED, new_uid};
 use crate::source::pod_from_manifest;

@@ -72,7 +72,7 @@ pub enum Family {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
-    /// Their addresses (default none: such pods get what the host uses).
+    /// Their addresses (default vks' own; none, `[]`: such pods get what the host uses).
     pub servers: Option<Vec<IpAddr>>,
     /// The domain below which services have their names (default `cluster.local`).
     pub domain: Option<String>,

@@ -50,7 +50,7 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `wireguard.*`: the mesh of hosts; none without such a section.
     pub wireguard: Option<Mesh>,
-    /// `dns.servers`: the cluster's name servers (default none).
+    /// `dns.servers`: the cluster's name servers (default vks' own; none in network mode `host`).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
     pub dns_domain: String,
@@ -99,7 +99,10 @@ impl Default for Settings {
             layout: Layout::default(),
             network: NetworkSettings::default(),
             wireguard: None,
-            dns_servers: Vec::new(),
+            dns_servers: NetworkSettings::default()
+                .name_server()
+                .into_iter()
+                .collect(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
             swap: Swap::default(),
@@ -180,7 +183,10 @@ impl Settings {
         let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         let layout = layout(paths, default.layout);
-        let mut network = network::settings(network);
+        let mut network = NetworkSettings {
+            mesh: mesh_prefixes(wireguard.as_ref()),
+            ..network::settings(network)
+        };
         let given = kubernetes
             .as_ref()
             .map(|_| kubernetes::pod_prefixes(&layout));
@@ -189,6 +195,7 @@ impl Settings {
             network.derived = false;
         }
         let cluster = kubernetes.map(|found| kubernetes::settings(found, &layout));
+        let own = || network.name_server().into_iter().collect();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
@@ -197,12 +204,9 @@ impl Settings {
             api: api::settings(api, cluster.as_ref(), &layout),
             cluster,
             layout,
-            network: NetworkSettings {
-                mesh: mesh_prefixes(wireguard.as_ref()),
-                ..network
-            },
             wireguard,
-            dns_servers: dns.servers.unwrap_or_default(),
+            dns_servers: dns.servers.unwrap_or_else(own),
+            network,
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),

@@ -12,6 +12,7 @@
 //!     termination/<container>   the termination message file, bound into the container
 //!     runs/<container>.json     how its runs ended
 //!     done/<container>          it has ended for good and must not run at the next boot
+//!     rootfs/<container>/       0700 above: the writable layer of a container's image, anew for each run
 //!     unhealthy/<container>     the run that is being ended because its liveness probe failed
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
@@ -44,6 +45,7 @@
 //! ```
 
 use super::name::{ContainerName, ObjectKey, PodUid, VolumeName};
+use super::oci::Digest;
 use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -186,6 +188,16 @@ impl Layout {
     /// The mark that the active deadline has passed.
     pub fn deadline_exceeded(&self, uid: &PodUid) -> PathBuf {
         self.pod(uid).join("deadline-exceeded")
+    }
+
+    /// Where the root of a container is put together, and what it writes is kept while it runs.
+    pub fn rootfs(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("rootfs").join(container.as_str())
+    }
+
+    /// A layer of the store of images.
+    pub fn layer(&self, layer: &Digest) -> PathBuf {
+        self.images().join("layers").join(layer.hex()).join("fs")
     }
 
     /// The pod's network namespace.

@@ -12,7 +12,7 @@
 
 use super::life::{create, end, nothing, remove};
 use super::network::addresses::{Others, Promised, choose};
-use super::network::publish::free_ports;
+use super::network::ports::free_ports;
 use super::step::{PodPlan, Reason};
 use super::units::render_at;
 use super::update::Update;

@@ -14,6 +14,7 @@ mod names;
 mod package;
 mod pod;
 mod restart;
+mod rooted;
 mod sandbox;
 mod security;
 mod version;
@@ -28,11 +29,12 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
-use crate::model::pod::{ContainerRole, Pod};
+use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -143,11 +145,21 @@ pub fn render_at(
         };
         match made {
             Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                payloads.extend(volumes::container_payloads(
+                    pod,
+                    spec,
+                    &room.env_of(spec, &env),
+                    settings,
+                ));
                 rendered.left_out.insert(spec.name.clone(), name);
             }
             Ok((env, unit)) => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                payloads.extend(volumes::container_payloads(
+                    pod,
+                    spec,
+                    &room.env_of(spec, &env),
+                    settings,
+                ));
                 rendered.units.extend(unit);
             }
             Err(blocked) => {
@@ -191,6 +203,14 @@ impl<'a> Room<'a> {
             pod_names,
             images: BTreeMap::new(),
         })
+    }
+
+    /// The variables as the unit and its files have them.
+    fn env_of<'e>(&self, spec: &Container, env: &'e env::Environment) -> Cow<'e, env::Environment> {
+        match self.base(spec) {
+            Some(_) => Cow::Owned(rooted::in_unit(env)),
+            None => Cow::Borrowed(env),
+        }
     }
 
     /// The units beside the containers, all but the target, which wants the others.
