@@ -152,10 +152,10 @@ impl Agent {
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
                 () = wait_until(self.publisher.due) => {}
-                ask = self.api.ask() => self.answer(ask),
-                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 Some(lost) = news.recv() => self.lost(lost),
                 () = self.mender.next() => {}
+                ask = self.api.ask() => self.answer(ask),
+                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

@@ -183,10 +183,7 @@ impl Settings {
         let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         let layout = layout(paths, default.layout);
-        let mut network = NetworkSettings {
-            mesh: mesh_prefixes(wireguard.as_ref()),
-            ..network::settings(network)
-        };
+        let mut network = network::settings(network);
         let given = kubernetes
             .as_ref()
             .map(|_| kubernetes::pod_prefixes(&layout));
@@ -195,6 +192,10 @@ impl Settings {
             network.derived = false;
         }
         let cluster = kubernetes.map(|found| kubernetes::settings(found, &layout));
+        let network = NetworkSettings {
+            mesh: mesh_prefixes(wireguard.as_ref()),
+            ..network
+        };
         let own = || network.name_server().into_iter().collect();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),

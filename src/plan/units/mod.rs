@@ -120,13 +120,10 @@ pub fn render_at(
         environments.insert(&spec.name, env::environment(&context, spec));
     }
     let mut room = Room::new((pod, uid), addresses, settings, places)?;
-    room.images = pod
-        .spec
-        .all_containers()
-        .map(|(_, spec)| {
-            let image = images::of_container(pod, spec, desired, settings);
-            (spec.name.clone(), image)
-        })
+    let image = |spec: &Container| images::of_container(pod, spec, desired, settings);
+    let containers = pod.spec.all_containers();
+    room.images = containers
+        .map(|(_, spec)| (spec.name.clone(), image(spec)))
         .collect();
     let mut rendered = Rendered {
         uid: uid.clone(),
@@ -144,23 +141,15 @@ pub fn render_at(
             None => continue,
         };
         match made {
-            Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(
-                    pod,
-                    spec,
-                    &room.env_of(spec, &env),
-                    settings,
-                ));
-                rendered.left_out.insert(spec.name.clone(), name);
-            }
             Ok((env, unit)) => {
-                payloads.extend(volumes::container_payloads(
-                    pod,
-                    spec,
-                    &room.env_of(spec, &env),
-                    settings,
-                ));
-                rendered.units.extend(unit);
+                let env = room.env_of(spec, &env);
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                match unit {
+                    Some((name, _)) if held_up => {
+                        rendered.left_out.insert(spec.name.clone(), name);
+                    }
+                    unit => rendered.units.extend(unit),
+                }
             }
             Err(blocked) => {
                 held_up |= role != ContainerRole::Main;
@@ -186,7 +175,7 @@ impl<'a> Room<'a> {
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
         let pod_names = names::of_pod(pod, addresses, settings)?;
-        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let input = |(_, spec): (_, &Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
