@@ -128,7 +128,7 @@ impl Member {
 
     /// A pod is new, or has changed.
     pub(super) fn changed(&mut self, object: &Value) {
-        let Some((key, uid)) = name_of(object).filter(|_| !is_mirror(object)) else {
+        let Some((key, uid)) = name_of(object) else {
             return;
         };
         if self
