@@ -28,6 +28,7 @@ use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
+use crate::model::network::attach::Attachment;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
@@ -77,6 +78,8 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    /// Networks beside the pod's own, or instead of it.
+    attachments: Vec<Attachment>,
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
@@ -115,18 +118,17 @@ pub fn render_at(
         addresses,
     };
     let (places, mut payloads) = volumes::of_pod(&context)?;
+    let attachments = network::attach::attachments(pod, uid, desired, &settings.layout)?;
+    payloads.extend(network::attach::keys(&attachments, pod, desired)?);
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let mut room = Room::new((pod, uid), addresses, settings, places)?;
-    room.images = pod
-        .spec
-        .all_containers()
-        .map(|(_, spec)| {
-            let image = images::of_container(pod, spec, desired, settings);
-            (spec.name.clone(), image)
-        })
+    let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
+    let image = |spec: &Container| images::of_container(pod, spec, desired, settings);
+    let containers = pod.spec.all_containers();
+    room.images = containers
+        .map(|(_, spec)| (spec.name.clone(), image(spec)))
         .collect();
     let mut rendered = Rendered {
         uid: uid.clone(),
@@ -144,23 +146,15 @@ pub fn render_at(
             None => continue,
         };
         match made {
-            Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(
-                    pod,
-                    spec,
-                    &room.env_of(spec, &env),
-                    settings,
-                ));
-                rendered.left_out.insert(spec.name.clone(), name);
-            }
             Ok((env, unit)) => {
-                payloads.extend(volumes::container_payloads(
-                    pod,
-                    spec,
-                    &room.env_of(spec, &env),
-                    settings,
-                ));
-                rendered.units.extend(unit);
+                let env = room.env_of(spec, &env);
+                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
+                match unit {
+                    Some((name, _)) if held_up => {
+                        rendered.left_out.insert(spec.name.clone(), name);
+                    }
+                    unit => rendered.units.extend(unit),
+                }
             }
             Err(blocked) => {
                 held_up |= role != ContainerRole::Main;
@@ -183,10 +177,12 @@ impl<'a> Room<'a> {
         addresses: &'a [IpAddr],
         settings: &'a Settings,
         places: Places,
+        attachments: Vec<Attachment>,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, addresses, settings)?;
-        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let mut pod_names = names::of_pod(pod, addresses, settings)?;
+        names::through_tunnel(&mut pod_names, &attachments, pod);
+        let input = |(_, spec): (_, &Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
@@ -199,6 +195,7 @@ impl<'a> Room<'a> {
             names,
             sandboxed,
             places,
+            attachments,
             addresses,
             pod_names,
             images: BTreeMap::new(),

@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn a_field_that_would_change_the_pod_is_named() {
         let mut spec = plain();
-        spec["runtimeClassName"] = "gvisor".into();
+        spec["resourceClaims"] = json!([{ "name": "gpu", "resourceClaimName": "gpu" }]);
         let refusal = given(spec).unwrap_err();
         assert!(
-            refusal.message.contains("spec.runtimeClassName"),
+            refusal.message.contains("spec.resourceClaims"),
             "{refusal:?}"
         );
         let mut spec = plain();
