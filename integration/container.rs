@@ -35,6 +35,8 @@ mod dns;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/ephemeral.rs"]
+mod ephemeral;
 #[path = "container/escape.rs"]
 mod escape;
 #[path = "container/events.rs"]
@@ -65,6 +67,8 @@ mod manifests;
 mod network;
 #[path = "container/order.rs"]
 mod order;
+#[path = "container/priority.rs"]
+mod priority;
 #[path = "container/process.rs"]
 mod process;
 #[path = "container/profiles.rs"]

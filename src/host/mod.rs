@@ -1,9 +1,12 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod cgroup;
 pub mod claims;
 pub mod clock;
+pub mod conditions;
 pub mod drop_ins;
 pub mod files;
+pub mod input;
 pub mod journald;
 pub mod last_run;
 pub mod limits;

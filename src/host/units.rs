@@ -99,6 +99,18 @@ impl UnitDir {
         Ok(bytes.map(|bytes| parse(name.clone(), &bytes)))
     }
 
+    /// The targets of all pods that can be read, with whose they are.
+    pub fn pods(&self) -> Result<Vec<(Identity, UnitFile)>, FileError> {
+        let names = self.dir.entries()?.into_iter().map(|(name, _)| name);
+        let targets = names.filter(|name| names::is_ours(name) && name.ends_with(".target"));
+        let mut pods = Vec::new();
+        for name in targets.filter_map(|name| name.parse().ok()) {
+            let file = self.file(&name)?;
+            pods.extend(file.and_then(|file| Some((identity::read(&file).ok()??, file))));
+        }
+        Ok(pods)
+    }
+
     /// Writes a unit file.
     pub fn write(&self, name: &UnitName, text: &str) -> Result<(), FileError> {
         self.dir.write(name.as_str(), text.as_bytes(), 0o644)

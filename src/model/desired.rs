@@ -5,6 +5,7 @@ use super::controller::{Controller, ControllerKey};
 use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
+use super::priority::PriorityClass;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub struct Desired {
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Service>,
+    /// Classes of priority, without those that are always there. They have no namespace.
+    pub priority_classes: BTreeMap<ObjectName, PriorityClass>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.

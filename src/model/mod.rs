@@ -18,6 +18,7 @@ pub mod network;
 pub mod observed;
 pub mod payload;
 pub mod pod;
+pub mod priority;
 pub mod probe;
 pub mod prober;
 pub mod process;

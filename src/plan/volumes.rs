@@ -275,7 +275,7 @@ pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
             }),
         }
     }
-    for (_, container) in pod.spec.all_containers() {
+    for (_, container) in pod.spec.lasting_containers() {
         // What a sub-path is like is known when it has been found: its mount point is made then.
         let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());
         let mounts = whole.filter_map(|m| Some(mount_point(places.get(&m.volume)?, &m.path)));

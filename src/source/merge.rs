@@ -118,6 +118,7 @@ impl Merged {
         desired.secrets.extend(file.secrets);
         desired.volume_claims.extend(file.volume_claims);
         desired.persistent_volumes.extend(file.persistent_volumes);
+        desired.priority_classes.extend(file.priority_classes);
         let services = file.services.into_iter();
         desired
             .services
@@ -169,6 +170,9 @@ impl Merged {
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
             What::Service(key) => gone.services.extend(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
+            What::PriorityClass(key) => gone
+                .priority_classes
+                .extend(desired.priority_classes.remove_entry(&key.name)),
             What::Uid(_) => {}
         }
     }

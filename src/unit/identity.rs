@@ -82,6 +82,10 @@ fn role_name(role: &UnitRole) -> &'static str {
             role: ContainerRole::Main,
             ..
         } => "main",
+        UnitRole::Container {
+            role: ContainerRole::Ephemeral,
+            ..
+        } => "ephemeral",
     }
 }
 
@@ -149,6 +153,7 @@ fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
         "init" => container(ContainerRole::Init),
         "sidecar" => container(ContainerRole::Sidecar),
         "main" => container(ContainerRole::Main),
+        "ephemeral" => container(ContainerRole::Ephemeral),
         other => Err(IdentityError::Role(other.to_owned())),
     }
 }

@@ -111,7 +111,7 @@ impl PodView {
         }
     }
 
-    /// The containers of the spec: init containers and sidecars in order, then the mains.
+    /// The containers of the spec: init containers and sidecars in order, then the mains and ephemeral ones.
     pub fn containers(&self) -> impl Iterator<Item = (ContainerRole, &Value)> {
         let of = |field: &str| {
             self.manifest["spec"][field]
@@ -128,7 +128,10 @@ impl PodView {
             };
             (role, container)
         });
-        init.chain(of("containers").map(|container| (ContainerRole::Main, container)))
+        let main = of("containers").map(|container| (ContainerRole::Main, container));
+        let ephemeral = of("ephemeralContainers");
+        let ephemeral = ephemeral.map(|container| (ContainerRole::Ephemeral, container));
+        init.chain(main).chain(ephemeral)
     }
 
     /// The status of a container.
@@ -138,6 +141,7 @@ impl PodView {
             .init_container_statuses
             .iter()
             .chain(&status.container_statuses)
+            .chain(&status.ephemeral_container_statuses)
             .find(|container| container.name.as_str() == name)
     }
 

@@ -13,6 +13,7 @@ use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
 mod blocked;
+mod ephemeral;
 mod properties;
 mod resize;
 mod secrets;
@@ -43,6 +44,7 @@ pub fn container(name: &str) -> Container {
         stop_signal: None,
         resize: Default::default(),
         security: Default::default(),
+        target: None,
     }
 }
 
@@ -65,6 +67,7 @@ pub fn pod(name: &str) -> Pod {
         spec: PodSpec {
             init_containers: vec![],
             containers: vec![container("main")],
+            ephemeral_containers: vec![],
             volumes: vec![],
             restart_policy: RestartPolicy::Always,
             host_network: true,
@@ -78,6 +81,7 @@ pub fn pod(name: &str) -> Pod {
             sharing: Default::default(),
             resources: Default::default(),
             devices: vec![],
+            priority: Default::default(),
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),

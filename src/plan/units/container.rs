@@ -7,11 +7,13 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
+use crate::model::priority::{LONGEST_WAIT, PRIORITY_KEY};
 use crate::model::probe::Probes;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{command_line, quoted, specifiers, word};
+use crate::unit::identity::SECTION;
 use std::time::Duration;
 
 /// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
@@ -46,6 +48,13 @@ impl Room<'_> {
         );
         file.push("Service", "Slice", self.names.slice().as_str());
         let confinement = security::confine(self.pod, spec, self.settings)?;
+        if role == ContainerRole::Ephemeral {
+            file.push(
+                "Service",
+                "ExecCondition",
+                self.own_command(&["begin", "%n"]).replace("%%n", "%n"),
+            );
+        }
         let mut before = self.launch(spec, &confinement);
         before.extend(self.identity_change(&confinement));
         file.push("Service", "ExecStart", exec_start(spec, env, before)?);
@@ -86,6 +95,10 @@ impl Room<'_> {
         policy: RestartPolicy,
         confinement: &Confinement,
     ) -> Box<str> {
+        if role == ContainerRole::Ephemeral {
+            // What else of the pod changes is no concern of a container that runs once.
+            return spec_hash(spec);
+        }
         let probes = Probes {
             startup: spec.probes.startup.clone(),
             ..Probes::default()
@@ -138,12 +151,14 @@ impl Room<'_> {
     ) {
         self.join_pod(file);
         self.bind_to_sandbox(file);
+        // One that is put into a running pod waits for nobody: it may be there to see why an init container hangs.
+        let alone = role == ContainerRole::Ephemeral;
         let before = self
             .pod
             .spec
             .all_containers()
             .take_while(|(earlier, other)| {
-                other.name != spec.name && *earlier != ContainerRole::Main
+                !alone && other.name != spec.name && *earlier != ContainerRole::Main
             });
         for (earlier, other) in before {
             let Some(unit) = self.containers.get(&other.name) else {
@@ -167,6 +182,12 @@ impl Room<'_> {
                 format!("!{}", done.display()),
             );
         }
+    }
+
+    /// At shutdown, the containers of a pod that matters more end after those of pods that matter less. Such an order cannot
+    /// be one of units: it would hold for their start too, and a pod that does not get up would hold up all others.
+    fn waits(&self) -> bool {
+        self.priority > 0
     }
 
     /// Hooks, the startup probe, and the record of each run.
@@ -201,11 +222,14 @@ impl Room<'_> {
         if role == ContainerRole::Init {
             push("ExecStartPost", &["record", "%n", "--exited-ok"]);
         }
-        if let Some(hook) = &pre_stop {
-            push(
-                "ExecStop",
-                &[&["hook", "pre-stop"], &stop[..], &[hook]].concat(),
-            );
+        let mut last = vec!["hook", "pre-stop"];
+        last.extend(&stop);
+        if self.waits() {
+            last.extend(["--unit", "%n"]);
+        }
+        last.extend(pre_stop.as_deref());
+        if pre_stop.is_some() || self.waits() {
+            push("ExecStop", &last);
         }
         push("ExecStopPost", &["record", "%n"]);
     }
@@ -213,11 +237,14 @@ impl Room<'_> {
     /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
     fn end(&self, file: &mut UnitFile, spec: &Container) {
         let grace = self.pod.spec.termination_grace.max(MINIMUM_GRACE);
-        let stop = if spec.pre_stop.is_some() {
-            grace + HOOK_SLACK
-        } else {
-            grace
+        let stop = match (spec.pre_stop.is_some(), self.waits()) {
+            (_, true) => grace + HOOK_SLACK + LONGEST_WAIT,
+            (true, false) => grace + HOOK_SLACK,
+            (false, false) => grace,
         };
+        if self.waits() {
+            file.push(SECTION, PRIORITY_KEY, self.priority.to_string());
+        }
         file.push("Service", "KillMode", "mixed");
         if let Some(signal) = spec.stop_signal {
             file.push("Service", "KillSignal", signal.to_string());

@@ -18,6 +18,7 @@ mod version;
 
 use super::env::{self, Context};
 use super::network;
+use super::priority;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
@@ -74,6 +75,8 @@ struct Room<'a> {
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
+    /// Its priority.
+    priority: i32,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
@@ -111,7 +114,8 @@ pub fn render_at(
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let room = Room::new((pod, uid), addresses, settings, places)?;
+    let mut room = Room::new((pod, uid), addresses, settings, places)?;
+    room.priority = priority::of(pod, desired)?;
     let mut rendered = Rendered {
         uid: uid.clone(),
         addresses: addresses.to_vec(),
@@ -164,7 +168,7 @@ impl<'a> Room<'a> {
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
-            || pod.spec.all_containers().any(input);
+            || pod.spec.lasting_containers().any(input);
         Ok(Self {
             pod,
             uid,
@@ -175,6 +179,7 @@ impl<'a> Room<'a> {
             places,
             addresses,
             pod_names,
+            priority: 0,
         })
     }
 

@@ -32,7 +32,7 @@ impl Room<'_> {
         let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
         let wired = wiring.is_some();
         let mut setup = volumes::setup(self.pod, &self.places, wiring);
-        let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
+        let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.

@@ -4,9 +4,11 @@ use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
 use super::{env, mounts, probe, process, resources, restart, security};
-use crate::model::pod::{Container, Port, RestartPolicy};
-use crate::model::probe::Probes;
+use crate::model::name::ContainerName;
+use crate::model::pod::{Container, Port, Resize, Resources, RestartPolicy};
+use crate::model::probe::{Hook, Probes};
 use crate::model::process::StopSignal;
+use crate::model::restart::RestartRule;
 use crate::model::volume::Volume;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -27,9 +29,28 @@ pub const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
     ("Never", RestartPolicy::Never),
 ];
 
-/// Decodes a container; `init` for those of `initContainers`.
-pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<Container> {
-    let mut f = field.fields(known::CONTAINER)?;
+/// Which list of the pod a container stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `initContainers`
+    Init,
+    /// `containers`
+    Main,
+    /// `ephemeralContainers`
+    Ephemeral,
+}
+
+/// Decodes a container.
+pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<Container> {
+    let lists = match kind {
+        Kind::Ephemeral => known::EPHEMERAL_CONTAINER,
+        Kind::Init | Kind::Main => known::CONTAINER,
+    };
+    let mut f = field.fields(lists)?;
+    let target = match kind {
+        Kind::Ephemeral => f.optional("targetContainerName", |x| target(&x)),
+        Kind::Init | Kind::Main => Some(None),
+    };
     let name = f.require("name").and_then(|x| x.parse());
     let image = f.require("image").and_then(|x| x.parse());
     let command = f.arguments("command");
@@ -37,16 +58,20 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
     let env_from = env::env_from(&mut f);
     let env = env::env(&mut f);
-    let ports = ports(&mut f, around.host_network);
-    let resources = f.optional("resources", |x| resources::resources(&x));
-    let resize = resources::resize(&mut f);
+    let Lasting {
+        ports,
+        resources,
+        resize,
+        restart_policy,
+        restart_rules,
+        probes,
+        hooks,
+    } = match kind {
+        Kind::Ephemeral => Lasting::none(),
+        Kind::Init | Kind::Main => Lasting::decode(&mut f, around),
+    };
     let mounts = mounts::mounts(&mut f, around.volumes);
     let volume_devices = mounts::devices(&mut f, around.volumes);
-    let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
-    let restart_rules = restart::rules(&mut f, restart_policy.flatten());
-    let named = ports.as_deref().unwrap_or_default();
-    let probes = probe::probes(&mut f, named);
-    let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
     let message_policy = f.optional("terminationMessagePolicy", |x| {
         x.one_of(&[("File", false), ("FallbackToLogsOnError", true)])
@@ -80,8 +105,13 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         stdio: stdio?,
         stop_signal,
         resize: resize?,
+        target: target?.flatten(),
     };
-    let plain = !init || plain_init(field, &container);
+    let plain = match kind {
+        Kind::Init => plain_init(field, &container),
+        Kind::Main => true,
+        Kind::Ephemeral => plain_ephemeral(field, &container),
+    };
     (sendable(field, &container) && plain).then_some(container)
 }
 
@@ -117,6 +147,72 @@ fn plain_init(field: &Field<'_>, container: &Container) -> bool {
         );
     }
     sidecar || !watched
+}
+
+/// What only the pod's own containers have.
+struct Lasting {
+    ports: Option<Vec<Port>>,
+    resources: Option<Option<Resources>>,
+    resize: Option<Resize>,
+    restart_policy: Option<Option<RestartPolicy>>,
+    restart_rules: Option<Vec<RestartRule>>,
+    probes: Option<Probes>,
+    hooks: Option<Hooks>,
+}
+
+/// postStart, preStop and stopSignal.
+type Hooks = (Option<Hook>, Option<Hook>, Option<StopSignal>);
+
+impl Lasting {
+    fn decode(f: &mut Fields<'_>, around: &Around<'_>) -> Self {
+        let ports = ports(f, around.host_network);
+        let resources = f.optional("resources", |x| resources::resources(&x));
+        let resize = resources::resize(f);
+        let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
+        let restart_rules = restart::rules(f, restart_policy.flatten());
+        let named = ports.as_deref().unwrap_or_default();
+        Self {
+            resources,
+            resize,
+            restart_policy,
+            restart_rules,
+            probes: probe::probes(f, named),
+            hooks: probe::hooks(f, named, around.grace),
+            ports,
+        }
+    }
+
+    fn none() -> Self {
+        Self {
+            ports: Some(Vec::new()),
+            resources: Some(None),
+            resize: Some(Resize::default()),
+            restart_policy: Some(None),
+            restart_rules: Some(Vec::new()),
+            probes: Some(Probes::default()),
+            hooks: Some((None, None, None)),
+        }
+    }
+}
+
+/// An empty name is none.
+fn target(field: &Field<'_>) -> Option<Option<ContainerName>> {
+    match field.text()? {
+        "" => Some(None),
+        _ => field.parse().map(Some),
+    }
+}
+
+/// What it sees of a volume, it sees as a whole (pkg/apis/core/validation: `validateEphemeralContainers`).
+fn plain_ephemeral(field: &Field<'_>, container: &Container) -> bool {
+    let part = container
+        .mounts
+        .iter()
+        .any(|mount| mount.sub_path.is_some());
+    if part {
+        field.problem("an ephemeral container mounts no subPath: remove it, and mount the volume");
+    }
+    !part
 }
 
 fn ports(container: &mut Fields<'_>, host_network: bool) -> Option<Vec<Port>> {

@@ -19,6 +19,7 @@ const WHY: &[(&str, &str, &str)] = &[
     ("PodSpec", "imagePullSecrets", "an image of the host is not pulled"),
     ("PodSpec", "nodeName", "a manifest on this host is for this host"),
     ("PodSpec", "preemptionPolicy", "of the scheduler: there is none"),
+    ("PriorityClass", "description", "it informs only"),
     ("PodSpec", "schedulerName", "of the scheduler: there is none"),
     ("PodSpec", "tolerations", "of the scheduler: there is none"),
     ("PodSpec", "affinity", "a host has one place to run a pod"),

@@ -17,6 +17,7 @@ use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
+use crate::host::input;
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
@@ -77,6 +78,8 @@ enum SandboxError {
     Mount(#[from] MountError),
     #[error(transparent)]
     Names(#[from] names::NamesError),
+    #[error(transparent)]
+    Input(#[from] input::InputError),
 }
 
 /// Runs the verb.
@@ -155,7 +158,7 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
         names::make(layout, uid, &setup.names)?;
     }
     if !setup.inputs.is_empty() {
-        names::inputs(layout, uid, &setup.inputs)?;
+        input::make(layout, uid, &setup.inputs)?;
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
