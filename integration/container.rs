@@ -63,6 +63,8 @@ mod liveness;
 mod logs;
 #[path = "container/manifests.rs"]
 mod manifests;
+#[path = "container/mesh.rs"]
+mod mesh;
 #[path = "container/network.rs"]
 mod network;
 #[path = "container/order.rs"]

@@ -18,6 +18,8 @@ state=$(cd "$state" && pwd)
 . "$lab_dir/lab/rootfs.sh"
 # shellcheck source=integration/lab/machine.sh
 . "$lab_dir/lab/machine.sh"
+# shellcheck source=integration/lab/segment.sh
+. "$lab_dir/lab/segment.sh"
 # shellcheck source=integration/lab/vm.sh
 . "$lab_dir/lab/vm.sh"
 # shellcheck source=integration/lab/check.sh
@@ -38,6 +40,10 @@ usage: lab.sh VERB ...
   save NAME DIR             copy out its journal and console
   down NAME | --all         switch it off and remove every trace of it
 
+  join SEGMENT NAME LINK [ADDRESS/LENGTH]...
+                            plug a machine into a wire that machines share
+  part SEGMENT              take that wire away
+
   vm-image [EXTRA_DIR]      build the image of the virtual machine, EXTRA_DIR laid over it
   vm-run --payload DIR --script FILE [--timeout SECONDS] [--boots N]
                             boot it with DIR at /payload, run /payload/FILE there with
@@ -50,7 +56,7 @@ main() {
   local verb=${1:-help}
   shift || true
   case $verb in
-    check | deps | rootfs | boot | exec | reboot | save | down) "cmd_$verb" "$@" ;;
+    check | deps | rootfs | boot | exec | reboot | save | down | join | part) "cmd_$verb" "$@" ;;
     vm-image) cmd_vm_image "$@" ;;
     vm-run) cmd_vm_run "$@" ;;
     supervise) supervise "$@" ;; # of boot's own; not for people

@@ -5,7 +5,7 @@
 #
 #   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
 #   --container   a real systemd in booted Debian containers: needs root
-#   --vm          a whole Debian in a virtual machine: needs root; not part of a run without arguments yet
+#   --vm          a whole Debian in a virtual machine: needs root
 #
 # Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
 # "N passed, N failed, N skipped". With VKS_REQUIRE_ALL=1 a skipped test is a failure.
@@ -24,8 +24,7 @@ for argument in "$@"; do
     *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-# The VM tier is not seen to pass yet: it runs only when it is asked for.
-[ $# -gt 0 ] || { quick=1 container=1; }
+[ $# -gt 0 ] || { quick=1 container=1 vm=1; }
 
 logs=target/integration/logs
 mkdir -p "$logs"
@@ -77,18 +76,19 @@ tests() {
   printf '%d s\n' $((SECONDS - begin))
 }
 
-# The container tests; those that fail are tried once more, two at a time: many of them wait for real processes
-# with real time limits, which a loaded machine exceeds. What passes only then is named.
-container_tests() {
-  local log=$logs/container-tests.log again=$logs/container-again.log names before=$failed
-  VKS_LAB=1 tests "container tests" --test container
+# Tests in machines: lab_tests NAME TEST. Those that fail are tried once more, two at a time: many of them wait for
+# real processes with real time limits, which a loaded machine exceeds. What passes only then is named.
+lab_tests() {
+  local name=$1 test=$2 before=$failed names
+  local log=$logs/${name// /-}.log again=$logs/${name// /-}-again.log
+  VKS_LAB=1 tests "$name" --test "$test" -- ${3:+"$3"}
   [ "$failed" -gt "$before" ] || return 0
-  mapfile -t names < <(awk '/^failures:$/ { on = 1 } on && /^    [a-z0-9_]+::[a-z0-9_:]+$/ { print $1 }' "$log" | sort -u)
+  mapfile -t names < <(awk '/^failures:$/ { on = 1 } on && /^    [a-z0-9_:]+$/ { print $1 }' "$log" | sort -u)
   { [ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le 8 ]; } || return 0
-  header "container tests that failed, once more"
-  VKS_LAB=1 cargo test --locked --test container -- --test-threads=2 --exact "${names[@]}" 2>&1 | tee "$again" || return 0
+  header "$name that failed, once more"
+  VKS_LAB=1 cargo test --locked --test "$test" -- "${3:---test-threads=2}" --exact "${names[@]}" 2>&1 | tee "$again" || return 0
   printf 'passed at the second try: %s\n' "${names[@]}"
-  failures=("${failures[@]/#container tests, see $log/}")
+  failures=("${failures[@]/#$name, see $log/}")
   passed=$((passed + failed - before)) failed=$before
 }
 
@@ -215,14 +215,15 @@ container_tier() {
     step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
   done
   VKS_LAB=1 tests "random pods in trixie" --test pods -- systemd_says
-  container_tests
+  lab_tests "container tests" container
 }
 
 vm_tier() {
   ready vm || return 0
   step "VM tier: image" integration/lab.sh vm-image
   step "build" cargo build --locked
-  VKS_LAB=1 tests "VM tests" --test vm
+  # One machine at a time: each is emulated and has two processors.
+  lab_tests "VM tests" vm --test-threads=1
 }
 
 if [ -n "$container$vm" ] && [ "$(id -u)" = 0 ]; then

@@ -182,7 +182,7 @@ fn verify_says_everything_at_once() {
         ),
         (
             "b.toml",
-            "[metadata]\nname = \"b\"\n[spec]\nruntimeClassName = \"x\"\n[[spec.containers]]\nname = \"C\"\nimage = \"nginx\"\n",
+            "[metadata]\nname = \"b\"\n[spec]\nruntimeClassName = \"X\"\n[[spec.containers]]\nname = \"C\"\nimage = \"deb:X\"\n",
         ),
         ("c.json", "{ \"kind\": \"Pod\",\n  \"apiVersion\": }\n"),
         (

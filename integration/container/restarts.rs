@@ -225,3 +225,32 @@ fn crash_loop_back_off() {
         "the count of restarts never falls"
     );
 }
+
+/// A stop that comes while a container's own good end is still being seen to, as at a shutdown, does not make it run again.
+#[test]
+fn what_ended_well_just_before_a_stop_has_ended() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "raceend");
+    let (log, go) = (space.path("log"), space.path("go"));
+    let script = format!("echo ran >>{log}; until test -e {go}; do sleep 0.1; done");
+    let pod = space.pod(
+        "p",
+        &json!({ "restartPolicy": "OnFailure", "containers": [sh("c", &script)] }),
+    );
+    host.wait(&format!("grep -q ran {log}"));
+    let unit = pod.unit("c");
+    let drop_in = format!("/etc/systemd/system/{unit}.d");
+    host.ok(&format!(
+        "mkdir -p '{drop_in}'; printf '[Service]\\nExecStopPost=\\nExecStopPost=/bin/sleep 2\\n\
+         ExecStopPost=+:/usr/bin/vks record %%n\\n' >'{drop_in}/slow.conf'; systemctl daemon-reload; touch {go}"
+    ));
+    host.wait(&format!(
+        "test \"$(systemctl show -P SubState '{unit}')\" = stop-post"
+    ));
+    host.ok(&format!(
+        "systemctl stop vks-raceend-p.slice; rm -r '{drop_in}'; systemctl daemon-reload; systemctl start vks-raceend-p.target"
+    ));
+    pod.wait_phase("Succeeded");
+    assert_eq!(space.lines("log"), ["ran"]);
+    assert_eq!(pod.restarts("c"), 0);
+}

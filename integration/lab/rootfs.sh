@@ -9,7 +9,7 @@ recipe_version=2
 rootfs_packages=(
   systemd systemd-sysv dbus
   # for the tests' own looks and probes
-  iproute2 iputils-ping procps kmod jq curl openssl socat strace python3 python3-yaml
+  iproute2 iputils-ping tcpdump procps kmod jq curl openssl socat strace python3 python3-yaml
   # what an agent uses or may use
   nftables wireguard-tools libcap2-bin
   # another runtime of containers, to compare with

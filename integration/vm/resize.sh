@@ -46,7 +46,7 @@ spec:
   containers:
   - name: a
     image: host:sh
-    args: ["-c", "for d in ttyS0 ttyS1 kmsg; do if : 2>/dev/null </dev/$$d; then echo $$d yes; else echo $$d no; fi; done; : </dev/null && echo null yes; exec sleep infinity"]
+    args: ["-c", "for d in ttyS0 ttyS1 kmsg; do if true 2>/dev/null </dev/$$d; then echo $$d yes; else echo $$d no; fi; done; true </dev/null && echo null yes; exec sleep infinity"]
 ---
 apiVersion: v1
 kind: Pod

@@ -12,6 +12,7 @@
 
 pub mod backoff;
 pub mod controllers;
+pub mod images;
 pub mod notify;
 pub mod pass;
 pub mod publish;

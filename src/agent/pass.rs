@@ -1,6 +1,7 @@
 //! One look at everything: what the agent begins with, and what commands do while no agent runs.
 
 use super::controllers::{self, Controllers, TimerPlan, timers};
+use super::images::Images;
 use super::publish::{Shown, bring, wanted};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
@@ -73,8 +74,9 @@ pub async fn check_version(systemd: &Systemd) -> Result<u32, AgentError> {
 pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
     settings.systemd = check_version(&systemd).await?;
     let directories = settings.manifest_dirs();
+    let images = settings.layout.pod_images();
     let load = move || {
-        let mut sources = Directories::new(directories);
+        let mut sources = Directories::new(directories).with_images(images);
         sources.load();
         sources
     };
@@ -101,11 +103,13 @@ pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, Age
 /// Brings the host to what the manifests say, once, and reports what failed. The caller holds the lock.
 pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, AgentError> {
     let (mut failures, mut timer_failures) = (Vec::new(), Vec::new());
+    let mut images = Images::default();
     for _ in 0..ROUNDS {
         for (key, plan) in parts.control(false) {
             let timer = parts.applier.pod(&key.object, plan).await;
             timer_failures.extend(timer.err());
         }
+        images.once(parts).await?;
         let plan = parts.state.plan(parts.sources.desired(), Instant::now());
         if plan.is_empty() {
             break;

@@ -2,6 +2,7 @@
 
 mod control;
 
+use super::images::Images;
 use super::pass::{Parts, check_version, look};
 use super::publisher::{Publisher, news};
 use super::reclaim::Reclaim;
@@ -53,6 +54,7 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
         reclaim: Reclaim::default(),
+        images: Images::default(),
         told: Told::default(),
         ready: false,
     };
@@ -86,6 +88,7 @@ struct Agent {
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
     reclaim: Reclaim,
+    images: Images,
     told: Told,
     ready: bool,
 }
@@ -105,6 +108,7 @@ impl Agent {
         let mut gone = news();
         loop {
             self.control().await?;
+            self.images.work(&mut self.parts).await?;
             self.start_work();
             self.publisher.start(&self.parts);
             self.tidy();
@@ -143,6 +147,7 @@ impl Agent {
                     }
                 }
                 Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
+                fetched = self.images.next() => fetched.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),

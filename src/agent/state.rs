@@ -35,6 +35,8 @@ pub struct State {
     promised: Promised,
     /// Makes the identities of new pods.
     seed: Vec<u8>,
+    /// Pods whose images are to be looked at.
+    images: BTreeSet<PodKey>,
 }
 
 impl State {
@@ -51,6 +53,7 @@ impl State {
             tidied: BTreeSet::new(),
             promised: Promised::new(),
             seed,
+            images: BTreeSet::new(),
         };
         state.mark_all(desired);
         state
@@ -58,13 +61,10 @@ impl State {
 
     /// All pods, wanted or there, are to be planned.
     pub fn mark_all(&mut self, desired: &Desired) {
-        self.dirty.extend(
-            desired
-                .pods
-                .keys()
-                .chain(self.observed.pods.keys())
-                .cloned(),
-        );
+        let all = desired.pods.keys().chain(self.observed.pods.keys());
+        self.dirty.extend(all.cloned());
+        self.images.extend(self.dirty.iter().cloned());
+        self.images.extend(desired.images.keys().cloned());
     }
 
     /// Something about these pods has changed on the host.
@@ -76,8 +76,14 @@ impl State {
     pub fn mark_wanted(&mut self, keys: impl IntoIterator<Item = PodKey>) {
         for key in keys {
             self.backoff.forget(&key);
+            self.images.insert(key.clone());
             self.dirty.insert(key);
         }
+    }
+
+    /// The pods whose images may be others than when this was last asked.
+    pub fn take_image_changes(&mut self) -> BTreeSet<PodKey> {
+        std::mem::take(&mut self.images)
     }
 
     /// The pods that can be planned now.
@@ -118,7 +124,9 @@ impl State {
 
     fn block(&mut self, key: &PodKey, why: &[Blocked]) {
         let known = self.blocked.get(key).map(Vec::as_slice).unwrap_or_default();
-        for blocked in why.iter().filter(|blocked| !known.contains(blocked)) {
+        let new = why.iter().filter(|blocked| !known.contains(blocked));
+        // Of images that are not here yet, whoever fetches them tells.
+        for blocked in new.filter(|blocked| !blocked.is_of_image()) {
             let container = blocked.container.as_ref().map_or("", |name| name.as_str());
             let (reason, prefix) = match blocked.container {
                 Some(_) => ("Failed", "Error: "),
@@ -141,6 +149,7 @@ impl State {
         self.promised.remove(&key);
         // What it had may be what others wait for: an address, a port of the host.
         self.dirty.extend(self.blocked.keys().cloned());
+        self.images.insert(key.clone());
         self.dirty.insert(key);
     }
 

@@ -43,6 +43,9 @@ pub enum CliError {
     /// No event loop.
     #[error("start the event loop")]
     Runtime(#[source] io::Error),
+    /// An image could not be fetched or removed.
+    #[error(transparent)]
+    Image(crate::worker::fetch::FetchError),
     /// Events could not be read.
     #[error(transparent)]
     Events(#[from] super::events::read::EventsError),
@@ -73,6 +76,9 @@ pub enum CliError {
     /// The host's part of the pods' network.
     #[error(transparent)]
     Wire(#[from] crate::worker::wire::WireError),
+    /// `wireguard` failed.
+    #[error(transparent)]
+    Wireguard(#[from] super::wireguard::WireguardCliError),
     /// The agent, or a pass without one.
     #[error(transparent)]
     Agent(#[from] crate::agent::AgentError),

@@ -5,7 +5,7 @@ use super::error::CliError;
 use crate::config::file::{ReadError, read};
 use crate::model::desired::{Desired, Problem};
 use crate::source::tree::{Format, MAX_FILE};
-use crate::source::{Directories, ParsedFile, format_of, merge, parse_as};
+use crate::source::{Directories, ParsedFile, format_of, images, merge, parse_as};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +115,8 @@ fn text(path: PathBuf) -> Result<Text, ManifestError> {
 
 /// What all configured directories want.
 pub fn configured(context: &Context) -> Directories {
-    let mut sources = Directories::new(context.settings.manifest_dirs());
+    let images = context.settings.layout.pod_images();
+    let mut sources = Directories::new(context.settings.manifest_dirs()).with_images(images);
     sources.load();
     sources
 }
@@ -125,7 +126,9 @@ pub fn desired(paths: &[PathBuf], context: &Context) -> Result<Desired, CliError
     if paths.is_empty() {
         return Ok(configured(context).desired().clone());
     }
-    Ok(merge(texts(paths)?.iter().map(Text::parse), []))
+    let mut desired = merge(texts(paths)?.iter().map(Text::parse), []);
+    desired.images = images::read_all(&context.settings.layout.pod_images());
+    Ok(desired)
 }
 
 /// Says every problem; whether there is any.

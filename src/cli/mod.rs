@@ -23,6 +23,7 @@ pub mod exec;
 pub mod explain;
 pub mod get;
 pub mod grace;
+pub mod image;
 pub mod journal;
 pub mod jsonpath;
 pub mod logging;
@@ -49,6 +50,7 @@ pub mod verify;
 pub mod version;
 pub mod view;
 pub mod wait;
+pub mod wireguard;
 pub mod yaml;
 
 pub use context::{Context, Outcome};
@@ -148,6 +150,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Network(network::Args),
+    Image(image::Args),
+    Wireguard(wireguard::Args),
     Run(run::Args),
     #[command(hide = true)]
     Due(due::Args),
@@ -197,6 +201,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Network(args) => network::run(&args, context).await,
+        OnHost::Image(args) => image::run(&args, context).await,
+        OnHost::Wireguard(args) => wireguard::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
         OnHost::Due(args) => due::run(&args, context).await,
     }

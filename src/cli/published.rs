@@ -1,4 +1,4 @@
-//! `vks get services`, `endpoints` and `networks`: tables of what is published, and of the prefixes it is made from.
+//! `vks get services`, `endpoints`, `networks` and `peers`: tables of what is published, and of the prefixes it is made from.
 
 use super::context::{Context, Outcome};
 use super::error::CliError;
@@ -6,6 +6,7 @@ use super::get::Format;
 use super::object::{list, to_json};
 use super::table::{Cell, Colours, Table};
 use super::target::TargetError;
+use super::wireguard::show;
 use super::yaml::to_yaml;
 use crate::config;
 use crate::model::name::ObjectKey;
@@ -25,6 +26,8 @@ pub enum Kind {
     Endpoints,
     /// The prefixes of pods and services.
     Networks,
+    /// The other hosts of the mesh.
+    Peers,
 }
 
 /// How it is asked for.
@@ -70,6 +73,7 @@ fn kind(word: &str) -> Option<Kind> {
         "service" | "services" | "svc" => Some(Kind::Services),
         "endpoint" | "endpoints" | "ep" => Some(Kind::Endpoints),
         "network" | "networks" | "net" => Some(Kind::Networks),
+        "peer" | "peers" => Some(Kind::Peers),
         _ => None,
     }
 }
@@ -78,6 +82,9 @@ fn kind(word: &str) -> Option<Kind> {
 pub fn run(kind: Kind, ask: &Ask, context: &Context) -> Result<Outcome, CliError> {
     if kind == Kind::Networks {
         return networks(ask, context);
+    }
+    if kind == Kind::Peers {
+        return peers(ask, context);
     }
     let published = wire::published(&context.settings)?;
     let meant = |service: &&PublishedService| {
@@ -322,4 +329,61 @@ fn prefixes(network: &NetworkSettings) -> impl Iterator<Item = (&'static str, St
     let pods = pods.map(|(prefix, host)| ("pods", prefix.to_string(), host.to_string()));
     let services = network.services.iter();
     pods.chain(services.map(|prefix| ("services", prefix.to_string(), "<none>".to_owned())))
+}
+
+/// The other hosts of the mesh: one line each.
+fn peers(ask: &Ask, context: &Context) -> Result<Outcome, CliError> {
+    let (mesh, _, shown) = show::device(context)?;
+    let mut rows = show::rows(mesh, &shown);
+    rows.retain(|row| ask.names.is_empty() || ask.names.contains(&row.name.as_str()));
+    match ask.format {
+        Some(format @ (Format::Yaml | Format::Json)) => {
+            let objects = rows.iter().map(|row| {
+                json!({
+                    "name": row.name, "publicKey": row.key, "endpoint": row.endpoint, "prefixes": row.prefixes,
+                    "state": row.state, "handshakeAgeSeconds": row.handshake.map(|age| age.as_secs()),
+                    "receivedBytes": row.bytes.0, "sentBytes": row.bytes.1,
+                })
+            });
+            print_objects(objects.collect(), format, !ask.names.is_empty(), context)?;
+        }
+        Some(Format::Name) => {
+            for row in &rows {
+                context.print(&format!("peer/{}\n", row.name))?;
+            }
+        }
+        None | Some(Format::Wide) => {
+            let cells = rows.iter().map(|row| {
+                vec![
+                    row.name.as_str().into(),
+                    row.endpoint.as_str().into(),
+                    row.prefixes.join(",").into(),
+                    show::age(row.handshake).into(),
+                    show::bytes(row.bytes.0).into(),
+                    show::bytes(row.bytes.1).into(),
+                    row.state.into(),
+                ]
+            });
+            let headers = [
+                "NAME",
+                "ENDPOINT",
+                "PREFIXES",
+                "HANDSHAKE",
+                "RECEIVED",
+                "SENT",
+                "STATE",
+            ];
+            let mut table = Table::new(&headers, ask.headers, Colours::of_stdout());
+            context.print(&table.text(cells.collect()))?;
+        }
+    }
+    let found = ask
+        .names
+        .iter()
+        .all(|name| rows.iter().any(|row| row.name == *name));
+    if !found {
+        context.tell("error: no such peer: see vks get peers");
+        return Ok(Outcome::Code(1));
+    }
+    Ok(Outcome::Done)
 }

@@ -31,7 +31,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     for (key, pod) in &desired.pods {
         let uid = new_uid(key, RENDER_SEED);
         let rendered = render(pod, &uid, &desired, &context.settings);
-        for blocked in rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked) {
+        let blocked = rendered.map_or_else(|blocked| vec![blocked], |rendered| rendered.blocked);
+        // An image that nobody has fetched yet is nothing wrong with a manifest.
+        for blocked in blocked.into_iter().filter(|blocked| !blocked.is_of_image()) {
             wrong = true;
             let file = pod.source.0.display();
             let container = blocked.container.map(|name| format!(", container {name}"));

@@ -1,5 +1,6 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use super::wireguard::Wireguard;
 use crate::model::network::{Mode, Prefix};
 use crate::model::security::Profile;
 use serde::Deserialize;
@@ -18,8 +19,12 @@ pub struct Fragment {
     pub paths: Paths,
     /// `[network]`: addresses of pods and services.
     pub network: Network,
+    /// `[wireguard]`: the mesh of hosts; there is none without it.
+    pub wireguard: Option<Wireguard>,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+    /// `[images]`: what images are and where they come from.
+    pub images: super::images::Images,
 }
 
 /// `[network]`: addresses of pods and services.
@@ -128,8 +133,14 @@ impl Fragment {
             pods,
             paths,
             network,
+            wireguard,
             dns,
+            images,
         } = over;
+        self.images.overlay(images);
+        if let Some(over) = wireguard {
+            self.wireguard.get_or_insert_default().overlay(over);
+        }
         self.network.overlay(network);
         put(&mut self.node.name, node.name);
         put(&mut self.node.ip, node.ip);
@@ -161,7 +172,8 @@ impl Network {
     }
 }
 
-fn put<T>(under: &mut Option<T>, over: Option<T>) {
+/// What is said over what was said.
+pub(super) fn put<T>(under: &mut Option<T>, over: Option<T>) {
     if over.is_some() {
         *under = over;
     }

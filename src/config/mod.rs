@@ -9,17 +9,21 @@ mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
+pub mod images;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
+pub mod wireguard;
 
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
-use crate::model::network::NetworkSettings;
+use crate::model::network::{NetworkSettings, Prefix};
 use crate::model::security::Profile;
+use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
+pub use images::ImageSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -40,6 +44,8 @@ pub struct Settings {
     pub layout: Layout,
     /// `network.*`.
     pub network: NetworkSettings,
+    /// `wireguard.*`: the mesh of hosts; none without such a section.
+    pub wireguard: Option<Mesh>,
     /// `dns.servers`: the cluster's name servers (default none).
     pub dns_servers: Vec<IpAddr>,
     /// `dns.domain` (default `cluster.local`).
@@ -62,6 +68,8 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `images.*`.
+    pub images: ImageSettings,
 }
 
 /// What the host has.
@@ -82,6 +90,7 @@ impl Default for Settings {
             pod_dirs: vec!["/etc/vks/pods.d".into()],
             layout: Layout::default(),
             network: NetworkSettings::default(),
+            wireguard: None,
             dns_servers: Vec::new(),
             dns_domain: "cluster.local".to_owned(),
             pids_limit: None,
@@ -93,6 +102,7 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            images: ImageSettings::default(),
         }
     }
 }
@@ -151,8 +161,11 @@ impl Settings {
             pods,
             paths,
             network,
+            wireguard,
             dns,
+            images,
         } = merged;
+        let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
@@ -160,7 +173,11 @@ impl Settings {
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             layout: layout(paths, default.layout),
-            network: network::settings(network),
+            network: NetworkSettings {
+                mesh: mesh_prefixes(wireguard.as_ref()),
+                ..network::settings(network)
+            },
+            wireguard,
             dns_servers: dns.servers.unwrap_or_default(),
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
@@ -168,6 +185,7 @@ impl Settings {
             cpus: detect::cpus(),
             memory: detect::memory(),
             profile: pods.profile.unwrap_or_default(),
+            images: images::settings(images),
             ..default
         }
     }
@@ -181,6 +199,11 @@ impl Settings {
         }
         dirs
     }
+}
+
+fn mesh_prefixes(mesh: Option<&Mesh>) -> Vec<Prefix> {
+    let peers = mesh.into_iter().flat_map(|mesh| mesh.peers.values());
+    peers.flat_map(|peer| peer.prefixes.clone()).collect()
 }
 
 fn layout(paths: Paths, default: Layout) -> Layout {
@@ -223,9 +246,13 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         pods,
         paths,
         network,
+        wireguard,
         dns,
+        images,
     } = fragment;
     network::check(network)?;
+    images::check(images)?;
+    wireguard.iter().try_for_each(wireguard::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

@@ -3,7 +3,7 @@
 use super::Wrong;
 use super::fragment::{Family, Network};
 use crate::model::network::{
-    LINK_PREFIX, Mode, NetworkSettings, Prefix, default_services, derived_ipv4, derived_ipv6,
+    Mode, NetworkSettings, OURS, Prefix, default_services, derived_ipv4, derived_ipv6,
 };
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -93,6 +93,7 @@ pub(super) fn settings(network: Network) -> NetworkSettings {
         no_masquerade: network.no_masquerade.unwrap_or_default(),
         derived,
         problem: None,
+        mesh: Vec::new(),
     }
 }
 
@@ -107,12 +108,15 @@ pub fn problem(network: &NetworkSettings) -> Option<String> {
     }
     let ipv4 = fs::read_to_string("/proc/net/route").unwrap_or_default();
     let ipv6 = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
-    let routes: Vec<_> = ipv4
-        .lines()
-        .filter_map(ipv4_route)
-        .chain(ipv6.lines().filter_map(ipv6_route))
-        .collect();
-    conflict(network, &routes)
+    let mut all = routes(&ipv4, &ipv6);
+    all.retain(|(route, link)| foreign(*route, link));
+    conflict(network, &all)
+}
+
+/// The routes in the kernel's tables, with their interfaces.
+pub fn routes<'a>(ipv4: &'a str, ipv6: &'a str) -> Vec<(Prefix, &'a str)> {
+    let ipv4 = ipv4.lines().filter_map(ipv4_route);
+    ipv4.chain(ipv6.lines().filter_map(ipv6_route)).collect()
 }
 
 /// A route that is not ours, and its interface.
@@ -152,9 +156,9 @@ fn conflict(network: &NetworkSettings, routes: &[Route]) -> Option<String> {
 }
 
 /// Routes of our own, and default routes, are in nobody's way.
-fn foreign<'a>(route: Prefix, link: &'a str) -> Option<Route<'a>> {
-    let ours = link.starts_with(LINK_PREFIX) || matches!(link, "lo" | "*");
-    (!ours && route.length() > 0).then_some((route, link))
+fn foreign(route: Prefix, link: &str) -> bool {
+    let ours = link.starts_with(OURS) || matches!(link, "lo" | "*");
+    !ours && route.length() > 0
 }
 
 /// A line of /proc/net/route: `Iface Destination Gateway Flags RefCnt Use Metric Mask ...`, numbers as in memory.
@@ -167,10 +171,10 @@ fn ipv4_route(line: &str) -> Option<Route<'_>> {
     };
     let length = number(7)?.count_ones();
     let address = IpAddr::from(Ipv4Addr::from(number(1)?));
-    foreign(
+    Some((
         Prefix::new(address, u8::try_from(length).ok()?),
         fields.first()?,
-    )
+    ))
 }
 
 /// A line of /proc/net/ipv6_route: destination, length, and at the end the interface.
@@ -178,10 +182,10 @@ fn ipv6_route(line: &str) -> Option<Route<'_>> {
     let mut fields = line.split_whitespace();
     let address = u128::from_str_radix(fields.next()?, 16).ok()?;
     let length = u8::from_str_radix(fields.next()?, 16).ok()?;
-    foreign(
+    Some((
         Prefix::new(Ipv6Addr::from(address).into(), length),
         fields.last()?,
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -233,7 +237,11 @@ mod tests {
             "vksp0102030405\t0500C00A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0",
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT",
         ];
-        let found: Vec<_> = lines.iter().filter_map(|line| ipv4_route(line)).collect();
+        let found: Vec<_> = lines
+            .iter()
+            .filter_map(|line| ipv4_route(line))
+            .filter(|(route, link)| foreign(*route, link))
+            .collect();
         assert_eq!(found, [("192.168.2.0/24".parse().unwrap(), "eth0")]);
         let line = "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 \
                     00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0";

@@ -74,7 +74,7 @@ pub struct Batch {
     requests: Vec<(String, RouteNetlinkMessage, u16)>,
 }
 
-const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+pub(super) const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 
 impl Batch {
@@ -182,7 +182,12 @@ impl Batch {
         self.add(act, Message::NewNeighbour(message), PUT)
     }
 
-    fn add(&mut self, act: String, message: RouteNetlinkMessage, flags: u16) -> &mut Self {
+    pub(super) fn add(
+        &mut self,
+        act: String,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> &mut Self {
         self.requests.push((act, message, flags));
         self
     }
@@ -192,6 +197,9 @@ impl Batch {
     /// # Errors
     /// The first request that was refused; `allowed` says of an error whether it is none.
     pub fn run(self, allowed: impl Fn(&io::Error) -> bool) -> Result<(), LinkError> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
         let socket = Socket::new(NETLINK_ROUTE).map_err(LinkError::Socket)?;
         let mut bytes = Vec::new();
         let mut acts = Vec::with_capacity(self.requests.len());
@@ -262,7 +270,7 @@ pub fn index(name: &str) -> Result<u32, LinkError> {
     nix::net::if_::if_nametoindex(name).map_err(|_| LinkError::NoLink(name.to_owned()))
 }
 
-fn end(end: End, mtu: u32) -> LinkMessage {
+pub(super) fn end(end: End, mtu: u32) -> LinkMessage {
     let mut link = LinkMessage::default();
     link.attributes = vec![
         LinkAttribute::IfName(end.name.to_owned()),

@@ -2,6 +2,7 @@
 
 use super::claim::{PersistentVolume, VolumeClaim};
 use super::controller::{Controller, ControllerKey};
+use super::image::resolved::PodImages;
 use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
@@ -25,6 +26,8 @@ pub struct Desired {
     pub volume_claims: BTreeMap<ObjectKey, VolumeClaim>,
     /// Volumes that claims can name. They have no namespace.
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
+    /// Images of pods, as far as they are there.
+    pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Service>,
     /// Classes of priority, without those that are always there. They have no namespace.

@@ -40,6 +40,8 @@ pub enum UnitRole {
         role: ContainerRole,
         /// Its image.
         image: Box<str>,
+        /// What the image was when the unit was made.
+        image_id: Box<str>,
     },
     /// Runs the liveness and readiness probes of the pod.
     Probes,

@@ -17,8 +17,12 @@
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
+//!   wireguard/key               0700/0600: this host's private key in the mesh
+//!   networks/<ns>/<network>/<address>  whose address it is: of networks that pods are attached to
 //!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
+//!   images/pods/                the images of each pod, a file each
+//!   images/refs/                images that are there, a file each
 //! /run/vks/                     0755: gone at reboot
 //!   pods/<uid>/secrets/<volume>/  0700 above: secret volumes on tmpfs, ..data as above
 //!   pods/<uid>/memory/<volume>    tmpfs: emptyDir of medium Memory
@@ -29,6 +33,8 @@
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
+//!   fetch/<id>.json             0700 above: an image that is to be fetched; <id>.result.json: what came of it
+//!   tunnels/<device>.json       0700: who has a pod's tunnel, to plug it in again
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
 //!   reload-needed/<uid>         unit files were changed under systemd and it has not reloaded yet
 //! /run/netns/vks-<uid>          the pod's network namespace
@@ -209,6 +215,26 @@ impl Layout {
         self.state.join("manifests")
     }
 
+    /// What is known of images.
+    pub fn images(&self) -> PathBuf {
+        self.state.join("images")
+    }
+
+    /// The images of pods.
+    pub fn pod_images(&self) -> PathBuf {
+        self.images().join("pods")
+    }
+
+    /// Images that are there.
+    pub fn image_refs(&self) -> PathBuf {
+        self.images().join("refs")
+    }
+
+    /// Requests to fetch images, and what came of them; 0700.
+    pub fn fetches(&self) -> PathBuf {
+        self.run.join("fetch")
+    }
+
     /// What was published last: services and ports of the host, for the next boot.
     pub fn published(&self) -> PathBuf {
         self.state.join("network.json")
@@ -217,6 +243,24 @@ impl Layout {
     /// What was changed of the host for pods to have a network, and how it was before.
     pub fn host_before(&self) -> PathBuf {
         self.run.join("network.json")
+    }
+
+    /// This host's private key in the mesh of hosts, unless settings name another.
+    pub fn mesh_key(&self) -> PathBuf {
+        self.state.join("wireguard").join("key")
+    }
+
+    /// Who has which address of a network that pods are attached to, a file for each address.
+    pub fn leases(&self, network: &ObjectKey) -> PathBuf {
+        let networks = self.state.join("networks");
+        networks
+            .join(network.namespace.as_str())
+            .join(network.name.as_str())
+    }
+
+    /// Pods' tunnels that are plugged in, a file for each device.
+    pub fn tunnels(&self) -> PathBuf {
+        self.run.join("tunnels")
     }
 
     /// Records of controllers.

@@ -4,6 +4,7 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod base64;
 pub mod capability;
 pub mod claim;
 pub mod controller;
@@ -16,6 +17,7 @@ pub mod name;
 pub mod naming;
 pub mod network;
 pub mod observed;
+pub mod oci;
 pub mod payload;
 pub mod pod;
 pub mod priority;
@@ -23,10 +25,13 @@ pub mod probe;
 pub mod prober;
 pub mod process;
 pub mod quantity;
+pub mod resize;
 pub mod resource_ref;
 pub mod restart;
+pub mod root;
 pub mod sandbox;
 pub mod security;
 pub mod status;
 pub mod time;
 pub mod volume;
+pub mod wireguard;

@@ -35,7 +35,7 @@ const LABEL_RULE: &str =
     "use lower-case letters, digits and '-', and begin and end with a letter or digit";
 const SUBDOMAIN_RULE: &str =
     "use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit";
-const UNIT_RULE: &str = "use letters, digits and :-_.\\, and end in a unit suffix";
+const UNIT_RULE: &str = "use letters, digits and :-_.@\\, and end in a unit suffix";
 
 fn check_label(text: &str, limit: usize) -> Result<(), NameError> {
     check_length(text, limit)?;
@@ -95,7 +95,7 @@ fn check_uid(text: &str) -> Result<(), NameError> {
 
 fn check_unit(text: &str) -> Result<(), NameError> {
     check_length(text, 255)?;
-    let good = |b: u8| b.is_ascii_alphanumeric() || b":-_.\\".contains(&b);
+    let good = |b: u8| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b);
     let suffix = text.rsplit_once('.').map_or("", |(_, suffix)| suffix);
     let known = ["service", "slice", "target", "timer", "mount", "socket"];
     if text.bytes().all(good) && known.contains(&suffix) && !text.starts_with('.') {

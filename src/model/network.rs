@@ -13,6 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Names of the host's ends of pod networks begin with this; nothing else of ours does.
 pub const LINK_PREFIX: &str = "vksp";
+/// All interfaces of ours on a host begin with this.
+pub const OURS: &str = "vks";
+/// The host's end of the network of a pod whose way out is a tunnel: between the two of them, and no further.
+pub const INNER_PREFIX: &str = "vkst";
 /// The name of the interface in the pod.
 pub const POD_LINK: &str = "eth0";
 /// What pods have as IPv4 gateway. Link-local (RFC 3927) and the same for all: it takes no address of a prefix.
@@ -50,6 +54,8 @@ pub struct NetworkSettings {
     pub no_masquerade: Vec<Prefix>,
     /// Nobody wrote the pods' prefixes down: they follow from the machine-id.
     pub derived: bool,
+    /// Prefixes of pods of other hosts, reached by the mesh: they see the pods' own addresses.
+    pub mesh: Vec<Prefix>,
     /// Why no pod can have an address on this host, such as a route that is in the way.
     pub problem: Option<String>,
 }
@@ -68,6 +74,7 @@ impl Default for NetworkSettings {
             mtu: None,
             no_masquerade: Vec::new(),
             derived: true,
+            mesh: Vec::new(),
             problem: None,
         }
     }

@@ -4,13 +4,14 @@ mod roles;
 
 pub use roles::{ContainerRole, QosClass};
 
-use super::image::ImageRef;
+use super::image::{ImageRef, PullPolicy, Pulling};
 use super::name::{ContainerName, ObjectName, PodKey, PodUid};
 use super::naming::{Naming, Sharing};
 use super::priority::PriorityAsked;
 use super::probe::{Hook, Probes};
 use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
+pub use super::resize::Resize;
 use super::resource_ref::ResourceRef;
 use super::restart::RestartRule;
 use super::security::{PodSecurity, Security};
@@ -89,6 +90,9 @@ pub struct PodSpec {
     /// What its manifest says of its priority.
     #[serde(default, skip_serializing_if = "PriorityAsked::is_silent")]
     pub priority: PriorityAsked,
+    /// Where its images come from.
+    #[serde(default, skip_serializing_if = "Pulling::is_default")]
+    pub pulling: Pulling,
 }
 
 /// When a container starts again after its end.
@@ -120,6 +124,9 @@ pub struct Container {
     pub name: ContainerName,
     /// What it runs from.
     pub image: ImageRef,
+    /// When it is fetched although it may be there (default: as [`ImageRef::default_policy`] says).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_policy: Option<PullPolicy>,
     /// Replaces the image's program and arguments when not empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -304,24 +311,6 @@ pub struct Resources {
 
 impl Resources {
     /// Whether it says nothing.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Whether a change of a container's resources restarts it (`resizePolicy`; default: it does not).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resize {
-    /// A change of cpu requests or limits does.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cpu: bool,
-    /// A change of memory requests or limits does.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub memory: bool,
-}
-
-impl Resize {
-    /// Whether it is the default.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -74,6 +74,13 @@ impl StopSignal {
         self.0
     }
 
+    /// The signal of a number, if programs can be sent it.
+    pub fn numbered(number: i32) -> Option<Self> {
+        let named = NAMED.iter().any(|(_, known)| *known == number);
+        let real_time = (REAL_TIME.0..=REAL_TIME.1).contains(&number);
+        (named || real_time).then_some(Self(number))
+    }
+
     /// Whether it is SIGTERM.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

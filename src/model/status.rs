@@ -1,5 +1,6 @@
 //! What people and Kubernetes are told of a pod (core/v1 PodStatus). Serialises in the API's shape.
 
+use super::image::resolved::Reason;
 use super::name::{ContainerName, PodKey, PodUid};
 use super::pod::QosClass;
 use super::time::Timestamp;
@@ -279,4 +280,12 @@ pub struct SetCondition {
     /// A sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+impl Blocked {
+    /// Whether it is only an image that is not here yet: whoever fetches it tells what becomes of that.
+    pub fn is_of_image(&self) -> bool {
+        let creating = self.reason == Reason::ContainerCreating.word();
+        Reason::is_of_image(self.reason) || (self.container.is_some() && creating)
+    }
 }

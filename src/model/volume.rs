@@ -1,6 +1,7 @@
 //! Volumes of a pod and where its containers mount them.
 
 use super::claim::VolumeClaim;
+use super::image::{ImageRef, PullPolicy};
 use super::name::{ContainerName, ObjectName, VolumeName};
 use super::pod::FieldRef;
 use super::quantity::Bytes;
@@ -75,6 +76,14 @@ pub enum VolumeSource {
     Ephemeral(Box<VolumeClaim>),
     /// Something mounted for this pod: `nfs`, or `csi` with the driver `mount.vks.io`.
     Mount(MountSpec),
+    /// The files of an image, which cannot be written.
+    Image {
+        /// The image.
+        image: ImageRef,
+        /// When it is fetched although it may be there (default: as [`ImageRef::default_policy`] says).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PullPolicy>,
+    },
 }
 
 /// Which keys of a config map or secret become files.

@@ -11,6 +11,7 @@ pub mod env;
 mod ephemeral;
 mod files;
 pub mod grace;
+pub mod images;
 pub mod in_place;
 mod life;
 pub mod network;

@@ -1,6 +1,7 @@
 //! Directories of manifests, kept in step with the disk one file at a time.
 
 use super::decode::What;
+use super::images;
 use super::merge::{Merged, Place};
 use super::parse::{ParsedFile, format_of, parse};
 use super::refers::refers_to;
@@ -8,6 +9,7 @@ use super::tree::MAX_FILE;
 use crate::config::file::{ReadError, read};
 use crate::model::controller::ControllerKey;
 use crate::model::desired::{Desired, Problem};
+use crate::model::image::resolved::PodImages;
 use crate::model::name::PodKey;
 use crate::model::pod::Pod;
 use sha2::{Digest, Sha256};
@@ -26,6 +28,8 @@ pub struct Directories {
     files: BTreeMap<Place, Known>,
     merged: Merged,
     derived: BTreeMap<PodKey, Pod>,
+    /// Where the images of pods are recorded, if they are read from there.
+    images: Option<PathBuf>,
 }
 
 /// What is remembered of a file.
@@ -70,7 +74,20 @@ impl Directories {
             files: BTreeMap::new(),
             merged: Merged::default(),
             derived: BTreeMap::new(),
+            images: None,
         }
+    }
+
+    /// With the images of pods, as they are recorded in a directory.
+    #[must_use]
+    pub fn with_images(mut self, directory: PathBuf) -> Self {
+        self.images = Some(directory);
+        self
+    }
+
+    /// The images of a pod, in place of those it had; `None` when there is nothing to know of them.
+    pub fn set_images(&mut self, key: &PodKey, images: Option<PodImages>) {
+        self.merged.set_images(key, images);
     }
 
     /// The directories.
@@ -98,6 +115,9 @@ impl Directories {
     pub fn load(&mut self) -> Changes {
         self.files.clear();
         self.merged = Merged::default();
+        for (key, images) in self.images.iter().flat_map(|dir| images::read_all(dir)) {
+            self.merged.set_images(&key, Some(images));
+        }
         for (rank, dir) in self.dirs.clone().into_iter().enumerate() {
             let complete = list(&dir).map(|paths| {
                 let looks = paths.iter().map(|path| self.first_look(rank, path));

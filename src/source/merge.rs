@@ -6,6 +6,7 @@
 use super::decode::What;
 use super::parse::ParsedFile;
 use crate::model::desired::{Desired, Problem};
+use crate::model::image::resolved::PodImages;
 use crate::model::name::PodKey;
 use crate::model::pod::Pod;
 use std::collections::BTreeMap;
@@ -109,6 +110,14 @@ impl Merged {
         match pod {
             Some(pod) => drop(self.desired.pods.insert(key.clone(), pod)),
             None => drop(self.desired.pods.remove(key)),
+        }
+    }
+
+    /// Puts what is known of a pod's images in place of what was known.
+    pub fn set_images(&mut self, key: &PodKey, images: Option<PodImages>) {
+        match images {
+            Some(images) => drop(self.desired.images.insert(key.clone(), images)),
+            None => drop(self.desired.images.remove(key)),
         }
     }
 

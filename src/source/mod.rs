@@ -7,6 +7,7 @@
 mod decode;
 mod directory;
 pub mod fields;
+pub mod images;
 mod instance;
 mod merge;
 mod parse;

@@ -5,7 +5,7 @@ use crate::model::name::ObjectName;
 use crate::model::pod::{EnvValue, Pod};
 use crate::model::volume::{Projection, VolumeSource};
 
-/// Whether a pod uses an object, in a variable or a volume. Which volume a claim has is for planning to find out: every
+/// Whether a pod uses an object, in a variable, in a volume, or to fetch its images. Which volume a claim has is for planning to find out: every
 /// pod with a claim uses all of them.
 pub fn refers_to(pod: &Pod, what: &What) -> bool {
     let (key, secret) = match what {
@@ -23,7 +23,9 @@ pub fn refers_to(pod: &Pod, what: &What) -> bool {
         _ => return false,
     };
     key.namespace == pod.key.namespace
-        && (in_volumes(pod, &key.name, secret) || in_variables(pod, &key.name, secret))
+        && (in_volumes(pod, &key.name, secret)
+            || in_variables(pod, &key.name, secret)
+            || (secret && pod.spec.pulling.secrets.contains(&key.name)))
 }
 
 fn has_claims(pod: &Pod) -> bool {

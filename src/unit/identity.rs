@@ -46,9 +46,18 @@ pub fn write(unit: &mut UnitFile, identity: &Identity) {
     put("Pod", identity.pod.name.as_str());
     put("UID", identity.uid.as_str());
     put("Role", role_name(&identity.role));
-    if let UnitRole::Container { name, image, .. } = &identity.role {
+    if let UnitRole::Container {
+        name,
+        image,
+        image_id,
+        ..
+    } = &identity.role
+    {
         put("Container", name.as_str());
         put("Image", image);
+        if image_id != image {
+            put("ImageID", image_id);
+        }
     }
     put("Source", &identity.source.0.to_string_lossy());
     put("SpecHash", &identity.spec_hash);
@@ -110,7 +119,7 @@ pub fn read(unit: &UnitFile) -> Result<Option<Identity>, IdentityError> {
             name: name("Pod", &need)?,
         },
         uid: name("UID", &need)?,
-        role: read_role(&need)?,
+        role: read_role(&get, &need)?,
         source: SourcePath(need("Source")?.into()),
         spec_hash: need("SpecHash")?.into(),
         addresses: addresses(&get("Addresses").unwrap_or_default())?,
@@ -133,13 +142,18 @@ fn name<T: FromStr<Err = NameError>>(key: &'static str, need: Need) -> Result<T,
         .map_err(|source| IdentityError::Name { key, source })
 }
 
-fn read_role(need: Need) -> Result<UnitRole, IdentityError> {
+fn read_role(
+    get: &dyn Fn(&'static str) -> Option<String>,
+    need: Need,
+) -> Result<UnitRole, IdentityError> {
     let container = |role| -> Result<UnitRole, IdentityError> {
         let name: ContainerName = name("Container", need)?;
+        let image = need("Image")?;
         Ok(UnitRole::Container {
             name,
             role,
-            image: need("Image")?.into(),
+            image_id: get("ImageID").unwrap_or_else(|| image.clone()).into(),
+            image: image.into(),
         })
     };
     match need("Role")?.as_str() {

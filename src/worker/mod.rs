@@ -19,7 +19,13 @@
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
+//! | `vks mesh up` | `ExecStart=` and `ExecReload=` of `vks-wireguard.service` | makes the interface of the mesh, or changes what differs |
+//! | `vks mesh down` | `ExecStop=` of it | takes it away |
+//! | `vks mesh refresh` | `vks-wireguard-refresh.service`, by its timer | looks up names of peers that have no session |
+//! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
+//! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
 //! `UNIT` is the unit's own name (`%n`).
@@ -32,13 +38,16 @@ pub mod args;
 pub mod begin;
 pub mod check;
 pub mod deadline;
+pub mod device;
 pub mod ending;
 pub mod enter;
+pub mod fetch;
 pub mod hold;
 pub mod hook;
 pub mod journal;
 pub mod launch;
 mod lower;
+pub mod mesh;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
@@ -67,9 +76,11 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "deadline" => deadline::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
+        "fetch" => fetch::main(args),
         "hold" => hold::main(args),
         "hook" => hook::main(args),
         "launch" => launch::main(args),
+        "mesh" => mesh::main(args),
         "probe" => startup::main(args),
         "prober" => prober::main(args),
         "record" => record::main(args),
@@ -77,6 +88,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
         "wire" => wire::main(args),
+        "wireguard-device" => device::main(args),
         _ => return None,
     })
 }

@@ -124,7 +124,8 @@ impl Host {
 
     /// All manifests, read on a thread that may block.
     pub(in crate::cli) async fn sources(&self) -> Result<Directories, ViewError> {
-        let mut directories = Directories::new(self.settings.manifest_dirs());
+        let images = self.settings.layout.pod_images();
+        let mut directories = Directories::new(self.settings.manifest_dirs()).with_images(images);
         let load = move || {
             directories.load();
             directories

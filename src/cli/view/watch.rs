@@ -58,7 +58,9 @@ impl Watch {
             if !manifests {
                 return Ok(None);
             }
-            let watcher = Watcher::new(host.settings.manifest_dirs())?;
+            let mut directories = host.settings.manifest_dirs();
+            directories.push(host.settings.layout.pod_images());
+            let watcher = Watcher::new(directories)?;
             let sources = host.sources().await?;
             Ok(Some(Manifests { watcher, sources }))
         };

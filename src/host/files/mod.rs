@@ -64,6 +64,11 @@ impl Dir {
         }
     }
 
+    /// A directory that is open already; the path is only for messages.
+    pub(in crate::host) fn from_fd(fd: OwnedFd, path: PathBuf) -> Self {
+        Self { fd, path }
+    }
+
     /// Its path, for messages.
     pub fn path(&self) -> &Path {
         &self.path

@@ -163,6 +163,18 @@ impl Systemd {
         self.job("restart", unit, job).await
     }
 
+    /// Has a unit that runs take its settings again, or starts it, and waits for the end of the job.
+    pub async fn reload_or_start_and_wait(
+        &self,
+        unit: &UnitName,
+    ) -> Result<JobResult, SystemdError> {
+        let job = self
+            .inner
+            .manager
+            .reload_or_restart_unit(unit.as_str(), "replace");
+        self.job("reload", unit, job).await
+    }
+
     /// daemon-reload: systemd reads all unit files again. Returns after one that began after this call;
     /// callers at the same time share it.
     pub async fn reload(&self) -> Result<(), SystemdError> {

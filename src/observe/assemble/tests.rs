@@ -40,6 +40,7 @@ fn web() -> UnitRole {
         name: "web".parse().unwrap(),
         role: ContainerRole::Main,
         image: "host:web".into(),
+        image_id: "host:web".into(),
     }
 }
 

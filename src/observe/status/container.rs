@@ -238,7 +238,7 @@ impl<'a> Seen<'a> {
             }),
             restart_count: count.saturating_sub(ended),
             image: self.spec.image.to_string(),
-            image_id: self.spec.image.to_string(),
+            image_id: self.image_id(),
             container_id: current
                 .or(self.latest.map(|end| end.invocation))
                 .and_then(container_id),
@@ -246,6 +246,16 @@ impl<'a> Seen<'a> {
             allocated_resources: resources::requests(self.spec),
             resources: self.unit.and_then(|_| resources::of(self.spec)),
             state,
+        }
+    }
+
+    /// What the image was when the unit was made; empty before there is a unit, as for the kubelet.
+    fn image_id(&self) -> String {
+        let identity = self.unit.and_then(|unit| unit.identity.as_ref());
+        match identity.map(|identity| &identity.role) {
+            Some(UnitRole::Container { image_id, .. }) => image_id.to_string(),
+            _ if self.spec.image.host_program().is_some() => self.spec.image.to_string(),
+            _ => String::new(),
         }
     }
 

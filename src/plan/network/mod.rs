@@ -1,6 +1,7 @@
 //! The network half of planning: addresses of pods, and what the host does with packets.
 
 pub mod addresses;
+pub mod mesh;
 pub mod publish;
 pub mod ruleset;
 pub mod table;

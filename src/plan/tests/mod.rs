@@ -23,6 +23,7 @@ pub fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
+        pull_policy: None,
         command: vec![],
         args: vec!["infinity".into()],
         working_dir: None,
@@ -82,6 +83,7 @@ pub fn pod(name: &str) -> Pod {
             resources: Default::default(),
             devices: vec![],
             priority: Default::default(),
+            pulling: Default::default(),
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),
         manifest: format!("{{\"metadata\":{{\"name\":\"{name}\"}}}}").into(),

@@ -3,23 +3,18 @@
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
 use super::super::{resources, security};
-use super::{Room, WantedUnit, spec_hash};
+use super::{Room, WantedUnit, image, package, spec_hash};
+use crate::config::Settings;
 use crate::model::identity::UnitRole;
+use crate::model::image::resolved::Resolved;
 use crate::model::name::UnitName;
 use crate::model::pod::{Container, ContainerRole, Resources, RestartPolicy};
-use crate::model::priority::{LONGEST_WAIT, PRIORITY_KEY};
 use crate::model::probe::Probes;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{command_line, quoted, specifiers, word};
-use crate::unit::identity::SECTION;
-use std::time::Duration;
 
-/// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
-const MINIMUM_GRACE: Duration = Duration::from_secs(2);
-/// What systemd grants `ExecStop=` beyond the grace period: the hook keeps the budget itself, this only bounds a hook that hangs.
-const HOOK_SLACK: Duration = Duration::from_secs(10);
 /// `LogRateLimitBurst=` that is never reached: a limit of 0 means journald's default, not "none" (systemd issue 22034).
 const LOG_BURST: &str = "100000000";
 
@@ -34,20 +29,12 @@ impl Room<'_> {
         let Some(name) = self.containers.get(&spec.name) else {
             return Ok(None);
         };
+        let image = self.image(spec)?;
+        let package = package::service(spec, image);
         let policy = self.pod.spec.restart_policy_of(role, spec);
         let mut file = self.file(&format!("Container {}", spec.name));
         self.order(&mut file, role, spec, policy);
-        file.push(
-            "Service",
-            "Type",
-            if role == ContainerRole::Init {
-                "oneshot"
-            } else {
-                "exec"
-            },
-        );
-        file.push("Service", "Slice", self.names.slice().as_str());
-        let confinement = security::confine(self.pod, spec, self.settings)?;
+        let confinement = self.confine(spec, package.is_some())?;
         if role == ContainerRole::Ephemeral {
             file.push(
                 "Service",
@@ -55,9 +42,28 @@ impl Room<'_> {
                 self.own_command(&["begin", "%n"]).replace("%%n", "%n"),
             );
         }
-        let mut before = self.launch(spec, &confinement);
-        before.extend(self.identity_change(&confinement));
-        file.push("Service", "ExecStart", exec_start(spec, env, before)?);
+        if let Some(package) = package {
+            let before = self.identity_change(&confinement);
+            self.packaged_start(&mut file, role, spec, package, &before)?;
+            file.push("Service", "Slice", self.names.slice().as_str());
+            self.packaged_settings(&mut file, spec, package);
+        } else {
+            let kind = match role {
+                ContainerRole::Init => "oneshot",
+                _ => "exec",
+            };
+            file.push("Service", "Type", kind);
+            file.push("Service", "Slice", self.names.slice().as_str());
+            let mut before = self.launch(spec, &confinement);
+            before.extend(self.identity_change(&confinement));
+            let own = !before.is_empty();
+            file.push(
+                "Service",
+                "ExecStart",
+                exec_start(spec, image, env, before)?,
+            );
+            self.root(&mut file, image, own);
+        }
         self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
@@ -77,13 +83,29 @@ impl Room<'_> {
             name: spec.name.clone(),
             role,
             image: spec.image.to_string().into(),
+            image_id: image.id.as_str().into(),
         };
-        Ok(Some(self.finish(
-            name.clone(),
-            identity,
-            self.container_hash(role, spec, policy, &confinement),
-            file,
-        )))
+        let mut hash = self.container_hash(role, spec, policy, &confinement);
+        // What runs a program of the host by its own name keeps the hash it always had.
+        if spec.image.host_program().is_none() {
+            hash = spec_hash(&(hash, &image.id, &image.content));
+        }
+        Ok(Some(self.finish(name.clone(), identity, hash, file)))
+    }
+
+    /// How a container is shut in. The service of a package shuts itself in: the node's profile does not count, only
+    /// what the pod says.
+    fn confine(&self, spec: &Container, packaged: bool) -> Result<Confinement, Blocked> {
+        if !packaged {
+            return security::confine(self.pod, spec, self.settings);
+        }
+        let settings = Settings {
+            profile: Profile::Trusted,
+            ..self.settings.clone()
+        };
+        let mut confinement = security::confine(self.pod, spec, &settings)?;
+        confinement.joins_host_name = false;
+        Ok(confinement)
     }
 
     /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
@@ -106,6 +128,7 @@ impl Room<'_> {
         let alone = Container {
             probes,
             restart_policy: None,
+            pull_policy: None,
             resources: restarting(spec),
             ..spec.clone()
         };
@@ -184,76 +207,6 @@ impl Room<'_> {
         }
     }
 
-    /// At shutdown, the containers of a pod that matters more end after those of pods that matter less. Such an order cannot
-    /// be one of units: it would hold for their start too, and a pod that does not get up would hold up all others.
-    fn waits(&self) -> bool {
-        self.priority > 0
-    }
-
-    /// Hooks, the startup probe, and the record of each run.
-    fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
-        let json = |value: &dyn erased::Json| value.json();
-        let mut push = |key: &str, args: &[&str]| {
-            let line = self.own_command(args).replace("%%n", "%n");
-            file.push("Service", key, line);
-        };
-        let grace = self.pod.spec.termination_grace.as_secs().to_string();
-        let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
-        // Both end the container themselves when they fail: with its hook, and in the time that is its due.
-        let signal = spec.stop_signal.map(|signal| signal.to_string());
-        let mut stop = vec!["--grace", grace.as_str()];
-        stop.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
-        let mut end = stop.clone();
-        if let Some(hook) = &pre_stop {
-            end.extend(["--pre-stop", hook]);
-        }
-        if let Some(hook) = &spec.post_start {
-            let hook = json(hook);
-            push(
-                "ExecStartPost",
-                &[&["hook", "post-start"], &end[..], &[&hook]].concat(),
-            );
-        }
-        if let Some(probe) = &spec.probes.startup {
-            let (name, probe) = (spec.name.as_str(), json(probe));
-            let who = ["probe", "startup", "--container", name];
-            push("ExecStartPost", &[&who, &end[..], &[&probe]].concat());
-        }
-        if role == ContainerRole::Init {
-            push("ExecStartPost", &["record", "%n", "--exited-ok"]);
-        }
-        let mut last = vec!["hook", "pre-stop"];
-        last.extend(&stop);
-        if self.waits() {
-            last.extend(["--unit", "%n"]);
-        }
-        last.extend(pre_stop.as_deref());
-        if pre_stop.is_some() || self.waits() {
-            push("ExecStop", &last);
-        }
-        push("ExecStopPost", &["record", "%n"]);
-    }
-
-    /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
-    fn end(&self, file: &mut UnitFile, spec: &Container) {
-        let grace = self.pod.spec.termination_grace.max(MINIMUM_GRACE);
-        let stop = match (spec.pre_stop.is_some(), self.waits()) {
-            (_, true) => grace + HOOK_SLACK + LONGEST_WAIT,
-            (true, false) => grace + HOOK_SLACK,
-            (false, false) => grace,
-        };
-        if self.waits() {
-            file.push(SECTION, PRIORITY_KEY, self.priority.to_string());
-        }
-        file.push("Service", "KillMode", "mixed");
-        if let Some(signal) = spec.stop_signal {
-            file.push("Service", "KillSignal", signal.to_string());
-        }
-        file.push("Service", "OOMPolicy", "kill");
-        file.push("Service", "TimeoutStartSec", "infinity");
-        file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
-    }
-
     /// Directory, environment, network.
     fn process(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
         if let Some(directory) = &spec.working_dir {
@@ -294,9 +247,15 @@ impl Room<'_> {
     }
 }
 
-fn exec_start(spec: &Container, env: &Environment, before: Vec<String>) -> Result<String, Blocked> {
-    let program = [spec.image.program().to_owned()];
+fn exec_start(
+    spec: &Container,
+    image: &Resolved,
+    env: &Environment,
+    before: Vec<String>,
+) -> Result<String, Blocked> {
+    let program;
     let first: &[String] = if spec.command.is_empty() {
+        program = [image::program(spec, image)?];
         &program
     } else {
         &spec.command
@@ -336,18 +295,5 @@ fn restarting(spec: &Container) -> Resources {
         cpu_limit: cpu.cpu_limit,
         memory_request: memory.memory_request,
         memory_limit: memory.memory_limit,
-    }
-}
-
-/// Hooks and probes as JSON, for command lines.
-mod erased {
-    pub(super) trait Json {
-        fn json(&self) -> String;
-    }
-    impl<T: serde::Serialize> Json for T {
-        fn json(&self) -> String {
-            // Plain data: cannot fail.
-            serde_json::to_string(self).unwrap_or_default()
-        }
     }
 }

@@ -7,9 +7,12 @@
 
 mod container;
 mod devices;
+mod ending;
 mod helpers;
+mod image;
 mod mounts;
 mod names;
+mod package;
 mod pod;
 mod restart;
 mod sandbox;
@@ -17,12 +20,14 @@ mod security;
 mod version;
 
 use super::env::{self, Context};
+use super::images;
 use super::network;
 use super::priority;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
+use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
 use crate::model::pod::{ContainerRole, Pod};
@@ -77,6 +82,8 @@ struct Room<'a> {
     pod_names: PodNames,
     /// Its priority.
     priority: i32,
+    /// What its containers run from.
+    images: BTreeMap<ContainerName, Result<Resolved, Blocked>>,
 }
 
 /// Renders a pod, or says why nothing of it can be started: a volume whose object is missing. A config map, secret or
@@ -116,6 +123,14 @@ pub fn render_at(
     }
     let mut room = Room::new((pod, uid), addresses, settings, places)?;
     room.priority = priority::of(pod, desired)?;
+    room.images = pod
+        .spec
+        .all_containers()
+        .map(|(_, spec)| {
+            let image = images::of_container(pod, spec, desired, settings);
+            (spec.name.clone(), image)
+        })
+        .collect();
     let mut rendered = Rendered {
         uid: uid.clone(),
         addresses: addresses.to_vec(),
@@ -180,6 +195,7 @@ impl<'a> Room<'a> {
             addresses,
             pod_names,
             priority: 0,
+            images: BTreeMap::new(),
         })
     }
 

@@ -7,7 +7,7 @@
 //! | `stdin` | a named pipe made by the sandbox |
 //! | `hostPID: false` | `PrivatePIDs=` (systemd 257) |
 
-use super::super::security::Confinement;
+use super::super::security::{Confinement, HOST_NAME_SINCE};
 use super::{Room, version};
 use crate::config::Settings;
 use crate::model::name::PodUid;
@@ -163,6 +163,8 @@ impl Room<'_> {
                     file.push("Service", "ProtectHostname", "yes");
                 }
             }
+            // The service of a package, which starts as somebody who could not join it: it has the host's.
+            Some(_) if self.settings.systemd < HOST_NAME_SINCE => {}
             Some(name) => {
                 let private = format!("private:{name}");
                 file.push("Service", "ProtectHostname", private);

@@ -181,7 +181,7 @@ impl Room<'_> {
             put("BindReadOnlyPaths", &format!("-{path}"));
         }
         let program = spec.command.first().map(String::as_str);
-        let program = program.unwrap_or(spec.image.program());
+        let program = program.or(spec.image.host_program()).unwrap_or_default();
         let hidden = ["/home/", "/root/", "/run/", "/tmp/", "/var/tmp/"];
         if hidden.iter().any(|hidden| program.starts_with(hidden)) {
             put("BindReadOnlyPaths", &format!("-{}", bind_path(program)));

@@ -4,6 +4,7 @@ use super::check::{absolute_path, port_name};
 use super::field::{Field, Fields};
 use super::known;
 use super::{env, mounts, probe, process, resources, restart, security};
+use crate::model::image::PullPolicy;
 use crate::model::name::ContainerName;
 use crate::model::pod::{Container, Port, Resize, Resources, RestartPolicy};
 use crate::model::probe::{Hook, Probes};
@@ -27,6 +28,13 @@ pub const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
     ("Always", RestartPolicy::Always),
     ("OnFailure", RestartPolicy::OnFailure),
     ("Never", RestartPolicy::Never),
+];
+
+/// The words of `imagePullPolicy`.
+pub const PULL_POLICIES: [(&str, PullPolicy); 3] = [
+    ("Always", PullPolicy::Always),
+    ("IfNotPresent", PullPolicy::IfNotPresent),
+    ("Never", PullPolicy::Never),
 ];
 
 /// Which list of the pod a container stands in.
@@ -53,6 +61,7 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     };
     let name = f.require("name").and_then(|x| x.parse());
     let image = f.require("image").and_then(|x| x.parse());
+    let pull_policy = f.optional("imagePullPolicy", |x| x.one_of(&PULL_POLICIES));
     let command = f.arguments("command");
     let args = f.arguments("args");
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
@@ -84,6 +93,7 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     let container = Container {
         name: name?,
         image: image?,
+        pull_policy: pull_policy?,
         command: command?,
         args: args?,
         working_dir: working_dir?,

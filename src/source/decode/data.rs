@@ -1,8 +1,8 @@
 //! ConfigMaps and Secrets. No message here ever contains a value.
 
-use super::base64;
 use super::check::data_key;
 use super::field::{Field, Fields};
+use crate::model::base64;
 use crate::model::desired::DataObject;
 use crate::model::pod::SourcePath;
 use std::collections::BTreeMap;

@@ -82,13 +82,11 @@ pub const POD_SPEC: &Rules = &[
     ("affinity", Unset("a host has one place to run a pod")),
     ("enableServiceLinks", Noted(Bool)),
     ("evictionInterceptors", NO),
-    ("imagePullSecrets", Noted(List)),
     ("nodeName", Noted(Text)),
     ("nodeSelector", Unset("a host has one place to run a pod")),
     ("overhead", NO),
     ("preemptionPolicy", Noted(Text)),
     ("resourceClaims", NO),
-    ("runtimeClassName", NO),
     ("schedulerName", Noted(Text)),
     ("schedulingGates", NO),
     ("schedulingGroup", NO),
@@ -101,17 +99,13 @@ pub const POD_SPEC: &Rules = &[
 pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
 
 /// `Container`.
-pub const CONTAINER: &Rules = &[
-    ("imagePullPolicy", Noted(Text)),
-    (
-        "targetContainerName",
-        Unset("only ephemeralContainers have one"),
-    ),
-];
+pub const CONTAINER: &Rules = &[(
+    "targetContainerName",
+    Unset("only ephemeralContainers have one"),
+)];
 
 /// `EphemeralContainer`.
 pub const EPHEMERAL_CONTAINER: &Rules = &[
-    ("imagePullPolicy", Noted(Text)),
     ("lifecycle", Unset(NOT_EPHEMERAL)),
     ("livenessProbe", Unset(NOT_EPHEMERAL)),
     ("ports", Unset(NOT_EPHEMERAL)),
@@ -162,7 +156,6 @@ pub const VOLUME: &Rules = &[
     ("gcePersistentDisk", Later(CLOUD)),
     ("gitRepo", Later("and clone in an init container")),
     ("glusterfs", Later(MOUNTED)),
-    ("image", Later("")),
     ("iscsi", Later(MOUNTED)),
     ("photonPersistentDisk", Later(CLOUD)),
     ("portworxVolume", Later("")),

@@ -6,7 +6,6 @@
 
 #[cfg(test)]
 pub(in crate::source) mod asked;
-mod base64;
 mod check;
 mod claim;
 mod container;

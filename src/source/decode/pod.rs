@@ -8,6 +8,7 @@ use super::report::Report;
 use super::security;
 use super::volume::volumes;
 use super::{naming, priority, process, resources};
+use crate::model::image::Pulling;
 use crate::model::pod::{Container, Pod, PodSpec, RestartPolicy, SourcePath};
 use crate::source::tree::{Node, json_line};
 use std::collections::BTreeSet;
@@ -107,6 +108,7 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let facts = facts(&mut f);
     let naming = naming::naming(&mut f, host_network.unwrap_or_default());
     let sharing = naming::sharing(&mut f);
+    let pulling = pulling(&mut f);
     let whole = f.optional("resources", |x| resources::resources(&x));
     let priority = priority::asked(&mut f);
     f.finish();
@@ -130,6 +132,7 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         resources: whole?.unwrap_or_default(),
         devices: Vec::new(),
         priority: priority?,
+        pulling: pulling?,
     };
     for (_, container) in spec.all_containers() {
         resources::within_pod(field, &spec.resources, &container.resources)?;
@@ -154,6 +157,24 @@ fn gate(field: &Field<'_>) -> Option<String> {
     });
     f.finish();
     kind
+}
+
+/// Where the images of the pod come from.
+fn pulling(spec: &mut Fields<'_>) -> Option<Pulling> {
+    let secrets = spec.list("imagePullSecrets", |x| {
+        let mut f = x.fields(known::NONE)?;
+        let name = f.require("name").and_then(|x| x.parse());
+        f.finish();
+        name
+    });
+    let class = spec.optional("runtimeClassName", |x| match x.text()? {
+        "" => Some(None),
+        _ => x.parse().map(Some),
+    });
+    Some(Pulling {
+        secrets: secrets?,
+        class: class?.flatten(),
+    })
 }
 
 fn service_account(spec: &mut Fields<'_>) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Volumes of a pod.
 
 use super::check::{absolute_path, data_key};
+use super::container::PULL_POLICIES;
 use super::field::{Field, Fields};
 use super::items::items;
 use super::resources::quantity;
@@ -39,6 +40,7 @@ fn volume(field: &Field<'_>) -> Option<Volume> {
         f.optional("ephemeral", |x| claim::ephemeral(&x)),
         f.optional("nfs", |x| remote::nfs(&x).map(VolumeSource::Mount)),
         f.optional("csi", |x| remote::inline(&x).map(VolumeSource::Mount)),
+        f.optional("image", |x| image(&x)),
     ];
     let before = f.report.count();
     f.finish();
@@ -59,6 +61,17 @@ fn volume(field: &Field<'_>) -> Option<Volume> {
         name: name?,
         // As in the API, a volume that says nothing is an emptyDir.
         source: given.pop().unwrap_or(VolumeSource::EmptyDir),
+    })
+}
+
+fn image(field: &Field<'_>) -> Option<VolumeSource> {
+    let mut f = field.fields(known::NONE)?;
+    let image = f.require("reference").and_then(|x| x.parse());
+    let policy = f.optional("pullPolicy", |x| x.one_of(&PULL_POLICIES));
+    f.finish();
+    Some(VolumeSource::Image {
+        image: image?,
+        policy: policy?,
     })
 }
 

@@ -17,10 +17,19 @@ const NAME: Given = given(
 const IMAGE: Given = given(
     "image",
     Shape::Text,
-    "What runs: `host:/path/to/program`, or `host:program` found in the search path.",
+    "What it runs from: `host:`, `dir:`, `nix:`, `deb:`, `oci:` and a name (vks-images(7)).",
     &["ExecStart="],
 )
 .note("part of the name of the service");
+/// Words for when an image is fetched.
+pub const PULL_POLICIES: Shape = Shape::Words(&["Always", "IfNotPresent", "Never"]);
+const PULL_POLICY: Given = told(
+    "imagePullPolicy",
+    PULL_POLICIES,
+    "When the image is fetched although it may be here. When absent, `Always` for registries' `latest`, else \
+    `IfNotPresent`.",
+    "once for each life of the pod, by `vks-fetch@.service`",
+);
 const COMMAND: Given = given(
     "command",
     Shape::Texts,
@@ -235,6 +244,7 @@ pub static CONTAINER: Table = Table {
         ENV,
         FROM,
         IMAGE,
+        PULL_POLICY,
         LIFE,
         LIVENESS,
         NAME,
@@ -267,6 +277,7 @@ pub static INIT_CONTAINER: Table = Table {
         ENV,
         FROM,
         IMAGE,
+        PULL_POLICY,
         LIFE,
         LIVENESS,
         NAME,
@@ -300,6 +311,7 @@ pub static EPHEMERAL_CONTAINER: Table = Table {
         FROM,
         IMAGE,
         NAME,
+        PULL_POLICY,
         SECURITY_CONTEXT,
         STDIN,
         STDIN_ONCE,

@@ -110,6 +110,12 @@ pub static POD_SPEC: Table = Table {
             "The host name, whatever the other fields say.",
             &["Setup=", "Environment="],
         ),
+        told(
+            "imagePullSecrets",
+            Shape::Many(&PULL_SECRET),
+            "Secrets with credentials of registries.",
+            "shown to the registry of an image; nothing of them is in a unit",
+        ),
         given(
             "initContainers",
             Shape::Many(&INIT_CONTAINER),
@@ -159,6 +165,12 @@ pub static POD_SPEC: Table = Table {
                 "RestartSteps=",
                 "RestartMaxDelaySec=",
             ],
+        ),
+        given(
+            "runtimeClassName",
+            Shape::Text,
+            "What image names without a kind mean: a word of `images.classes` in vks.toml(5), or `oci`, `nix`, `deb`, `host`.",
+            &["ExecStart="],
         ),
         given(
             "securityContext",
@@ -211,6 +223,13 @@ pub static POD_SPEC: Table = Table {
         )
         .note("made by the sandbox unit"),
     ],
+};
+
+static PULL_SECRET: Table = Table {
+    name: "LocalObjectReference",
+    about: "A secret in the namespace of the pod.",
+    rest: known::NONE,
+    given: &[told("name", Shape::Text, "Its name.", "")],
 };
 
 static OS: Table = Table {

@@ -1,11 +1,32 @@
 //! Volumes and mounts.
 
+use super::container::PULL_POLICIES;
 use super::files::{CONFIG_MAP, DOWNWARD, PROJECTED, SECRET};
 use super::storage::{CLAIM_OF_POD, CSI, EPHEMERAL, NFS};
 use super::{Shape, Table, given, told};
 use crate::source::decode::known;
 
 pub const BINDS: &[&str] = &["BindPaths=", "BindReadOnlyPaths="];
+
+static IMAGE_OF_VOLUME: Table = Table {
+    name: "ImageVolumeSource",
+    about: "An image whose files are a volume.",
+    rest: known::NONE,
+    given: &[
+        told(
+            "pullPolicy",
+            PULL_POLICIES,
+            "When the image is fetched although it may be here.",
+            "as for containers",
+        ),
+        given(
+            "reference",
+            Shape::Text,
+            "The image: `oci:`, `nix:` or `dir:`.",
+            BINDS,
+        ),
+    ],
+};
 
 pub static VOLUME: Table = Table {
     name: "Volume",
@@ -41,6 +62,12 @@ pub static VOLUME: Table = Table {
             "hostPath",
             Shape::One(&HOST_PATH),
             "A path of the host.",
+            BINDS,
+        ),
+        given(
+            "image",
+            Shape::One(&IMAGE_OF_VOLUME),
+            "The files of an image; read-only.",
             BINDS,
         ),
         given("name", Shape::Text, "The name that mounts use.", BINDS),

@@ -62,7 +62,7 @@ fn a_container_of_the_pod_has_no_target() {
 
 #[test]
 fn priorities() {
-    let made = pod("{priority: -5, priorityClassName: low}").spec.priority;
+    let made = pod("priority: -5\n  priorityClassName: low").spec.priority;
     assert_eq!(
         (made.value, made.class.unwrap().as_str()),
         (Some(-5), "low")

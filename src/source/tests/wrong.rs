@@ -26,11 +26,11 @@ fn a_secret_is_never_quoted() {
 
 #[test]
 fn toml_and_json_have_lines_too() {
-    let toml = "[metadata]\nname = \"a\"\n\n[[spec.containers]]\nname = \"b\"\nimage = \"nginx\"\n\n[[spec.containers.env]]\nnam = \"X\"\n";
+    let toml = "[metadata]\nname = \"a\"\n\n[[spec.containers]]\nname = \"b\"\nimage = \"deb:X\"\n\n[[spec.containers.env]]\nnam = \"X\"\n";
     assert_eq!(
         problems("/x.toml", toml),
         [
-            "6: spec.containers[0].image: \"nginx\" has no image kind that vks runs: write host:/path/to/program or host:program",
+            "6: spec.containers[0].image: \"deb:X\" names no Debian package: write lower-case letters, digits, '+', '-' and '.', two at least",
             "8: spec.containers[0].env[0].name: is missing: add it",
             "9: spec.containers[0].env[0].nam: unknown field: did you mean `name`? If not, remove it",
         ]
@@ -53,8 +53,8 @@ fn in_spec(line: &str) -> String {
 
 const SPECS: &[(&str, &str)] = &[
     (
-        "runtimeClassName: x",
-        "runtimeClassName: vks does not implement this field yet: remove it",
+        "runtimeClassName: a b",
+        "runtimeClassName: \"a b\" has a character that may not be in it: names have lower-case letters, digits, '-' and '.'",
     ),
     (
         "nodeSelector: {a: b}",
@@ -126,8 +126,8 @@ const SPECS: &[(&str, &str)] = &[
         "initContainers[0]: an init container that runs to its end has no probes and no lifecycle: remove them, or make it a sidecar with restartPolicy: Always",
     ),
     (
-        "initContainers: [{name: i, image: nginx}]",
-        "initContainers[0].image: \"nginx\" has no image kind that vks runs: write host:/path/to/program or host:program",
+        "initContainers: [{name: i, image: 'deb:X'}]",
+        "initContainers[0].image: \"deb:X\" names no Debian package: write lower-case letters, digits, '+', '-' and '.', two at least",
     ),
 ];
 
@@ -149,7 +149,7 @@ const OBJECTS: &[(&str, &[&str])] = &[
     (
         "kind: Ingress\nmetadata: {name: a}",
         &[
-            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List",
+            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List",
         ],
     ),
     (

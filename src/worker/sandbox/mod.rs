@@ -8,6 +8,7 @@ mod host_path;
 pub(super) mod mount_points;
 mod names;
 mod network;
+pub(super) use network::mtu_of_the_host;
 mod once;
 mod ownership;
 mod settings;

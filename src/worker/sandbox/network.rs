@@ -15,6 +15,7 @@ use crate::model::name::{PodKey, PodUid};
 use crate::model::network::{
     GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, POD_LINK, Prefix, Wiring, link_name, pod_mac,
 };
+use crate::model::wireguard::MESH_LINK;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -84,7 +85,7 @@ fn host_side(
         name: POD_LINK,
         mac,
     };
-    let mtu = wiring.mtu.unwrap_or_else(mtu_of_the_host);
+    let mtu = wiring.mtu.unwrap_or_else(mtu_of_pods);
     let mut batch = Batch::default();
     batch.pair(here, there, namespace.as_fd(), mtu, &pod.to_string());
     batch.run(|_| false).map_err(NetworkError::Host)?;
@@ -169,17 +170,24 @@ fn mac(wiring: &Wiring) -> [u8; 6] {
         .map_or([0x0a, 0x58, 0, 0, 0, 1], |address| pod_mac(*address))
 }
 
+/// Bytes of the largest packet that reaches other pods, also those on other hosts of a mesh.
+fn mtu_of_pods() -> u32 {
+    let mesh = mtu_of(MESH_LINK).unwrap_or(u32::MAX);
+    mesh.min(mtu_of_the_host())
+}
+
+fn mtu_of(link: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/sys/class/net/{link}/mtu")).ok()?;
+    text.trim().parse().ok()
+}
+
 /// Bytes of the largest packet that the interface with the default route takes.
-fn mtu_of_the_host() -> u32 {
+pub(in crate::worker) fn mtu_of_the_host() -> u32 {
     let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
     let default = routes.lines().find_map(|line| {
         let mut fields = line.split_whitespace();
         let link = fields.next()?;
         (fields.next()? == "00000000" && fields.nth(5)? == "00000000").then_some(link)
     });
-    let mtu = |link| fs::read_to_string(format!("/sys/class/net/{link}/mtu")).ok();
-    default
-        .and_then(mtu)
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(USUAL_MTU)
+    default.and_then(mtu_of).unwrap_or(USUAL_MTU)
 }

@@ -6,7 +6,7 @@
 use super::WireError;
 use crate::config::Settings;
 use crate::host::files::Dir;
-use crate::model::network::LINK_PREFIX;
+use crate::model::network::OURS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -105,7 +105,7 @@ fn links(conf: &str) -> Vec<String> {
     let entries = fs::read_dir(conf).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !matches!(name.as_str(), "all" | "lo") && !name.starts_with(LINK_PREFIX))
+        .filter(|name| !matches!(name.as_str(), "all" | "lo") && !name.starts_with(OURS))
         .collect()
 }
 
@@ -115,7 +115,8 @@ fn value(path: &Path) -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-fn write(path: &Path, value: &str) -> Result<(), WireError> {
+/// Sets a value of the kernel; of an interface that is not there, nothing.
+pub(in crate::worker) fn write(path: &Path, value: &str) -> Result<(), WireError> {
     let open = OpenOptions::new().write(true).open(path);
     let written = open.and_then(|mut file| file.write_all(value.as_bytes()));
     match written {

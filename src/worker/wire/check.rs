@@ -2,7 +2,7 @@
 
 use crate::config::{self, Settings};
 use crate::host::nft::{self, ForwardChain};
-use crate::model::network::{LINK_PREFIX, Mode};
+use crate::model::network::{INNER_PREFIX, LINK_PREFIX, Mode};
 use crate::plan::network::table;
 use std::fs;
 use std::net::IpAddr;
@@ -79,6 +79,7 @@ fn forwarding(settings: &Settings, found: &mut Vec<String>) {
         for link in links.flatten() {
             let name = link.file_name().to_string_lossy().into_owned();
             if !matches!(name.as_str(), "all" | "default" | "lo")
+                && !name.starts_with(INNER_PREFIX)
                 && off(&link.path().join("forwarding"))
             {
                 found.push(format!("IPv4 is not forwarded from {name}: vks network up"));

@@ -5,6 +5,7 @@
 //! everything back as it was before the first `up` of this boot.
 
 mod before;
+pub(super) use before::write as set;
 pub mod check;
 
 use super::args::{ArgumentError, Arguments};
@@ -106,6 +107,7 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     let published = published(settings)?;
     let table = ruleset::table(&settings.network, &published, &before.opened);
     nft::run(&table::whole(&table))?;
+    super::mesh::forward()?;
     for chain in nft::dropping_forward_chains()? {
         if !nft::lets_through(&chain, LINK_PREFIX) {
             nft::let_through(&chain, LINK_PREFIX)?;

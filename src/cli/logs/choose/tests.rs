@@ -41,6 +41,7 @@ fn observed() -> ObservedPod {
             name: "web".parse().unwrap(),
             role: ContainerRole::Main,
             image: "host:/usr/bin/web".into(),
+            image_id: "host:/usr/bin/web".into(),
         },
         source: source.clone(),
         spec_hash: "".into(),

@@ -24,6 +24,7 @@ pub(super) fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
+        pull_policy: None,
         command: vec![],
         args: vec![],
         working_dir: None,
@@ -107,6 +108,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             resources: Default::default(),
             devices: vec![],
             priority: Default::default(),
+            pulling: Default::default(),
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
         manifest: "{}".into(),
@@ -139,8 +141,12 @@ impl Host {
             pod,
         };
         for (role, container) in host.pod.spec.clone().all_containers() {
-            let (name, image) = (container.name.clone(), "host:x".into());
-            let role = UnitRole::Container { name, role, image };
+            let role = UnitRole::Container {
+                name: container.name.clone(),
+                role,
+                image: "host:x".into(),
+                image_id: "host:x".into(),
+            };
             host.unit(&format!("vks.{}.service", container.name), role);
         }
         host.unit("vks-web.target", UnitRole::Pod);

@@ -9,12 +9,15 @@
 //! | `pre`, `out` | destination | addresses of services and ports of the host become a pod |
 //! | `post` | source | what leaves the pods' prefixes has an address of the host |
 //! | `forward`, `local` | filter | refuses what a service without endpoints is asked; what only vks forwards stays ours |
+//! | `inner`, `forward` | filter | a pod behind a tunnel is asked by the host, and asks nobody by another way |
 
+pub mod keep;
 mod services;
 
 use super::table::{Chain, Set, Table};
 use crate::model::network::published::{HostPort, Published};
-use crate::model::network::{LINK_PREFIX, NetworkSettings, Prefix};
+use crate::model::network::{INNER_PREFIX, LINK_PREFIX, NetworkSettings, Prefix};
+use crate::model::wireguard::MESH_LINK;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -85,6 +88,13 @@ fn chains() -> Table {
     let through = format!(
         "iifname @opened oifname != \"{LINK_PREFIX}*\" ct state new ct status & dnat == 0 drop"
     );
+    // What comes from other hosts of the mesh is for pods.
+    let mesh = format!(
+        "iifname \"{MESH_LINK}\" oifname != \"{LINK_PREFIX}*\" ct state new ct status & dnat == 0 drop"
+    );
+    let [from_inner, to_inner] =
+        ["iifname", "oifname"].map(|key| format!("{key} \"{INNER_PREFIX}*\" drop"));
+    let inner = format!("iifname \"{INNER_PREFIX}*\" ct state new drop");
     let dead =
         "fib daddr type local meta l4proto . th dport @deadport ct status & dnat == 0 jump refuse";
     let chains = [
@@ -100,7 +110,12 @@ fn chains() -> Table {
         (
             "forward",
             hook("filter", "forward", "filter - 10"),
-            vec!["jump refused", &through],
+            vec![&from_inner, &to_inner, "jump refused", &through, &mesh],
+        ),
+        (
+            "inner",
+            hook("filter", "input", "filter - 10"),
+            vec![&inner],
         ),
         (
             "local",
@@ -162,9 +177,8 @@ fn sets(table: &mut Table, network: &NetworkSettings, family: Family) {
     let of_family = |prefix: &&Prefix| prefix.is_ipv4() == family.ipv4;
     for prefix in network.pods.iter().filter(of_family) {
         element(table, &format!("pods{d}"), prefix.to_string(), "");
-        element(table, &format!("keep{d}"), prefix.to_string(), "");
     }
-    for prefix in network.no_masquerade.iter().filter(of_family) {
+    for prefix in keep::prefixes(network).filter(of_family) {
         element(table, &format!("keep{d}"), prefix.to_string(), "");
     }
 }
@@ -179,6 +193,7 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
         ..
     } = family;
     let pods = format!("iifname \"{LINK_PREFIX}*\" meta nfproto {nfproto}");
+    let inner = format!("iifname \"{INNER_PREFIX}*\" meta nfproto {nfproto}");
     let three = format!("{ip} daddr . meta l4proto . th dport");
     let local = format!("meta nfproto {nfproto} fib daddr type local");
     let two = "meta l4proto . th dport";
@@ -187,6 +202,8 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
     let mut rules = vec![
         ("raw", format!("{pods} {ip} daddr {loopback} drop")),
         ("raw", format!("{pods} fib saddr . iif oif missing drop")),
+        ("raw", format!("{inner} {ip} daddr {loopback} drop")),
+        ("raw", format!("{inner} fib saddr . iif oif missing drop")),
         ("services", format!("{three} vmap @svc{d}")),
         ("services", format!("dnat {ip} to {three} map @hostip{d}")),
         (

@@ -1,0 +1,409 @@
+//! A root directory put together in the mount namespace of this process: layers, the kernel's file systems, what of the
+//! host is shown in it.
+//!
+//! Where something is mounted is found by the kernel below the open root (openat2(2), `RESOLVE_IN_ROOT`) and mounted on by
+//! descriptor: a link in an image leads nowhere else.
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
+};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+/// What mount(2) takes of options: a page, with room for the rest.
+const MOST_OPTIONS: usize = 4000;
+
+/// Why a root was not put together.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// The layers.
+    #[error("cannot put the layers of the image together at {}", at.display())]
+    Layers {
+        /// Where.
+        at: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// More than this kernel takes.
+    #[error("the image has too many layers ({0}) for this kernel: Linux 6.8 and newer take them")]
+    TooMany(usize),
+    /// There is nothing to mount on, and it cannot be made.
+    #[error("cannot find or make {path:?} in the image")]
+    Point {
+        /// Where in the root.
+        path: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Something could not be mounted.
+    #[error("cannot mount {what} on {path:?} of the container")]
+    Mount {
+        /// What.
+        what: String,
+        /// Where in the root.
+        path: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The root did not become the root.
+    #[error("cannot change the root directory")]
+    Pivot(#[source] io::Error),
+}
+
+/// Mounts layers, the highest first in `layers`, with a directory for what is written over them.
+pub fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(), RootError> {
+    let failed = |source: io::Error| RootError::Layers {
+        at: at.to_owned(),
+        source,
+    };
+    match by_one(layers, upper, work, at) {
+        Ok(()) => return Ok(()),
+        // Before Linux 6.8: all in one text.
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        Err(errno) => return Err(failed(errno.into())),
+    }
+    let escaped = |path: &Path| {
+        let text = path.display().to_string();
+        text.replace('\\', "\\\\")
+            .replace(':', "\\:")
+            .replace(',', "\\,")
+    };
+    let lower: Vec<String> = layers.iter().map(|layer| escaped(layer)).collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        escaped(upper),
+        escaped(work)
+    );
+    if options.len() > MOST_OPTIONS {
+        return Err(RootError::TooMany(layers.len()));
+    }
+    let kind = Some("overlay");
+    mount(kind, at, kind, MsFlags::empty(), Some(options.as_str()))
+        .map_err(|errno| failed(errno.into()))
+}
+
+fn by_one(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> rustix::io::Result<()> {
+    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for layer in layers {
+        fsconfig_set_string(&fs, "lowerdir+", layer)?;
+    }
+    fsconfig_set_string(&fs, "upperdir", upper)?;
+    fsconfig_set_string(&fs, "workdir", work)?;
+    fsconfig_create(&fs)?;
+    let made = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    move_mount(&made, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// A root directory, open.
+#[derive(Debug)]
+pub struct Rootfs {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl Rootfs {
+    /// Opens a directory that is a mount, or makes it one of this mount namespace.
+    pub fn open(path: &Path, bind: bool) -> Result<Self, RootError> {
+        let failed = |source: io::Error| RootError::Layers {
+            at: path.to_owned(),
+            source,
+        };
+        if bind {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(path), path, NONE, flags, NONE).map_err(|errno| failed(errno.into()))?;
+        }
+        let root = fs::open(path, PATH | OFlags::DIRECTORY, Mode::empty());
+        Ok(Self {
+            root: root.map_err(|errno| failed(errno.into()))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Mounts a file system of the kernel.
+    pub fn kernel(
+        &self,
+        kind: &str,
+        to: &str,
+        flags: MsFlags,
+        options: &str,
+    ) -> Result<(), RootError> {
+        let point = self.point(to, true)?;
+        let options = Some(options).filter(|options| !options.is_empty());
+        self.mount(Some(kind), &point, Some(kind), flags, options)
+            .map_err(|errno| mount_error(kind, to, errno))
+    }
+
+    /// Shows something of the host, and all that is mounted below it.
+    pub fn bind(&self, from: &Path, to: &str, read_only: bool) -> Result<(), RootError> {
+        let failed = |errno: nix::Error| mount_error(&from.display().to_string(), to, errno);
+        let is_dir = std::fs::metadata(from).map(|found| found.is_dir());
+        let is_dir = is_dir.map_err(|source| RootError::Mount {
+            what: from.display().to_string(),
+            path: to.to_owned(),
+            source,
+        })?;
+        let point = self.point(to, is_dir)?;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        let from = from.to_str().map(str::to_owned).unwrap_or_default();
+        self.mount(Some(&from), &point, None, flags, None)
+            .map_err(failed)?;
+        match read_only {
+            true => self.read_only(to),
+            false => Ok(()),
+        }
+    }
+
+    /// Hides what is there, if anything is.
+    pub fn mask(&self, path: &str) -> Result<(), RootError> {
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        let failed = |errno| mount_error("nothing", path, errno);
+        match is_dir(&point) {
+            true => {
+                let flags = MsFlags::MS_RDONLY;
+                let options = Some("size=0k");
+                self.mount(Some("tmpfs"), &point, Some("tmpfs"), flags, options)
+            }
+            false => self.mount(Some("/dev/null"), &point, None, MsFlags::MS_BIND, None),
+        }
+        .map_err(failed)
+    }
+
+    /// What is there, if anything is, cannot be written.
+    pub fn freeze(&self, path: &str) -> Result<(), RootError> {
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        let from = of(&point);
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        self.mount(Some(&from), &point, None, flags, None)
+            .map_err(|errno| mount_error("itself", path, errno))?;
+        self.read_only(path)
+    }
+
+    /// Makes the mount at a path read-only, and all below it.
+    pub fn read_only(&self, path: &str) -> Result<(), RootError> {
+        let failed = |source: io::Error| RootError::Mount {
+            what: "it read-only".to_owned(),
+            path: path.to_owned(),
+            source,
+        };
+        // The mount that is there now, by its path in the tree that is being made.
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        let top = std::fs::read_link(of(&point)).map_err(failed)?;
+        let table = std::fs::read_to_string("/proc/self/mountinfo").map_err(failed)?;
+        for line in table.lines() {
+            let mut parts = line.split(' ').skip(4);
+            let (Some(at), Some(options)) = (parts.next(), parts.next()) else {
+                continue;
+            };
+            let at = PathBuf::from(unescaped(at));
+            if !at.starts_with(&top) || (path == "/" && at != top) {
+                continue;
+            }
+            let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+            for option in options.split(',') {
+                flags |= match option {
+                    "nosuid" => MsFlags::MS_NOSUID,
+                    "nodev" => MsFlags::MS_NODEV,
+                    "noexec" => MsFlags::MS_NOEXEC,
+                    "noatime" => MsFlags::MS_NOATIME,
+                    "nodiratime" => MsFlags::MS_NODIRATIME,
+                    "relatime" => MsFlags::MS_RELATIME,
+                    _ => MsFlags::empty(),
+                };
+            }
+            mount(NONE, &at, NONE, flags, NONE).map_err(|errno| failed(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// A mount that hears nothing of the host's any more.
+    pub fn private(&self, path: &str) -> Result<(), RootError> {
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        let flags = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+        self.mount(None, &point, None, flags, None)
+            .map_err(|errno| mount_error("it privately", path, errno))
+    }
+
+    /// A directory, made with those above it if need be.
+    pub fn directory(&self, path: &str) -> Result<(), RootError> {
+        self.point(path, true).map(drop)
+    }
+
+    /// A device node; where none can be made, the host's is shown.
+    pub fn device(&self, path: &str, number: u64) -> Result<(), RootError> {
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let directory = self.point(above, true)?;
+        let mode = Mode::from_raw_mode(0o666);
+        let made = fs::openat2(
+            &directory,
+            ".",
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+            INSIDE,
+        )
+        .and_then(|fd| {
+            fs::mknodat(&fd, name, FileType::CharacterDevice, mode, number)?;
+            fs::chmodat(&fd, name, mode, AtFlags::empty())
+        });
+        match made {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(_) => self.bind(Path::new(path), path, false),
+        }
+    }
+
+    /// A link, unless something is there.
+    pub fn link(&self, target: &str, path: &str) -> Result<(), RootError> {
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let directory = self.point(above, true)?;
+        match fs::symlinkat(target, &directory, name) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(point_error(path, errno)),
+        }
+    }
+
+    /// Becomes the root of this process, and of nobody else's: the old one is gone from this mount namespace.
+    pub fn enter(self) -> Result<(), RootError> {
+        let failed = |source: io::Error| RootError::Pivot(source);
+        std::env::set_current_dir(&self.path).map_err(failed)?;
+        rustix::process::pivot_root(".", ".").map_err(|errno| failed(errno.into()))?;
+        umount2(".", MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
+        std::env::set_current_dir("/").map_err(failed)
+    }
+
+    /// Where something is mounted: what is there, else an empty directory or file that is made.
+    fn point(&self, path: &str, directory: bool) -> Result<OwnedFd, RootError> {
+        if let Some(found) = self.find(path)? {
+            return match directory || !is_dir(&found) {
+                true => Ok(found),
+                false => Err(point_error(path, Errno::ISDIR)),
+            };
+        }
+        let failed = |errno| point_error(path, errno);
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let mut so_far = String::new();
+        for (index, part) in parts.iter().enumerate() {
+            let above = match so_far.as_str() {
+                "" => "/",
+                path => path,
+            };
+            let above = fs::openat2(
+                &self.root,
+                above,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+                INSIDE,
+            )
+            .map_err(failed)?;
+            so_far = format!("{so_far}/{part}");
+            if self.find(&so_far)?.is_some() {
+                continue;
+            }
+            let mode = Mode::from_raw_mode(0o755);
+            if directory || index + 1 < parts.len() {
+                fs::mkdirat(&above, *part, mode).map_err(failed)?;
+            } else {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                fs::openat(&above, *part, flags, mode).map_err(failed)?;
+            }
+        }
+        self.find(path)?
+            .ok_or_else(|| point_error(path, Errno::NOENT))
+    }
+
+    fn find(&self, path: &str) -> Result<Option<OwnedFd>, RootError> {
+        let path = if path.is_empty() { "/" } else { path };
+        match fs::openat2(&self.root, path, PATH, Mode::empty(), INSIDE) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(point_error(path, errno)),
+        }
+    }
+
+    fn mount(
+        &self,
+        what: Option<&str>,
+        point: &OwnedFd,
+        kind: Option<&str>,
+        flags: MsFlags,
+        options: Option<&str>,
+    ) -> nix::Result<()> {
+        mount(what, of(point).as_str(), kind, flags, options)
+    }
+}
+
+const NONE: Option<&str> = None;
+
+/// What is open, as a path.
+fn of(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+fn is_dir(fd: &OwnedFd) -> bool {
+    let found = fs::statat(fd, "", AtFlags::EMPTY_PATH);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
+/// `\040` and its like of `/proc/self/mountinfo`.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let code = rest.get(at + 1..at + 4);
+        let byte = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match byte.filter(u8::is_ascii) {
+            Some(byte) => {
+                out.push(char::from(byte));
+                rest = &rest[at + 4..];
+            }
+            None => {
+                out.push('\\');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn point_error(path: &str, errno: Errno) -> RootError {
+    RootError::Point {
+        path: path.to_owned(),
+        source: errno.into(),
+    }
+}
+
+fn mount_error(what: &str, path: &str, errno: nix::Error) -> RootError {
+    RootError::Mount {
+        what: what.to_owned(),
+        path: path.to_owned(),
+        source: errno.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescaped;
+
+    #[test]
+    fn the_mount_table_is_unescaped() {
+        assert_eq!(unescaped("/a\\040b\\134c"), "/a b\\c");
+        assert_eq!(unescaped("/plain"), "/plain");
+        assert_eq!(unescaped("/x\\9"), "/x\\9");
+    }
+}
