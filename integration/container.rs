@@ -23,6 +23,8 @@ mod boot;
 mod chaos;
 #[path = "container/claims.rs"]
 mod claims;
+#[path = "container/coexist.rs"]
+mod coexist;
 #[path = "container/commands.rs"]
 mod commands;
 #[path = "container/cronjobs.rs"]
@@ -43,6 +45,8 @@ mod escape;
 mod events;
 #[path = "container/exec.rs"]
 mod exec;
+#[path = "container/failures.rs"]
+mod failures;
 #[path = "container/grace.rs"]
 mod grace;
 #[path = "container/hooks.rs"]
@@ -51,6 +55,10 @@ mod hooks;
 mod host;
 #[path = "container/identity.rs"]
 mod identity;
+#[path = "container/images.rs"]
+mod images;
+#[path = "container/images_registry.rs"]
+mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
 #[path = "container/lifecycle_ends.rs"]
@@ -65,8 +73,14 @@ mod logs;
 mod manifests;
 #[path = "container/mesh.rs"]
 mod mesh;
+#[path = "container/names.rs"]
+mod names;
 #[path = "container/network.rs"]
 mod network;
+#[path = "container/node_api.rs"]
+mod node_api;
+#[path = "container/oci.rs"]
+mod oci;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/priority.rs"]
@@ -79,6 +93,8 @@ mod profiles;
 mod readiness;
 #[path = "container/readonly.rs"]
 mod readonly;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

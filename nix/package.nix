@@ -31,7 +31,7 @@ rustPlatform.buildRustPackage {
     mkdir -p $out/lib
     cp -r units/usr/lib/systemd units/usr/lib/tmpfiles.d $out/lib/
     chmod -R u+w $out/lib
-    substituteInPlace $out/lib/systemd/system/vks.service --replace-fail /usr/bin/vks $out/bin/vks
+    substituteInPlace $out/lib/systemd/system/*.service --replace-quiet /usr/bin/vks $out/bin/vks
     installManPage docs/man/*.[0-9]
     $out/bin/vks man --dir man1
     installManPage man1/*

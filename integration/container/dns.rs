@@ -138,8 +138,8 @@ fn the_resolver_follows_the_policy() {
 fn the_hosts_resolvers_are_out_of_reach() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "resolvers");
-    host.ok("mkdir -p /run/systemd/resolve && python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); \
-             s.bind(\"/run/systemd/resolve/io.systemd.Resolve\")' ");
+    host.ok("mkdir -p /run/systemd/resolve /run/nscd && python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); \
+             s.bind(\"/run/systemd/resolve/io.systemd.Resolve\"); t = socket.socket(socket.AF_UNIX); t.bind(\"/run/nscd/socket\")' ");
     let pod = space.ready(
         "own",
         &json!({ "hostNetwork": false, "containers": [sleeper("c")] }),
@@ -155,9 +155,14 @@ fn the_hosts_resolvers_are_out_of_reach() {
         pod.pid("c")
     ));
     assert_eq!(mode.trim(), "0");
+    let mode = host.ok(&format!(
+        "stat -c %a /proc/{}/root/run/nscd/socket",
+        pod.pid("c")
+    ));
+    assert_eq!(mode.trim(), "0");
     assert!(open(&pod.pid("c")).contains("refused"));
     pod.delete();
-    host.ok("rm -r /run/systemd/resolve");
+    host.ok("rm -r /run/systemd/resolve /run/nscd");
 }
 
 /// A volume on one of the files goes before vks' own.

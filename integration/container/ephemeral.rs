@@ -26,7 +26,7 @@ fn one_starts_beside_the_others_and_runs_once() {
         &json!({ "targetContainerName": "app" }),
     );
     let manifest = space.manifest("p", &spec(&[look]));
-    space.apply_ok("p", &[manifest.clone()]);
+    space.apply_ok("p", std::slice::from_ref(&manifest));
     space.wait_lines("log", 1);
     let status = |state: &str| {
         let all = pod.status()["ephemeralContainerStatuses"].clone();

@@ -105,7 +105,7 @@ pub fn links(host: &Host) -> Vec<String> {
     let names = links.as_array().unwrap().iter();
     names
         .map(|link| link["ifname"].as_str().unwrap().to_owned())
-        .filter(|name| name.starts_with("vksp"))
+        .filter(|name| name.starts_with("vksp") && name != "vkspdns")
         .collect()
 }
 

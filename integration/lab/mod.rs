@@ -73,6 +73,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Runs a command to its end.
+    pub fn of_command(mut command: Command) -> Self {
+        Self::of(command.stdin(Stdio::null()).output().expect("a command"))
+    }
+
     fn of(output: std::process::Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),

@@ -14,6 +14,10 @@ rootfs_packages=(
   nftables wireguard-tools libcap2-bin
   # another runtime of containers, to compare with
   crun
+  # judges of names and traffic, and neighbours in the packet filter
+  bind9-dnsutils netcat-openbsd iperf3 conntrack iptables firewalld ufw systemd-resolved
+  # images
+  nix-bin
 )
 
 # Slow or pointless where nobody logs in and no hardware is.
@@ -22,6 +26,8 @@ container_masks=(
   systemd-firstboot.service systemd-networkd-wait-online.service
   systemd-modules-load.service systemd-journal-catalog-update.service ldconfig.service
   sys-kernel-debug.mount sys-kernel-tracing.mount
+  # for the tests that start them
+  firewalld.service ufw.service systemd-resolved.service
 )
 # Anything that starts by itself in the middle of a test.
 timer_masks=(
@@ -122,6 +128,7 @@ settle_tree() {
   : >"$dir/etc/machine-id" # boot writes one
   printf 'localhost\n' >"$dir/etc/hostname"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$dir/etc/hosts"
+  rm -f "$dir/etc/resolv.conf" # of systemd-resolved
   printf 'nameserver 127.0.0.1\n' >"$dir/etc/resolv.conf"
   printf 'LANG=C.UTF-8\n' >"$dir/etc/default/locale"
   mkdir -p "$dir/var/log/journal" "$dir/etc/systemd/journald.conf.d"

@@ -2,23 +2,28 @@
 //! kept on disk for the next boot, and brought into the packet filter as the difference.
 
 use crate::config::Settings;
+use crate::host::conntrack;
 use crate::host::files::{Dir, FileError};
+use crate::host::nft::elements::{To, Transaction};
 use crate::host::nft::{self, NftError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
 use crate::model::desired::Desired;
 use crate::model::name::UnitName;
-use crate::model::network::Mode;
 use crate::model::network::published::{Published, PublishedService};
+use crate::model::network::{Mode, NetworkSettings};
 use crate::model::observed::{Observed, ObservedPod};
 use crate::model::pod::Pod;
 use crate::model::status::{Condition, ConditionKind, Phase};
 use crate::observe::status::{Facts, status};
+use crate::plan::network::elements::{self, Elements, Value};
+use crate::plan::network::flows::Stale;
 use crate::plan::network::publish::{Backend, publish};
 use crate::plan::network::table::{self, Table};
-use crate::plan::network::{HOST_UNIT, ruleset};
+use crate::plan::network::{HOST_UNIT, ruleset, store};
 use crate::source::pod_from_manifest;
 use crate::worker::wire::{self, WireError};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,7 +175,7 @@ pub async fn bring(
             _ => return Err(PublishError::Unit),
         }
     }
-    let old = shown.table.filter(|_| active);
+    let (before, old) = (shown.published, shown.table.filter(|_| active));
     let work = move || {
         let opened = wire::opened(&settings)?.unwrap_or_default();
         let table = ruleset::table(&settings.network, &published, &opened);
@@ -180,6 +185,8 @@ pub async fn bring(
             None if active => nft::run(&table::whole(&table))?,
             None => {}
         }
+        // Not before new connections are led elsewhere.
+        forget(&before, &published, &settings.network);
         let table = Some(Arc::new(table));
         Ok(Shown { published, table })
     };
@@ -193,13 +200,73 @@ fn change(old: &Table, table: &Table) -> Result<(), NftError> {
     if changes.is_empty() {
         return Ok(());
     }
-    nft::run(&table::script(&changes)).or_else(|_| nft::run(&table::whole(table)))
+    let quick = elements::of(&changes, table).map(|all| put(&all));
+    match quick {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(_)) => {}
+        None if nft::run(&table::script(&changes)).is_ok() => return Ok(()),
+        None => {}
+    }
+    nft::run(&table::whole(table))
+}
+
+/// Changes elements without the program.
+fn put(all: &[Elements]) -> Result<(), NftError> {
+    let name = table::TABLE.split(' ').next_back().unwrap_or(table::TABLE);
+    let mut transaction = Transaction::new(name);
+    for set in all {
+        let elements = set.elements.iter().map(|(key, value)| {
+            let to = match value {
+                Value::None => To::Nothing,
+                Value::Bytes(bytes) => To::Bytes(bytes),
+                Value::Goto(chain) => To::Chain(chain),
+            };
+            (key.as_slice(), to)
+        });
+        transaction.elements(&set.set, set.add, elements);
+    }
+    transaction.run()
+}
+
+/// Has the kernel forget connections of UDP to endpoints that are gone. What fails here is told and no reason to publish
+/// again: such a connection ends by itself once its client is silent.
+fn forget(before: &Published, now: &Published, network: &NetworkSettings) {
+    let mut stale = Stale::default();
+    stale.host_ports(&before.host_ports, &now.host_ports);
+    let key = |service: &PublishedService| service.key.clone();
+    let old: BTreeMap<_, _> = before
+        .services
+        .iter()
+        .map(|service| (key(service), service))
+        .collect();
+    let new: BTreeMap<_, _> = now
+        .services
+        .iter()
+        .map(|service| (key(service), service))
+        .collect();
+    for name in old
+        .keys()
+        .chain(new.keys().filter(|name| !old.contains_key(*name)))
+    {
+        stale.service(old.get(name).copied(), new.get(name).copied());
+    }
+    if stale.is_empty() {
+        return;
+    }
+    let pods = |address: IpAddr| network.pods.iter().any(|prefix| prefix.contains(address));
+    let forgotten = conntrack::udp().and_then(|mut flows| {
+        flows.retain(|flow| stale.has(flow.asked, flow.answers, pods));
+        conntrack::forget(&flows)
+    });
+    if let Err(error) = forgotten {
+        log::warn!("clients of UDP may go on asking an endpoint that is gone: {error}");
+    }
 }
 
 async fn keep(settings: &Settings, published: &Published) -> Result<(), PublishError> {
-    let json = serde_json::to_vec(published).unwrap_or_default();
+    let text = store::whole(&published.host_ports, &published.services);
     let state = settings.layout.state.clone();
-    let write = move || Dir::create(&state)?.write("network.json", &json, 0o600);
+    let write = move || Dir::create(&state)?.write("network.json", text.as_bytes(), 0o644);
     let done = tokio::task::spawn_blocking(write).await;
     Ok(done.map_err(|_| PublishError::Interrupted)??)
 }

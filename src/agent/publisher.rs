@@ -2,10 +2,8 @@
 
 use super::pass::Parts;
 use super::publish::{PublishError, Shown, bring, wanted};
-use crate::host::nft::News;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::{JoinError, JoinSet};
 
 /// After a failure.
@@ -104,31 +102,4 @@ impl Publisher {
             }
         }
     }
-}
-
-/// News that the table of vks may have gone.
-pub fn news() -> Receiver<()> {
-    // One that waits is as good as many.
-    let (send, receive) = channel(1);
-    let listen = move || {
-        let result = News::listen().and_then(|news| {
-            loop {
-                news.gone("vks")?;
-                if send.blocking_send(()).is_err() {
-                    return Ok(());
-                }
-            }
-        });
-        if let Err(error) = result {
-            log::warn!(
-                "{}; when somebody removes the table of vks: systemctl reload vks-network.service",
-                crate::chain::line(&error)
-            );
-        }
-    };
-    let thread = std::thread::Builder::new().name("netfilter".to_owned());
-    if let Err(error) = thread.spawn(listen) {
-        log::warn!("cannot hear of changes of the packet filter: {error}");
-    }
-    receive
 }

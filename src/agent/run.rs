@@ -1,10 +1,15 @@
 //! The loop of `vks run`.
 
 mod control;
+mod joined;
+mod waits;
 
+use super::api::NodeApi;
+use super::cluster::Cluster;
 use super::images::Images;
+use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, look};
-use super::publisher::{Publisher, news};
+use super::publisher::Publisher;
 use super::reclaim::Reclaim;
 use super::told::Told;
 use super::watchdog::Watchdog;
@@ -19,13 +24,15 @@ use crate::host::unit_dir::UnitDir;
 use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
-use futures_util::FutureExt as _;
+use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
+pub(super) use waits::wait_until;
+use waits::{controls, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -46,8 +53,13 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
+    let cluster = join(&parts)?;
+    let api = NodeApi::start(&parts.state.settings, &parts.systemd, cluster.as_ref());
     let mut agent = Agent {
+        cluster,
+        api,
         publisher: Publisher::new(&parts),
+        mender: Mender::new(&parts.state.settings.layout),
         parts,
         alarm,
         timing: JoinSet::new(),
@@ -61,16 +73,6 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     agent.turn(watch, signals, triggers, root).await
 }
 
-/// What controllers wake up by: time, and the timers of CronJobs.
-fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
-    let failed = |act| move |source| AgentError::File { act, source };
-    let alarm = Alarm::new().map_err(failed("make a timer"))?;
-    let dir = settings.layout.triggers();
-    std::fs::create_dir_all(&dir).map_err(failed("make the directory of triggers"))?;
-    let triggers = UnitDir::watch(&dir).map_err(failed("watch the directory of triggers"))?;
-    Ok((alarm, triggers))
-}
-
 /// A CronJob whose timer has been seen to.
 type Timed = (ControllerKey, Result<(), ApplyError>);
 
@@ -80,6 +82,7 @@ type Ran = (PodKey, Result<(), ApplyError>);
 struct Agent {
     parts: Parts,
     publisher: Publisher,
+    mender: Mender,
     tasks: JoinSet<Ran>,
     /// Wakes for controllers that wait for time to pass.
     alarm: Alarm,
@@ -91,6 +94,10 @@ struct Agent {
     images: Images,
     told: Told,
     ready: bool,
+    /// The cluster this host is a node of.
+    cluster: Option<Cluster>,
+    /// What others may ask of this node.
+    api: NodeApi,
 }
 
 impl Agent {
@@ -105,28 +112,23 @@ impl Agent {
         let mut end = [handler(terminate)?, handler(interrupt)?];
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
-        let mut gone = news();
+        let mut news = mend::news();
         loop {
             self.control().await?;
             self.images.work(&mut self.parts).await?;
             self.start_work();
             self.publisher.start(&self.parts);
+            self.mender.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
+            self.report();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {
-                    let mut changed = event.map_err(AgentError::Systemd)?;
-                    // What one start causes comes as a dozen signals: looked at together, they cost one look.
-                    sleep(SETTLE).await;
-                    if let Some(more) = signals.next().now_or_never() {
-                        let more = more.map_err(AgentError::Systemd)?;
-                        changed.units.extend(more.units);
-                        changed.reloaded |= more.reloaded;
-                    }
+                    let changed = settled(event, &mut signals).await?;
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
@@ -151,8 +153,11 @@ impl Agent {
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
                 Some(done) = self.publisher.tasks.join_next() => self.publisher.done(done),
-                Some(()) = gone.recv() => self.publisher.doubt(),
                 () = wait_until(self.publisher.due) => {}
+                Some(lost) = news.recv() => self.lost(lost),
+                () = self.mender.next() => {}
+                ask = self.api.ask() => self.answer(ask),
+                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -163,6 +168,13 @@ impl Agent {
         // Steps that run are not waited for: the next agent sees how far they came.
         self.tasks.abort_all();
         Ok(())
+    }
+
+    fn lost(&mut self, lost: Lost) {
+        match lost {
+            Lost::Table => self.publisher.doubt(),
+            Lost::Other(gone) => self.mender.suspect(gone),
+        }
     }
 
     /// Plans what can be planned and runs it.
@@ -221,6 +233,10 @@ impl Agent {
         self.publisher.mark();
         if changes.everything {
             state.mark_all(sources.desired());
+        }
+        match changes.everything {
+            true => self.api.mark_all(),
+            false => self.api.mark(&changes.pods),
         }
         state.mark_wanted(changes.pods);
         self.parts.controllers.mark(changes.controllers);
@@ -282,6 +298,7 @@ impl Agent {
             .await
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
+        self.api.mark(&keys);
         state.mark(keys);
         self.publisher.mark();
         Ok(())
@@ -298,6 +315,7 @@ impl Agent {
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
+        self.api.mark_all();
         self.publisher.mark();
         Ok(())
     }
@@ -347,30 +365,10 @@ impl Agent {
                 );
             }
         }
+        self.api.reload();
         self.with_sources(Directories::load).await?;
         self.look_at_all().await?;
         self.ready = false;
         Ok(())
-    }
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
-    signal(kind).map_err(|source| AgentError::File {
-        act: "install a signal handler",
-        source,
-    })
-}
-
-fn timer(source: std::io::Error) -> AgentError {
-    AgentError::File {
-        act: "wait for a timer",
-        source,
-    }
-}
-
-async fn wait_until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }

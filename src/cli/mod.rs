@@ -24,7 +24,7 @@ pub mod explain;
 pub mod get;
 pub mod grace;
 pub mod image;
-pub mod journal;
+pub mod join;
 pub mod jsonpath;
 pub mod logging;
 pub mod logs;
@@ -150,6 +150,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Network(network::Args),
+    Join(join::Args),
+    Leave(join::LeaveArgs),
     Image(image::Args),
     Wireguard(wireguard::Args),
     Run(run::Args),
@@ -173,6 +175,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError
         Command::OnHost(verb) => {
             let context = Context {
                 settings: Settings::load(&global.root)?,
+                root: global.root,
                 namespace: global
                     .namespace
                     .unwrap_or_else(Namespace::default_namespace),
@@ -201,6 +204,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Network(args) => network::run(&args, context).await,
+        OnHost::Join(args) => join::run(&args, context).await,
+        OnHost::Leave(args) => join::leave(&args, context).await,
         OnHost::Image(args) => image::run(&args, context).await,
         OnHost::Wireguard(args) => wireguard::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,

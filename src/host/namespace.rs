@@ -112,6 +112,16 @@ pub fn create_network(path: &Path) -> Result<bool, NamespaceError> {
     })?
 }
 
+/// Gives a network namespace (`/proc/PID/ns/net`) a name; what is there of an older one is replaced.
+pub fn name_network(path: &Path, namespace: &Path) -> Result<(), NamespaceError> {
+    remove_network(path)?;
+    File::create_new(path).map_err(|source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(mounts::bind(namespace, path)?)
+}
+
 /// Takes the name from a network namespace: it ends when its last process does. No such name is fine.
 pub fn remove_network(path: &Path) -> Result<(), NamespaceError> {
     match fs::symlink_metadata(path) {

@@ -102,6 +102,13 @@ fn by_one(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> rustix::i
     move_mount(&made, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
+/// What is mounted from here on is seen in this mount namespace alone; what the host mounts still comes in. A root can
+/// only be changed where nobody else would see it.
+pub fn keep_to_ourselves() -> Result<(), RootError> {
+    let flags = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+    mount(NONE, "/", NONE, flags, NONE).map_err(|errno| RootError::Pivot(errno.into()))
+}
+
 /// A root directory, open.
 #[derive(Debug)]
 pub struct Rootfs {

@@ -28,7 +28,7 @@ pub struct UnitOnDisk {
     pub fixed_digest: Option<Digest>,
     /// Who it belongs to; `None` when it does not say, or not in a way this vks understands.
     pub identity: Option<Identity>,
-    /// Units it `Wants=`: a pod's target names the pod's other units.
+    /// Units it `Wants=`, and those it names in `[X-kubernetes]`: a pod's target names the pod's other units.
     pub wants: Vec<UnitName>,
 }
 
@@ -214,7 +214,9 @@ fn parse(name: UnitName, bytes: &[u8]) -> UnitOnDisk {
 
 fn wants(file: &UnitFile) -> Vec<UnitName> {
     let lists = file.values("Unit", "Wants");
+    let once = file.values(identity::SECTION, identity::ONCE_KEY);
     lists
+        .chain(once)
         .flat_map(str::split_whitespace)
         .filter_map(|name| name.parse().ok())
         .collect()

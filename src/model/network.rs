@@ -21,6 +21,21 @@ pub const INNER_PREFIX: &str = "vkst";
 pub const POD_LINK: &str = "eth0";
 /// What pods have as IPv4 gateway. Link-local (RFC 3927) and the same for all: it takes no address of a prefix.
 pub const GATEWAY_IPV4: Ipv4Addr = Ipv4Addr::new(169, 254, 77, 1);
+/// Where the name server of pods listens: at their gateway, and for pods without IPv4 at a unique local address
+/// (RFC 4193), since a link-local one means something else on every link. The same on each host.
+pub const DNS_ADDRESSES: [IpAddr; 2] = [
+    IpAddr::V4(GATEWAY_IPV4),
+    IpAddr::V6(Ipv6Addr::new(0xfd76, 0x6b73, 0x53, 0, 0, 0, 0, 0x53)),
+];
+/// The host's own addresses on the way there.
+pub const DNS_HOST: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 77, 2)),
+    IpAddr::V6(Ipv6Addr::new(0xfd76, 0x6b73, 0x53, 0, 0, 0, 0, 2)),
+];
+/// The host's end of the link to the namespace that the name server listens in. Pods' links have digits there.
+pub const DNS_LINK: &str = "vkspdns";
+/// That namespace, in the directory of namespaces: nobody else's sockets are there.
+pub const DNS_NAMESPACE: &str = "vks-dns";
 /// What pods have as IPv6 gateway.
 pub const GATEWAY_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 /// The hardware address of the host's end of every pod network: locally administered, and on no wire.
@@ -85,6 +100,13 @@ impl NetworkSettings {
     /// is reached whatever its other addresses are.
     pub fn host_addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.pods.iter().map(|prefix| prefix.nth(1))
+    }
+
+    /// The name server that pods are given: of the first family they have; none in mode `host`.
+    pub fn name_server(&self) -> Option<IpAddr> {
+        let first = self.pods.first().filter(|_| self.mode == Mode::Pod)?;
+        let mut all = DNS_ADDRESSES.into_iter();
+        all.find(|address| address.is_ipv4() == first.is_ipv4())
     }
 }
 

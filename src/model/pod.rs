@@ -33,6 +33,8 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Its deletion has begun: it is stopped, in this time, and kept so that its end can be told.
+    pub ending: Option<Duration>,
     /// What it runs.
     pub spec: PodSpec,
     /// Where it comes from.

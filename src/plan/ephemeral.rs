@@ -9,6 +9,7 @@ use crate::model::name::{ContainerName, UnitName};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::status::Blocked;
+use crate::unit::identity::{ONCE_KEY, SECTION};
 
 /// Why what a manifest says of one is not done.
 const REASON: &str = "EphemeralContainerForbidden";
@@ -41,6 +42,16 @@ pub(super) fn keep(is: &ObservedPod, want: &mut Rendered) {
 
 fn keep_one(want: &mut Rendered, unit: &UnitName, name: &ContainerName, message: String) {
     want.units.remove(unit);
+    let mut units = want.units.values_mut();
+    if let Some(target) = units.find(|wanted| wanted.role == UnitRole::Pod) {
+        // It still belongs to the pod, which must find it there.
+        let mut named = target.file.values(SECTION, ONCE_KEY);
+        let new = named.all(|name| name != unit.as_str());
+        drop(named);
+        if new {
+            target.file.push(SECTION, ONCE_KEY, unit.as_str());
+        }
+    }
     want.payloads.retain(|payload| !bears(&payload.path, name));
     want.left_out.insert(name.clone(), unit.clone());
     want.blocked.push(Blocked {

@@ -1,5 +1,6 @@
 //! The first and the last plan of a pod's life.
 
+use super::diff::is_up;
 use super::ephemeral;
 use super::step::{PodPlan, Reason, Step};
 use super::units::Rendered;
@@ -49,6 +50,29 @@ pub(super) fn remove(key: &PodKey, is: &ObservedPod, reason: Reason) -> PodPlan 
         addresses: Vec::new(),
         steps,
     }
+}
+
+/// Stops a pod for good, and keeps what tells how it ended. A reboot does not bring it back.
+pub(super) fn end(key: &PodKey, is: &ObservedPod) -> PodPlan {
+    let names = PodUnits::new(key);
+    let (target, slice) = (names.target(), names.slice());
+    let mut plan = PodPlan {
+        reason: Reason::End,
+        ..nothing(is.uid.clone())
+    };
+    if is.enabled {
+        plan.steps.push(Step::Disable(target.clone()));
+    }
+    // A slice without processes may stay active until it is collected.
+    if is
+        .units
+        .iter()
+        .any(|(name, unit)| *name != slice && is_up(unit))
+    {
+        plan.steps.push(Step::Stop(target));
+        plan.steps.push(Step::Stop(slice));
+    }
+    plan
 }
 
 /// The target is written first and removed last: it is what tells that there is something of this pod.

@@ -4,6 +4,7 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+pub mod admission;
 mod claims;
 pub mod controllers;
 pub mod diff;

@@ -87,7 +87,6 @@ mod tests {
         );
         let critical = of_pod(Some("system-node-critical"), None, &desired);
         assert_eq!(critical, Ok(2_000_001_000));
-        let mut desired = desired;
         desired
             .priority_classes
             .values_mut()

@@ -28,6 +28,8 @@ pub enum Reason {
     Update,
     /// As wanted, but something that should run does not, or the other way round.
     Converge,
+    /// Its deletion has begun.
+    End,
     /// Not wanted any more.
     Remove,
     /// There in a form that cannot be changed in place: removed now, created by the next plan.
@@ -83,6 +85,7 @@ impl fmt::Display for Reason {
             Self::Create => "create",
             Self::Update => "update",
             Self::Converge => "converge",
+            Self::End => "end",
             Self::Remove => "remove",
             Self::Replace => "replace",
         })

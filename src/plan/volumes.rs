@@ -171,6 +171,17 @@ fn of_image(
     let path = match found.content {
         Content::Dir { root } => root,
         Content::Nix(nix) => nix.path,
+        // Of one layer: several would have to be put together first.
+        Content::Oci(image) if image.layers.len() == 1 => {
+            let layer = context.settings.layout.layer(&image.layers[0]);
+            layer.display().to_string()
+        }
+        Content::Oci(_) => {
+            let why = format!(
+                "image \"{image}\" has several layers: a volume can be of an image with one"
+            );
+            return Err(blocked(&volume.name, &why));
+        }
         Content::Host { .. } | Content::Deb(_) => {
             let why = format!(
                 "image \"{image}\" has no files of its own: only those of the kinds oci, nix and dir have"
@@ -262,8 +273,11 @@ pub fn termination_path<'a>(
     settings: &Settings,
 ) -> Option<&'a str> {
     let nothing_mounted = container.mounts.is_empty() && container.volume_devices.is_empty();
-    let shares_the_tree =
-        pod.spec.host_network && nothing_mounted && security::is_trusted(pod, container, settings);
+    let of_host = container.image.host_program().is_some();
+    let shares_the_tree = of_host
+        && pod.spec.host_network
+        && nothing_mounted
+        && security::is_trusted(pod, container, settings);
     let default = (!shares_the_tree).then_some(TERMINATION_LOG);
     container.termination_message_path.as_deref().or(default)
 }
@@ -291,7 +305,13 @@ pub fn container_payloads(
 }
 
 /// What the sandbox of a pod sets up.
-pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
+/// Mount points are made for the containers that run `on_host`, in its tree.
+pub fn setup(
+    pod: &Pod,
+    places: &Places,
+    wiring: Option<Wiring>,
+    on_host: &dyn Fn(&Container) -> bool,
+) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
         wiring,
@@ -322,7 +342,8 @@ pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
             }),
         }
     }
-    for (_, container) in pod.spec.lasting_containers() {
+    let all = pod.spec.lasting_containers();
+    for (_, container) in all.filter(|(_, container)| on_host(container)) {
         // What a sub-path is like is known when it has been found: its mount point is made then.
         let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());
         let mounts = whole.filter_map(|m| Some(mount_point(places.get(&m.volume)?, &m.path)));

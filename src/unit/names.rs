@@ -21,6 +21,25 @@ use std::path::Path;
 /// The target that starts all pods at boot.
 pub const ALL_PODS: &str = "vks-pods.target";
 
+/// Units of vks that are no pod's, by how their names begin: installed with it, and not made by it.
+const INSTALLED: [&str; 9] = [
+    "vks.",
+    "vks-fetch@",
+    "vks-images.",
+    "vks-network.",
+    "vks-pods.",
+    "vks-units.",
+    "vks-wireguard-device@",
+    "vks-wireguard-refresh.",
+    "vks-wireguard.",
+];
+
+/// Whether a unit with one of vks' names is installed with it, and no pod's.
+pub fn is_installed(name: &str) -> bool {
+    // `vks.<namespace>.<pod>.<image>.service` is a container.
+    INSTALLED.iter().any(|start| name.starts_with(start)) && name.matches('.').count() == 1
+}
+
 /// Part of the name of every mount unit of vks, whose name is the path it mounts on.
 pub const MOUNTS: &str = "-vksmounts-";
 

@@ -92,7 +92,7 @@ fn wait_and_end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, De
     let deadline = Duration::from_secs(seconds.map_err(|_| own.wrong(DEADLINE_KEY, None))?);
     let now = clock::now();
     let start = started(layout, &own.identity.uid, &now).map_err(DeadlineError::Start)?;
-    let active = now.since(&start);
+    let active = since(&start, &now);
     if active < JUST_STARTED && active < deadline {
         return Ok(Vec::new());
     }
@@ -107,6 +107,15 @@ fn wait_and_end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, De
         runtime.block_on(wait).map_err(DeadlineError::Wait)?;
     }
     end(layout, own)
+}
+
+/// How long it is ago. Over a boot only the calendar tells: not the time since that boot, which in a container that shares
+/// the kernel of its host is that host's.
+fn since(start: &Moment, now: &Moment) -> Duration {
+    match now.boot == start.boot {
+        true => now.since(start),
+        false => Duration::from_micros(now.wall.saturating_sub(start.wall)),
+    }
 }
 
 /// When the pod was first started: now, if nothing says otherwise.
@@ -193,6 +202,19 @@ mod tests {
         let first = clock::now();
         assert_eq!(started(&layout, &uid, &first).unwrap(), first);
         assert_eq!(started(&layout, &uid, &clock::now()).unwrap(), first);
+    }
+
+    #[test]
+    fn only_the_calendar_tells_over_a_boot() {
+        let at = |wall, boot: &str, up| Moment {
+            wall,
+            boot: boot.into(),
+            up,
+        };
+        let start = at(1_000, "a", 50);
+        assert_eq!(since(&start, &at(9_000, "a", 60)).as_micros(), 10);
+        assert_eq!(since(&start, &at(1_500, "b", 7_000)).as_micros(), 500);
+        assert_eq!(since(&start, &at(0, "b", 7_000)).as_micros(), 0);
     }
 
     #[test]

@@ -14,17 +14,21 @@
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
+//! | `vks sandbox mend UNIT` | `ExecReload=` of it | makes anew what was removed of the pod's network |
 //! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
 //! | `vks subpaths UNIT` | `ExecStartPre=` of containers with a `subPath` | shows parts of volumes where they are mounted from |
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
+//! | `vks wire names` | `ExecStart=` of `vks-resolved.service` | has systemd-resolved ask the pods' name server |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
 //! | `vks mesh up` | `ExecStart=` and `ExecReload=` of `vks-wireguard.service` | makes the interface of the mesh, or changes what differs |
 //! | `vks mesh down` | `ExecStop=` of it | takes it away |
 //! | `vks mesh refresh` | `vks-wireguard-refresh.service`, by its timer | looks up names of peers that have no session |
 //! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
 //! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
+//! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks usher` | `ExecStart=` of `vks-usher.service` | does inside pods what the node's API is asked for |
 //! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
@@ -39,6 +43,7 @@ pub mod begin;
 pub mod check;
 pub mod deadline;
 pub mod device;
+pub mod dns;
 pub mod ending;
 pub mod enter;
 pub mod fetch;
@@ -51,11 +56,13 @@ pub mod mesh;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+mod root;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
 pub mod units;
+pub mod usher;
 pub mod wire;
 
 use crate::config::Settings;
@@ -74,6 +81,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     Some(match verb {
         "begin" => begin::main(args),
         "deadline" => deadline::main(args),
+        "dns" => dns::main(args),
         "as" => run_as::main(args),
         "enter" => enter::main(args),
         "fetch" => fetch::main(args),
@@ -87,6 +95,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
+        "usher" => usher::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),
         _ => return None,

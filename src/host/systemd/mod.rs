@@ -175,6 +175,15 @@ impl Systemd {
         self.job("reload", unit, job).await
     }
 
+    /// Asks a unit to read its configuration again (`ExecReload=`) and does not wait for it.
+    ///
+    /// # Errors
+    /// Also when it is not running, or cannot.
+    pub async fn reload_unit(&self, unit: &UnitName) -> Result<(), SystemdError> {
+        let job = self.inner.manager.reload_unit(unit.as_str(), "replace");
+        self.unit_call("reload", unit, job).await.map(drop)
+    }
+
     /// daemon-reload: systemd reads all unit files again. Returns after one that began after this call;
     /// callers at the same time share it.
     pub async fn reload(&self) -> Result<(), SystemdError> {

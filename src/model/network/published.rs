@@ -79,6 +79,19 @@ pub struct PublishedService {
     pub affinity: Option<u32>,
     /// Its ports.
     pub ports: Vec<ServicePort>,
+    /// The pods that stand behind its name, of a headless one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<NamedHost>,
+}
+
+/// An address of a pod of a headless service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NamedHost {
+    /// The address.
+    pub address: IpAddr,
+    /// What it is called below the service: its `hostname`, if its `subdomain` is the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A port of a service, and where it leads.

@@ -1,9 +1,14 @@
 //! The network half of planning: addresses of pods, and what the host does with packets.
 
 pub mod addresses;
+pub mod elements;
+pub mod flows;
 pub mod mesh;
+pub mod names;
+pub mod ports;
 pub mod publish;
 pub mod ruleset;
+pub mod store;
 pub mod table;
 
 use crate::model::network::{Mode, NetworkSettings, Wiring};
@@ -14,6 +19,8 @@ use std::net::IpAddr;
 
 /// The unit that sets up the host's part: forwarding, the table, services as they were last.
 pub const HOST_UNIT: &str = "vks-network.service";
+/// The units that hold the sockets of the pods' name server; the host's part of the network pulls them in.
+pub const DNS_UNITS: [&str; 2] = ["vks-dns.socket", "vks-dns6.socket"];
 
 /// The pod as this node runs it: in mode `host`, all pods are on the host's network.
 ///

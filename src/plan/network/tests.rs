@@ -19,6 +19,27 @@ fn network(pods: &[&str]) -> NetworkSettings {
     }
 }
 
+/// A service of UDP port 80 and node port 30080.
+pub(super) fn udp_service(endpoints: Vec<(IpAddr, u16)>) -> PublishedService {
+    PublishedService {
+        key: own("s").key,
+        source: own("s").source,
+        kind: "NodePort".into(),
+        cluster_ips: vec!["10.96.0.9".parse().unwrap()],
+        external_ips: vec![],
+        external_name: None,
+        affinity: None,
+        hosts: vec![],
+        ports: vec![ServicePort {
+            name: String::new(),
+            protocol: Protocol::Udp,
+            port: 80,
+            node_port: Some(30080),
+            endpoints,
+        }],
+    }
+}
+
 fn own(name: &str) -> Pod {
     let mut pod = pod(name);
     pod.spec.host_network = false;
@@ -203,7 +224,7 @@ prop_compose! {
         endpoints in prop::collection::vec((any_address(), 80..82u16), 0..4)) -> PublishedService {
         let ports = vec![ServicePort { name: String::new(), protocol, port, node_port, endpoints }];
         PublishedService { key: own("s").key, source: own("s").source, kind: "ClusterIP".into(), cluster_ips, external_ips: vec![],
-            external_name: None, affinity, ports }
+            external_name: None, affinity, ports, hosts: vec![] }
     }
 }
 prop_compose! {

@@ -22,6 +22,7 @@ fn one_is_put_into_a_running_pod_without_touching_the_others() {
         steps(&want, &host),
         [
             "write    termination/look",
+            "write    vks-default-web.target",
             "write    vks.default.web.sleep:look.service",
             "start    vks.default.web.sleep:look.service",
         ]

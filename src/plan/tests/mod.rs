@@ -65,6 +65,7 @@ pub fn pod(name: &str) -> Pod {
         uid: None,
         labels: Default::default(),
         annotations: Default::default(),
+        ending: None,
         spec: PodSpec {
             init_containers: vec![],
             containers: vec![container("main")],

@@ -3,6 +3,7 @@
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
 use super::super::{resources, security};
+use super::rooted::{self, Base};
 use super::{Room, WantedUnit, image, package, spec_hash};
 use crate::config::Settings;
 use crate::model::identity::UnitRole;
@@ -30,39 +31,24 @@ impl Room<'_> {
             return Ok(None);
         };
         let image = self.image(spec)?;
+        let base = self.base(spec);
+        if let Some(base) = &base {
+            return self
+                .with_root(role, (name, spec), (image, base), env)
+                .map(Some);
+        }
         let package = package::service(spec, image);
         let policy = self.pod.spec.restart_policy_of(role, spec);
         let mut file = self.file(&format!("Container {}", spec.name));
         self.order(&mut file, role, spec, policy);
         let confinement = self.confine(spec, package.is_some())?;
-        if role == ContainerRole::Ephemeral {
-            file.push(
-                "Service",
-                "ExecCondition",
-                self.own_command(&["begin", "%n"]).replace("%%n", "%n"),
-            );
-        }
         if let Some(package) = package {
             let before = self.identity_change(&confinement);
             self.packaged_start(&mut file, role, spec, package, &before)?;
             file.push("Service", "Slice", self.names.slice().as_str());
             self.packaged_settings(&mut file, spec, package);
         } else {
-            let kind = match role {
-                ContainerRole::Init => "oneshot",
-                _ => "exec",
-            };
-            file.push("Service", "Type", kind);
-            file.push("Service", "Slice", self.names.slice().as_str());
-            let mut before = self.launch(spec, &confinement);
-            before.extend(self.identity_change(&confinement));
-            let own = !before.is_empty();
-            file.push(
-                "Service",
-                "ExecStart",
-                exec_start(spec, image, env, before)?,
-            );
-            self.root(&mut file, image, own);
+            self.start(&mut file, (role, spec), image, env, &confinement)?;
         }
         self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
@@ -93,6 +79,53 @@ impl Room<'_> {
         Ok(Some(self.finish(name.clone(), identity, hash, file)))
     }
 
+    /// The service of a container that has a root directory of its own.
+    fn with_root(
+        &self,
+        role: ContainerRole,
+        (name, spec): (&UnitName, &Container),
+        (image, base): (&Resolved, &Base),
+        env: &Environment,
+    ) -> Result<(UnitName, WantedUnit), Blocked> {
+        let spec = &*base.filled(spec);
+        let policy = self.pod.spec.restart_policy_of(role, spec);
+        let (confinement, person) = rooted::confine(self.pod, spec, base, self.settings)?;
+        let mut file = self.file(&format!("Container {}", spec.name));
+        self.order(&mut file, role, spec, policy);
+        let kind = match role {
+            ContainerRole::Init => "oneshot",
+            _ => "exec",
+        };
+        file.push("Service", "Type", kind);
+        file.push("Service", "Slice", self.names.slice().as_str());
+        let before = self.launch(spec, &confinement, Some(name));
+        let start = exec_start(spec, Program::OfImage(base.words(spec)), env, before)?;
+        file.push("Service", "ExecStart", start);
+        self.hide_sub_paths(&mut file, spec);
+        self.hooks(&mut file, role, spec);
+        let restarts = self.restarts_of(role, spec);
+        self.restarts(&mut file, role, &restarts);
+        self.end(&mut file, spec);
+        self.variables(&mut file, spec, &rooted::in_unit(env));
+        self.join_network(&mut file);
+        let hash = self.container_hash(role, spec, policy, &confinement);
+        self.root_of(&mut file, (spec, base), env, (&confinement, person))?;
+        self.device_keys(&mut file, spec);
+        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
+            file.push("Service", key, value);
+        }
+        self.journal(&mut file, spec);
+        self.record_keys(&mut file, role, spec, &restarts);
+        let identity = UnitRole::Container {
+            name: spec.name.clone(),
+            role,
+            image: spec.image.to_string().into(),
+            image_id: image.id.as_str().into(),
+        };
+        let hash = spec_hash(&(hash, &image.id, &image.content));
+        Ok(self.finish(name.clone(), identity, hash, file))
+    }
+
     /// How a container is shut in. The service of a package shuts itself in: the node's profile does not count, only
     /// what the pod says.
     fn confine(&self, spec: &Container, packaged: bool) -> Result<Confinement, Blocked> {
@@ -106,6 +139,30 @@ impl Room<'_> {
         let mut confinement = security::confine(self.pod, spec, &settings)?;
         confinement.joins_host_name = false;
         Ok(confinement)
+    }
+
+    /// Its program, which systemd starts as it is.
+    fn start(
+        &self,
+        file: &mut UnitFile,
+        (role, spec): (ContainerRole, &Container),
+        image: &Resolved,
+        env: &Environment,
+        confinement: &Confinement,
+    ) -> Result<(), Blocked> {
+        let kind = match role {
+            ContainerRole::Init => "oneshot",
+            _ => "exec",
+        };
+        file.push("Service", "Type", kind);
+        file.push("Service", "Slice", self.names.slice().as_str());
+        let mut before = self.launch(spec, confinement, None);
+        before.extend(self.identity_change(confinement));
+        let own = !before.is_empty();
+        let line = exec_start(spec, Program::Of(image), env, before)?;
+        file.push("Service", "ExecStart", line);
+        self.root(file, image, own);
+        Ok(())
     }
 
     /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
@@ -212,6 +269,11 @@ impl Room<'_> {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.variables(file, spec, env);
+        self.join_network(file);
+    }
+
+    fn variables(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
         self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
@@ -222,7 +284,6 @@ impl Room<'_> {
             let path = self.settings.layout.env_file(self.uid, &spec.name);
             file.push("Service", "EnvironmentFile", path.display().to_string());
         }
-        self.join_network(file);
     }
 
     /// Where its output goes, and how it is found there.
@@ -247,20 +308,44 @@ impl Room<'_> {
     }
 }
 
+/// What runs when the manifest names no command.
+enum Program<'a> {
+    /// The program of an image.
+    Of(&'a Resolved),
+    /// The words of an image with a configuration.
+    OfImage(Vec<String>),
+}
+
 fn exec_start(
     spec: &Container,
-    image: &Resolved,
+    own: Program<'_>,
     env: &Environment,
     before: Vec<String>,
 ) -> Result<String, Blocked> {
     let program;
-    let first: &[String] = if spec.command.is_empty() {
-        program = [image::program(spec, image)?];
-        &program
-    } else {
-        &spec.command
-    };
     let mut argv = before;
+    let first: &[String] = match own {
+        _ if !spec.command.is_empty() => &spec.command,
+        Program::Of(image) => {
+            program = [image::program(spec, image)?];
+            &program
+        }
+        // As they are: variables are expanded in what the manifest says.
+        Program::OfImage(words) if !words.is_empty() || !spec.args.is_empty() => {
+            argv.extend(words);
+            &[]
+        }
+        Program::OfImage(_) => {
+            return Err(Blocked {
+                container: Some(spec.name.clone()),
+                reason: "CreateContainerError",
+                message: format!(
+                    "image \"{}\" has no program of its own: name one in command",
+                    spec.image
+                ),
+            });
+        }
+    };
     for (field, text) in first
         .iter()
         .map(|t| ("command", t))

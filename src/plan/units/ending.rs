@@ -29,6 +29,9 @@ impl Room<'_> {
             let line = self.own_command(args).replace("%%n", "%n");
             file.push("Service", key, line);
         };
+        if role == ContainerRole::Ephemeral {
+            push("ExecCondition", &["begin", "%n"]);
+        }
         let grace = self.pod.spec.termination_grace.as_secs().to_string();
         let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
         // Both end the container themselves when they fail: with its hook, and in the time that is its due.

@@ -15,6 +15,7 @@ mod names;
 mod package;
 mod pod;
 mod restart;
+mod rooted;
 mod sandbox;
 mod security;
 mod version;
@@ -30,11 +31,12 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
 use crate::model::payload::Payload;
-use crate::model::pod::{ContainerRole, Pod};
+use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -123,22 +125,8 @@ pub fn render_at(
     }
     let mut room = Room::new((pod, uid), addresses, settings, places)?;
     room.priority = priority::of(pod, desired)?;
-    room.images = pod
-        .spec
-        .all_containers()
-        .map(|(_, spec)| {
-            let image = images::of_container(pod, spec, desired, settings);
-            (spec.name.clone(), image)
-        })
-        .collect();
-    let mut rendered = Rendered {
-        uid: uid.clone(),
-        addresses: addresses.to_vec(),
-        units: room.pod_units(),
-        payloads: Vec::new(),
-        blocked: Vec::new(),
-        left_out: BTreeMap::new(),
-    };
+    room.images = room.resolved(desired);
+    let mut rendered = room.empty();
     let mut held_up = false;
     for (role, spec) in pod.spec.all_containers() {
         let made = match environments.remove(&spec.name) {
@@ -147,13 +135,15 @@ pub fn render_at(
             None => continue,
         };
         match made {
-            Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
-                rendered.left_out.insert(spec.name.clone(), name);
-            }
             Ok((env, unit)) => {
+                let env = room.env_of(spec, &env);
                 payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
-                rendered.units.extend(unit);
+                match unit {
+                    Some((name, _)) if held_up => {
+                        rendered.left_out.insert(spec.name.clone(), name);
+                    }
+                    unit => rendered.units.extend(unit),
+                }
             }
             Err(blocked) => {
                 held_up |= role != ContainerRole::Main;
@@ -197,6 +187,36 @@ impl<'a> Room<'a> {
             priority: 0,
             images: BTreeMap::new(),
         })
+    }
+
+    /// The variables as the unit and its files have them.
+    fn env_of<'e>(&self, spec: &Container, env: &'e env::Environment) -> Cow<'e, env::Environment> {
+        match self.base(spec) {
+            Some(_) => Cow::Owned(rooted::in_unit(env)),
+            None => Cow::Borrowed(env),
+        }
+    }
+
+    /// What each container runs from.
+    fn resolved(&self, desired: &Desired) -> BTreeMap<ContainerName, Result<Resolved, Blocked>> {
+        let all = self.pod.spec.all_containers();
+        all.map(|(_, spec)| {
+            let image = images::of_container(self.pod, spec, desired, self.settings);
+            (spec.name.clone(), image)
+        })
+        .collect()
+    }
+
+    /// The pod without its containers.
+    fn empty(&self) -> Rendered {
+        Rendered {
+            uid: self.uid.clone(),
+            addresses: self.addresses.to_vec(),
+            units: self.pod_units(),
+            payloads: Vec::new(),
+            blocked: Vec::new(),
+            left_out: BTreeMap::new(),
+        }
     }
 
     /// The units beside the containers, all but the target, which wants the others.

@@ -10,8 +10,9 @@
 use super::super::security::{Confinement, HOST_NAME_SINCE};
 use super::{Room, version};
 use crate::config::Settings;
-use crate::model::name::PodUid;
+use crate::model::name::{PodUid, UnitName};
 use crate::model::naming::DnsPolicy;
+use crate::model::network::DNS_ADDRESSES;
 use crate::model::pod::{Container, Pod};
 use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
 use crate::model::security::Profile;
@@ -105,8 +106,17 @@ fn resolver(pod: &Pod, settings: &Settings) -> Option<Resolver> {
 const INPUT: &str = "/run/stdin";
 
 impl Room<'_> {
+    /// Whether the name server of vks is among those that the pod asks.
+    pub(super) fn asks_own_server(&self) -> bool {
+        let resolver = self.pod_names.resolver.as_ref();
+        resolver.is_some_and(|resolver| {
+            let mut servers = resolver.nameservers.iter();
+            servers.any(|server| DNS_ADDRESSES.contains(server))
+        })
+    }
+
     /// The files of `/etc` that the pod has of its own.
-    fn files(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &'static str> {
         let files = [
             ("hosts", self.pod_names.hosts.is_some()),
             ("hostname", self.pod_names.hostname.is_some()),
@@ -215,13 +225,21 @@ impl Room<'_> {
     }
 
     /// The words in front of the program that give it the pod's host name, a terminal or an input.
-    pub(super) fn launch(&self, spec: &Container, confinement: &Confinement) -> Vec<String> {
+    pub(super) fn launch(
+        &self,
+        spec: &Container,
+        confinement: &Confinement,
+        rooted: Option<&UnitName>,
+    ) -> Vec<String> {
         let mut words = Vec::new();
         let layout = &self.settings.layout;
         let mut option = |name: &str, value: Option<String>| {
             words.push(name.to_owned());
             words.extend(value);
         };
+        if let Some(unit) = rooted {
+            option("--root", Some(unit.to_string()));
+        }
         if self.pod_names.hostname.is_some() && confinement.joins_host_name {
             option("--uts", None);
         }
@@ -235,6 +253,8 @@ impl Room<'_> {
         }
         if spec.stdio.stdin {
             let path = match confinement.profile {
+                // Opened while the host's tree is the root.
+                _ if rooted.is_some() => layout.stdin(self.uid, &spec.name).display().to_string(),
                 Profile::Trusted => layout.stdin(self.uid, &spec.name).display().to_string(),
                 _ => INPUT.to_owned(),
             };

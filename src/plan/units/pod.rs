@@ -5,7 +5,7 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::priority::PRIORITY_KEY;
-use crate::unit::identity::SECTION;
+use crate::unit::identity::{ONCE_KEY, SECTION};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Room<'_> {
@@ -24,6 +24,9 @@ impl Room<'_> {
         let wanted: BTreeSet<&UnitName> = self.wanted_by_target(units).chain(containers).collect();
         for name in wanted {
             file.push("Unit", "Wants", name.as_str());
+        }
+        for (name, _) in units.iter().filter(|(_, unit)| unit.role.is_ephemeral()) {
+            file.push(SECTION, ONCE_KEY, name.as_str());
         }
         if self.priority != 0 {
             file.push(SECTION, PRIORITY_KEY, self.priority.to_string());

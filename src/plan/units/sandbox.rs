@@ -5,6 +5,7 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
+use crate::model::pod::Container;
 use crate::model::sandbox::SETUP_KEY;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
@@ -31,7 +32,8 @@ impl Room<'_> {
         }
         let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
         let wired = wiring.is_some();
-        let mut setup = volumes::setup(self.pod, &self.places, wiring);
+        let on_host = |spec: &Container| self.base(spec).is_none();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
         let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
@@ -53,10 +55,13 @@ impl Room<'_> {
             file.push("Unit", "Wants", mount.as_str());
             file.push("Unit", "After", mount.as_str());
         }
-        if wired {
+        if wired || self.asks_own_server() {
             // Not Requires=: to set the host's part up anew is no reason to stop a pod.
             file.push("Unit", "Wants", network::HOST_UNIT);
             file.push("Unit", "After", network::HOST_UNIT);
+            for socket in network::DNS_UNITS {
+                file.push("Unit", "After", socket);
+            }
         }
         let program = &self.settings.program;
         let command = |verb| {
@@ -73,6 +78,9 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
+        if wired {
+            file.push("Service", "ExecReload", command("mend"));
+        }
         file.push("Service", "ExecStopPost", command("down"));
         // Not an empty value (`""`): systemd would take that for a reset.
         let json = serde_json::to_string(&setup).unwrap_or_default();

@@ -48,17 +48,40 @@ pub enum Kind {
     Ephemeral,
 }
 
+impl Kind {
+    /// What it may have besides.
+    fn rules(self) -> &'static known::Rules {
+        match self {
+            Self::Ephemeral => known::EPHEMERAL_CONTAINER,
+            Self::Init | Self::Main => known::CONTAINER,
+        }
+    }
+
+    /// What not all kinds have.
+    fn own(self, f: &mut Fields<'_>, around: &Around<'_>) -> Lasting {
+        match self {
+            Self::Ephemeral => Lasting {
+                target: f
+                    .optional("targetContainerName", |x| target(&x))
+                    .map(Option::flatten),
+                ..Lasting::none()
+            },
+            Self::Init | Self::Main => Lasting::decode(f, around),
+        }
+    }
+
+    fn fits(self, field: &Field<'_>, container: &Container) -> bool {
+        match self {
+            Self::Init => plain_init(field, container),
+            Self::Main => true,
+            Self::Ephemeral => plain_ephemeral(field, container),
+        }
+    }
+}
+
 /// Decodes a container.
 pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<Container> {
-    let lists = match kind {
-        Kind::Ephemeral => known::EPHEMERAL_CONTAINER,
-        Kind::Init | Kind::Main => known::CONTAINER,
-    };
-    let mut f = field.fields(lists)?;
-    let target = match kind {
-        Kind::Ephemeral => f.optional("targetContainerName", |x| target(&x)),
-        Kind::Init | Kind::Main => Some(None),
-    };
+    let mut f = field.fields(kind.rules())?;
     let name = f.require("name").and_then(|x| x.parse());
     let image = f.require("image").and_then(|x| x.parse());
     let pull_policy = f.optional("imagePullPolicy", |x| x.one_of(&PULL_POLICIES));
@@ -67,18 +90,7 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
     let env_from = env::env_from(&mut f);
     let env = env::env(&mut f);
-    let Lasting {
-        ports,
-        resources,
-        resize,
-        restart_policy,
-        restart_rules,
-        probes,
-        hooks,
-    } = match kind {
-        Kind::Ephemeral => Lasting::none(),
-        Kind::Init | Kind::Main => Lasting::decode(&mut f, around),
-    };
+    let own = kind.own(&mut f, around);
     let mounts = mounts::mounts(&mut f, around.volumes);
     let volume_devices = mounts::devices(&mut f, around.volumes);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
@@ -88,7 +100,7 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     let security = f.optional("securityContext", |x| security::of_container(&x));
     let stdio = process::stdio(&mut f);
     f.finish();
-    let (post_start, pre_stop, stop_signal) = hooks?;
+    let (post_start, pre_stop, stop_signal) = own.hooks?;
     let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
         name: name?,
@@ -99,13 +111,13 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
         working_dir: working_dir?,
         env_from: env_from?,
         env: env?,
-        ports: ports?,
-        resources: resources?.unwrap_or_default(),
+        ports: own.ports?,
+        resources: own.resources?.unwrap_or_default(),
         mounts: mounts?,
         volume_devices: volume_devices?,
-        restart_policy: restart_policy?,
-        restart_rules: restart_rules?,
-        probes: probes?,
+        restart_policy: own.restart_policy?,
+        restart_rules: own.restart_rules?,
+        probes: own.probes?,
         post_start,
         pre_stop,
         termination_message_path: message_path?,
@@ -114,15 +126,10 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
         security,
         stdio: stdio?,
         stop_signal,
-        resize: resize?,
-        target: target?.flatten(),
+        resize: own.resize?,
+        target: own.target?,
     };
-    let plain = match kind {
-        Kind::Init => plain_init(field, &container),
-        Kind::Main => true,
-        Kind::Ephemeral => plain_ephemeral(field, &container),
-    };
-    (sendable(field, &container) && plain).then_some(container)
+    (sendable(field, &container) && kind.fits(field, &container)).then_some(container)
 }
 
 /// Hooks and the prober end a container themselves, and can send named signals only.
@@ -159,8 +166,9 @@ fn plain_init(field: &Field<'_>, container: &Container) -> bool {
     sidecar || !watched
 }
 
-/// What only the pod's own containers have.
+/// What only the pod's own containers have, and the target that only others have.
 struct Lasting {
+    target: Option<Option<ContainerName>>,
     ports: Option<Vec<Port>>,
     resources: Option<Option<Resources>>,
     resize: Option<Resize>,
@@ -182,6 +190,7 @@ impl Lasting {
         let restart_rules = restart::rules(f, restart_policy.flatten());
         let named = ports.as_deref().unwrap_or_default();
         Self {
+            target: Some(None),
             resources,
             resize,
             restart_policy,
@@ -194,6 +203,7 @@ impl Lasting {
 
     fn none() -> Self {
         Self {
+            target: Some(None),
             ports: Some(Vec::new()),
             resources: Some(None),
             resize: Some(Resize::default()),

@@ -49,8 +49,6 @@ pub const LIST: &Rules = &[("metadata", Noted(Table))];
 /// `ObjectMeta` of an object.
 pub const META: &Rules = &[
     ("creationTimestamp", Noted(Text)),
-    ("deletionGracePeriodSeconds", Noted(Int)),
-    ("deletionTimestamp", Noted(Text)),
     ("finalizers", NO),
     ("generateName", Noted(Text)),
     ("generation", Noted(Int)),

@@ -35,6 +35,7 @@ pub fn build(meta: Meta, mut spec: PodSpec, spec_node: &Node, report: &Report) -
         uid: meta.uid,
         labels: meta.labels,
         annotations: meta.annotations,
+        ending: meta.ending,
         spec,
         source: SourcePath(report.file().to_owned()),
         manifest: manifest.into(),
@@ -93,9 +94,8 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     };
     let init_containers = f.list("initContainers", |x| container(&x, Kind::Init, &around));
     let containers = f.list("containers", |x| container(&x, Kind::Main, &around));
-    let ephemeral = f.list("ephemeralContainers", |x| {
-        container(&x, Kind::Ephemeral, &around)
-    });
+    let ephemeral = |x: Field<'_>| container(&x, Kind::Ephemeral, &around);
+    let ephemeral = f.list("ephemeralContainers", ephemeral);
     if containers.as_ref().is_some_and(Vec::is_empty) {
         f.problem("has no containers: add at least one to `containers`");
     }
@@ -134,13 +134,18 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         priority: priority?,
         pulling: pulling?,
     };
+    is_whole(field, &spec)?.then_some(spec)
+}
+
+/// Whether the parts of a pod fit each other.
+fn is_whole(field: &Field<'_>, spec: &PodSpec) -> Option<bool> {
     for (_, container) in spec.all_containers() {
         resources::within_pod(field, &spec.resources, &container.resources)?;
     }
-    let distinct = distinct_names(field, &spec);
+    let distinct = distinct_names(field, spec);
     let free = !spec.host_network || distinct_ports(field, &spec.containers);
-    let known = super::facts::containers_are_there(field, &spec) & targets_are_there(field, &spec);
-    (distinct && free && known && !spec.containers.is_empty()).then_some(spec)
+    let known = super::facts::containers_are_there(field, spec) & targets_are_there(field, spec);
+    Some(distinct && free && known && !spec.containers.is_empty())
 }
 
 /// The type of a readiness gate.

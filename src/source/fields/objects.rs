@@ -63,6 +63,18 @@ pub(super) static OBJECT_META: Table = Table {
             "a variable can have one (`fieldRef`)",
         ),
         told(
+            "deletionGracePeriodSeconds",
+            Shape::Int,
+            "How long a pod gets to end that is being deleted.",
+            "with `deletionTimestamp`",
+        ),
+        told(
+            "deletionTimestamp",
+            Shape::Text,
+            "A pod with it is stopped, and kept until it is gone from its source.",
+            "written by the API server",
+        ),
+        told(
             "labels",
             Shape::Map,
             "Names and values by which objects are selected.",

@@ -4,8 +4,6 @@
 #[rustfmt::skip]
 const WHY: &[(&str, &str, &str)] = &[
     ("", "creationTimestamp", "written by the API server"),
-    ("", "deletionGracePeriodSeconds", "written by the API server"),
-    ("", "deletionTimestamp", "written by the API server"),
     ("", "generateName", "written by the API server's clients"),
     ("", "generation", "written by the API server"),
     ("", "managedFields", "written by the API server"),

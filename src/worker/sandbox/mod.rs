@@ -1,10 +1,11 @@
-//! `vks sandbox up|down`: what has to be on the host before the containers of a pod start, and its removal.
+//! `vks sandbox up|mend|down`: what has to be on the host before the containers of a pod start, and its removal.
 //!
 //! The sandbox unit calls it at boot too, with no agent around: all it needs is in `[X-kubernetes] Setup=` of
 //! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
 //! there of it, in reverse, goes on after errors, and never touches the pod's directory nor those of claims.
 
 mod host_path;
+mod mend;
 pub(super) mod mount_points;
 mod names;
 mod network;
@@ -38,7 +39,7 @@ pub const RAN_BEFORE: u8 = 77;
 enum SandboxError {
     #[error("cannot understand the arguments of vks sandbox")]
     Arguments(#[from] ArgumentError),
-    #[error("vks sandbox: expected up or down, not {0:?}")]
+    #[error("vks sandbox: expected up, mend or down, not {0:?}")]
     Verb(String),
     #[error(transparent)]
     OwnUnit(#[from] OwnUnitError),
@@ -98,6 +99,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     let errors = match own.0 {
         Verb::Up => Vec::from_iter(bring_up(&layout, &own.1).err()),
         Verb::Down => down(&layout, uid),
+        Verb::Mend => Vec::from_iter(mend_network(&layout, &own.1).err()),
     };
     for error in &errors {
         let reason = match (own.0, error) {
@@ -123,13 +125,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
 enum Verb {
     Up,
     Down,
+    Mend,
 }
 
 fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError> {
     let mut args = Arguments::parse(args, &[])?;
-    let verb = match args.next::<String>("up or down")?.as_str() {
+    let verb = match args.next::<String>("up, mend or down")?.as_str() {
         "up" => Verb::Up,
         "down" => Verb::Down,
+        "mend" => Verb::Mend,
         other => return Err(SandboxError::Verb(other.to_owned())),
     };
     let unit: UnitName = args.next("UNIT")?;
@@ -142,6 +146,16 @@ fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError>
 fn bring_up(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
     up(layout, &own.identity.uid, &own.identity.pod, &setup)
+}
+
+/// Mends the network of a pod that has one. Everything else of a sandbox is for containers that start.
+fn mend_network(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
+    let setup: Setup = own.json(SETUP_KEY)?;
+    let (uid, pod) = (&own.identity.uid, &own.identity.pod);
+    if let Some(wiring) = &setup.wiring {
+        mend::mend(layout, uid, pod, wiring)?;
+    }
+    Ok(())
 }
 
 /// Makes everything. After an error, what was made stays for `down`.

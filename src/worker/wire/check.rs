@@ -1,8 +1,10 @@
 //! What is wrong with the host's part of the pods' network: each finding with what to do.
 
+use super::dns;
 use crate::config::{self, Settings};
 use crate::host::nft::{self, ForwardChain};
-use crate::model::network::{INNER_PREFIX, LINK_PREFIX, Mode};
+use crate::host::routes::Routes;
+use crate::model::network::{INNER_PREFIX, LINK_PREFIX, Mode, Prefix};
 use crate::plan::network::table;
 use std::fs;
 use std::net::IpAddr;
@@ -30,15 +32,38 @@ pub fn findings(settings: &Settings, pods: &[(String, Vec<IpAddr>)]) -> Vec<Stri
         }
         return found;
     }
-    table_is_there(&mut found);
-    forwarding(settings, &mut found);
+    found.extend(of_host(settings));
+    found.extend(dns::finding(settings));
+    let routes = Routes::read();
     for (pod, addresses) in pods {
-        for address in addresses.iter().filter(|address| !is_routed(**address)) {
+        for address in addresses.iter().filter(|address| !routes.has(**address)) {
             found.push(format!(
                 "pod {pod}: no route to {address}: its interface was removed: vks restart pod {}",
                 pod.rsplit('/').next().unwrap_or(pod)
             ));
         }
+    }
+    found
+}
+
+/// What is wrong with the host's part, once it was set up. Blocks for some milliseconds.
+pub fn of_host(settings: &Settings) -> Vec<String> {
+    let mut found = Vec::new();
+    table_is_there(&mut found);
+    forwarding(settings, &mut found);
+    if !super::dns::is_there(settings) {
+        found.push("the way to the pods' name server was removed: vks network up".to_owned());
+    }
+    let lost = |prefix: &&Prefix| !Routes::read().has_prefix(**prefix);
+    let mut prefixes = settings
+        .network
+        .pods
+        .iter()
+        .chain(&settings.network.services);
+    if let Some(prefix) = prefixes.find(lost) {
+        found.push(format!(
+            "the route of the prefix {prefix} was removed: vks network up"
+        ));
     }
     found
 }
@@ -88,21 +113,5 @@ fn forwarding(settings: &Settings, found: &mut Vec<String>) {
     }
     if has(false) && off(Path::new("/proc/sys/net/ipv6/conf/all/forwarding")) {
         found.push("IPv6 is not forwarded: vks network up".to_owned());
-    }
-}
-
-/// Whether the host has a route to exactly this address.
-fn is_routed(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let number = u32::from_ne_bytes(v4.octets());
-            let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-            routes.contains(&format!("\t{number:08X}\t"))
-        }
-        IpAddr::V6(v6) => {
-            let routes = fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
-            let start = format!("{:032x} 80 ", u128::from(v6));
-            routes.lines().any(|line| line.starts_with(&start))
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `vks wire up|down`: the host's part of the pods' network, and its removal.
+//! `vks wire up|down|names`: the host's part of the pods' network, and its removal; the cluster's names for the host.
 //!
 //! `vks-network.service` calls it before the first pod, at boot with no agent around: the settings and what was
 //! published last are on disk. `up` may be called again at any time and repairs what is missing. `down` puts
@@ -7,16 +7,19 @@
 mod before;
 pub(super) use before::write as set;
 pub mod check;
+mod dns;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
+use crate::config::file::ReadError;
 use crate::config::{self, ConfigError, Settings};
 use crate::host::files::FileError;
 use crate::host::link::{self, Batch, LinkError, Way};
+use crate::host::namespace::NamespaceError;
 use crate::host::nft::{self, NftError};
 use crate::model::network::published::Published;
 use crate::model::network::{LINK_PREFIX, Mode, NetworkSettings};
-use crate::plan::network::{ruleset, table};
+use crate::plan::network::{ruleset, store, table};
 use before::Before;
 use std::ffi::OsString;
 use std::io;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 /// The loopback interface has this index in every network namespace.
 const LOOPBACK: u32 = 1;
 /// The most bytes of what was published that are read back.
-const MOST: usize = 256 << 20;
+const MOST: u64 = 256 << 20;
 
 /// Why the host's part is not up, or not wholly down.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +37,8 @@ pub enum WireError {
     /// The command line.
     #[error("cannot understand the arguments of vks wire")]
     Arguments(#[from] ArgumentError),
-    /// Neither up nor down.
-    #[error("vks wire: expected up or down, not {0:?}")]
+    /// No verb of it.
+    #[error("vks wire: expected up, down or names, not {0:?}")]
     Verb(String),
     /// Settings.
     #[error(transparent)]
@@ -54,6 +57,22 @@ pub enum WireError {
         /// What is wrong with its JSON.
         source: serde_json::Error,
     },
+    /// What was published cannot be read.
+    #[error("cannot read {path}", path = path.display())]
+    Published {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReadError,
+    },
+    /// What was published is damaged.
+    #[error("cannot understand {path}: remove it, and systemctl restart vks", path = path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        source: store::Damaged,
+    },
     /// A setting of the kernel.
     #[error("cannot set {path}", path = path.display())]
     Sysctl {
@@ -68,6 +87,15 @@ pub enum WireError {
     /// The table.
     #[error(transparent)]
     Nft(#[from] NftError),
+    /// Where the name server of pods listens.
+    #[error("cannot make the network namespace of the name server")]
+    Namespace(#[from] NamespaceError),
+    /// systemd-resolved's program.
+    #[error("cannot run resolvectl")]
+    Resolvectl(#[source] io::Error),
+    /// systemd-resolved has refused, with its own words.
+    #[error("systemd-resolved does not take the cluster's domain: {0}")]
+    Resolved(String),
 }
 
 /// Runs the verb.
@@ -84,12 +112,13 @@ pub fn main(args: &[OsString]) -> ExitCode {
 
 fn verb(args: &[OsString]) -> Result<(), WireError> {
     let mut args = Arguments::parse(args, &[])?;
-    let verb: String = args.next("up or down")?;
+    let verb: String = args.next("up, down or names")?;
     args.end()?;
     let settings = Settings::load(Path::new("/"))?;
     match verb.as_str() {
         "up" => up(&settings),
         "down" => down(&settings),
+        "names" => dns::tell_resolved(&settings),
         _ => Err(WireError::Verb(verb)),
     }
 }
@@ -104,6 +133,7 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     }
     let before = before::open(settings)?;
     routes(&settings.network)?;
+    dns::up(settings)?;
     let published = published(settings)?;
     let table = ruleset::table(&settings.network, &published, &before.opened);
     nft::run(&table::whole(&table))?;
@@ -123,6 +153,7 @@ pub fn down(settings: &Settings) -> Result<(), WireError> {
         nft::run(&table).map_err(WireError::from),
         nft::take_back(LINK_PREFIX).map_err(WireError::from),
         no_routes(&settings.network),
+        dns::down(settings),
         before::close(settings),
     ];
     results.into_iter().collect()
@@ -136,7 +167,18 @@ pub fn opened(settings: &Settings) -> Result<Option<Vec<String>>, WireError> {
 /// What was published last; nothing if nothing was.
 pub fn published(settings: &Settings) -> Result<Published, WireError> {
     let path = settings.layout.published();
-    Ok(before::read_json(&path, MOST)?.unwrap_or_default())
+    let failed = |source| WireError::Published {
+        path: path.clone(),
+        source,
+    };
+    match config::file::read(&path, MOST) {
+        Err(ReadError::Gone) => Ok(Published::default()),
+        Err(source) => Err(failed(source)),
+        Ok(bytes) => store::read(&String::from_utf8_lossy(&bytes)).map_err(|source| {
+            let path = path.clone();
+            WireError::Store { path, source }
+        }),
+    }
 }
 
 /// The host's own address among the pods, and what the host knows of the pods' and the services' prefixes: an

@@ -90,6 +90,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
         uid: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        ending: None,
         spec: PodSpec {
             init_containers: init,
             containers: main,

@@ -16,7 +16,7 @@ mod services;
 
 use super::table::{Chain, Set, Table};
 use crate::model::network::published::{HostPort, Published};
-use crate::model::network::{INNER_PREFIX, LINK_PREFIX, NetworkSettings, Prefix};
+use crate::model::network::{DNS_ADDRESSES, INNER_PREFIX, LINK_PREFIX, NetworkSettings, Prefix};
 use crate::model::wireguard::MESH_LINK;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -178,8 +178,8 @@ fn sets(table: &mut Table, network: &NetworkSettings, family: Family) {
     for prefix in network.pods.iter().filter(of_family) {
         element(table, &format!("pods{d}"), prefix.to_string(), "");
     }
-    for prefix in keep::prefixes(network).filter(of_family) {
-        element(table, &format!("keep{d}"), prefix.to_string(), "");
+    for kept in keep::entries(network, family.ipv4) {
+        element(table, &format!("keep{d}"), kept, "");
     }
 }
 
@@ -199,7 +199,14 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
     let two = "meta l4proto . th dport";
     // There is no way from ::1 to a pod: the kernel does not route it.
     let not_loopback = if family.ipv4 { "" } else { "ip6 daddr != ::1 " };
+    let [dns4, dns6] = DNS_ADDRESSES;
+    let dns = if family.ipv4 { dns4 } else { dns6 };
     let mut rules = vec![
+        // Only pods ask for names, and programs of the host, which do not come this way.
+        (
+            "raw",
+            format!("iifname != \"{LINK_PREFIX}*\" {ip} daddr {dns} drop"),
+        ),
         ("raw", format!("{pods} {ip} daddr {loopback} drop")),
         ("raw", format!("{pods} fib saddr . iif oif missing drop")),
         ("raw", format!("{inner} {ip} daddr {loopback} drop")),
