@@ -82,6 +82,11 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
             .map(|pod| (pod.key.clone(), pod))
             .collect(),
         config_maps: parsed.config_maps.into_iter().collect(),
+        networks: parsed
+            .networks
+            .into_iter()
+            .map(|network| (network.key.clone(), network))
+            .collect(),
         secrets: parsed.secrets.into_iter().collect(),
         volume_claims: parsed.volume_claims.into_iter().collect(),
         persistent_volumes: parsed.persistent_volumes.into_iter().collect(),

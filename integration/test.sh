@@ -129,7 +129,7 @@ manual_pages() {
 
 scripts() {
   local script
-  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
+  for script in .ci/run examples/demo.sh packaging/*.sh packaging/debian/p* integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
     bash -n "$script" || return
   done
 }
@@ -152,6 +152,12 @@ quick_tier() {
   step "lints" cargo clippy --locked --all-targets --quiet -- -D warnings
   step "docs" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
   step "licences" licences
+  if command -v jq >/dev/null; then
+    step "page of licences" packaging/licences.sh check
+  else
+    header "page of licences"
+    skip "page of licences: jq is not installed"
+  fi
   if command -v groff >/dev/null; then
     step "manual pages" manual_pages
   else

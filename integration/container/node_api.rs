@@ -3,7 +3,7 @@
 use super::host::{Host, LONG};
 use super::lab::plane::Plane;
 use super::lab::{self, Machine, Output, Tier};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::{Child, Stdio};
 
 #[path = "node_api/many.rs"]

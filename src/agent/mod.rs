@@ -11,6 +11,7 @@
 //! boot. Everything it knows it reads from files and systemd, so it can be killed at any moment.
 
 mod api;
+mod backends;
 pub mod backoff;
 pub mod cluster;
 pub mod controllers;

@@ -1,8 +1,9 @@
 //! One look at everything: what the agent begins with, and what commands do while no agent runs.
 
+use super::backends::{Marks, follow};
 use super::controllers::{self, Controllers, TimerPlan, timers};
 use super::images::Images;
-use super::publish::{Shown, bring, wanted};
+use super::publish::{Job, Shown, bring};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
 use crate::apply::{Applier, ApplyError};
@@ -10,7 +11,9 @@ use crate::config::{self, Settings};
 use crate::host::lock::Guard;
 use crate::host::systemd::Systemd;
 use crate::observe::Observer;
+use crate::plan::network::publish::Publication;
 use crate::source::Directories;
+use crate::worker::wire;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -158,14 +161,26 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
 async fn publish_once(parts: &Parts) -> Result<(), AgentError> {
     let state = &parts.state;
     let settings = &state.settings;
-    let shown = Shown::read(settings).map_err(|error| AgentError::Publish(error.into()))?;
+    let before = wire::published(settings).map_err(|error| AgentError::Publish(error.into()))?;
+    let mut publication = Publication::new(before);
+    let mut marks = Marks {
+        all: true,
+        ..Marks::default()
+    };
     let desired = parts.sources.desired();
-    let published = wanted(desired, &state.observed, settings, &shown.published);
-    if published == shown.published {
+    let changes = follow(
+        &mut publication,
+        &mut marks,
+        desired,
+        &state.observed,
+        settings,
+    );
+    if changes.is_empty() {
         return Ok(());
     }
     let settings = Arc::new(settings.clone());
-    let done = bring(parts.systemd.clone(), settings, published, shown, false).await;
+    let job = Job::new(settings, &publication, changes, Shown::default(), false);
+    let done = bring(parts.systemd.clone(), job).await;
     done.map(drop).map_err(AgentError::Publish)
 }
 

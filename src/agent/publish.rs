@@ -1,5 +1,5 @@
-//! Services and ports of the host follow the pods: what is published is worked out anew when something has changed,
-//! kept on disk for the next boot, and brought into the packet filter as the difference.
+//! What is published comes into the packet filter, and is kept on disk for the next boot and the name server: as the
+//! difference, where it is known what is there.
 
 use crate::config::Settings;
 use crate::host::conntrack;
@@ -7,23 +7,18 @@ use crate::host::files::{Dir, FileError};
 use crate::host::nft::elements::{To, Transaction};
 use crate::host::nft::{self, NftError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
-use crate::model::desired::Desired;
 use crate::model::name::UnitName;
-use crate::model::network::published::{Published, PublishedService};
-use crate::model::network::{Mode, NetworkSettings};
-use crate::model::observed::{Observed, ObservedPod};
-use crate::model::pod::Pod;
-use crate::model::status::{Condition, ConditionKind, Phase};
-use crate::observe::status::{Facts, status};
+use crate::model::network::NetworkSettings;
+use crate::model::network::published::{HostPort, PublishedService};
 use crate::plan::network::elements::{self, Elements, Value};
 use crate::plan::network::flows::Stale;
-use crate::plan::network::publish::{Backend, publish};
-use crate::plan::network::table::{self, Table};
-use crate::plan::network::{HOST_UNIT, ruleset, store};
-use crate::source::pod_from_manifest;
+use crate::plan::network::publish::{Changes, Publication};
+use crate::plan::network::ruleset::{self, Shared};
+use crate::plan::network::table;
+use crate::plan::network::{HOST_UNIT, store};
 use crate::worker::wire::{self, WireError};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,117 +49,158 @@ pub enum PublishError {
     Interrupted,
 }
 
-/// What is published, as far as is known.
+/// What is known of what is there.
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
-    /// What was published last; from the disk at first.
-    pub published: Published,
-    /// The table in the kernel; not known at first.
-    pub table: Option<Arc<Table>>,
+    /// The table in the kernel, and the interfaces that it was made for; not known at first.
+    table: Option<(Shared, Vec<String>)>,
+    /// Bytes of the file when it was made anew, and now; not known at first.
+    file: Option<(u64, u64)>,
+    /// The file may lack something.
+    doubtful_file: bool,
 }
 
 impl Shown {
-    /// What the last who published has left.
-    pub fn read(settings: &Settings) -> Result<Self, WireError> {
-        Ok(Self {
-            published: wire::published(settings)?,
-            table: None,
-        })
-    }
-}
-
-/// What is to be published now.
-pub fn wanted(
-    desired: &Desired,
-    observed: &Observed,
-    settings: &Settings,
-    before: &Published,
-) -> Published {
-    let asks = |pod: &Pod| {
-        let mut containers = pod.spec.all_containers();
-        containers.any(|(_, container)| container.ports.iter().any(|port| port.host_port.is_some()))
-    };
-    let nothing = desired.services.is_empty() && *before == Published::default();
-    if settings.network.mode == Mode::Host || nothing && !desired.pods.values().any(asks) {
-        return Published::default();
-    }
-    let found: Vec<Found> = observed
-        .pods
-        .iter()
-        .filter_map(|(key, is)| {
-            let pod = match desired.pods.get(key) {
-                Some(pod) => Cow::Borrowed(pod),
-                None if desired.holds(&is.source) => {
-                    let manifest = is.manifest.as_deref()?;
-                    Cow::Owned(pod_from_manifest(manifest, is.source.clone()).ok()?)
-                }
-                None => return None,
-            };
-            Some(find(pod, is, settings))
-        })
-        .collect();
-    let backends: Vec<Backend> = found.iter().map(Found::backend).collect();
-    let held = |old: &PublishedService| desired.holds(&old.source);
-    publish(
-        &desired.services,
-        held,
-        &backends,
-        &settings.network,
-        before,
-    )
-}
-
-struct Found<'a> {
-    pod: Cow<'a, Pod>,
-    addresses: Vec<IpAddr>,
-    ready: bool,
-    over: bool,
-}
-
-impl Found<'_> {
-    fn backend(&self) -> Backend<'_> {
-        Backend {
-            pod: &self.pod,
-            addresses: &self.addresses,
-            ready: self.ready,
-            over: self.over,
+    /// After a failure: all of it is made anew.
+    pub fn unknown() -> Self {
+        Self {
+            doubtful_file: true,
+            ..Self::default()
         }
     }
 }
 
-fn find<'a>(pod: Cow<'a, Pod>, is: &ObservedPod, settings: &Settings) -> Found<'a> {
-    let facts = Facts {
-        host_ip: settings.host_ip.clone(),
-        host_mode: false,
-    };
-    let status = status(&pod, Some(is), &[], &facts);
-    let ready = |condition: &Condition| condition.kind == ConditionKind::Ready && condition.status;
-    let addresses = status.pod_ips.iter().filter_map(|ip| ip.ip.parse().ok());
-    Found {
-        addresses: addresses.collect(),
-        ready: status.conditions.iter().any(ready),
-        over: matches!(status.phase, Phase::Succeeded | Phase::Failed),
-        pod,
+/// What is to be brought about.
+#[derive(Debug)]
+pub struct Job {
+    settings: Arc<Settings>,
+    services: Vec<Arc<PublishedService>>,
+    host_ports: Vec<HostPort>,
+    changes: Changes,
+    shown: Shown,
+    /// The table may have gone.
+    doubtful: bool,
+}
+
+impl Job {
+    /// Brings about all of a publication, of which `changes` are new.
+    pub fn new(
+        settings: Arc<Settings>,
+        publication: &Publication,
+        changes: Changes,
+        shown: Shown,
+        doubtful: bool,
+    ) -> Self {
+        Self {
+            settings,
+            services: publication.services().cloned().collect(),
+            host_ports: publication.host_ports().to_vec(),
+            changes,
+            shown,
+            doubtful,
+        }
+    }
+
+    /// Writes down what has changed. Blocks on the disk.
+    fn keep(&mut self) -> Result<(), FileError> {
+        if self.changes.is_empty() && !self.shown.doubtful_file {
+            return Ok(());
+        }
+        let mut lines = String::new();
+        for pair in &self.changes.services {
+            match pair {
+                (_, Some(service)) => lines.push_str(&store::service(service)),
+                (Some(service), None) => lines.push_str(&store::gone(&service.key)),
+                (None, None) => {}
+            }
+        }
+        if self.changes.host_ports.is_some() {
+            lines.push_str(&store::host_ports(&self.host_ports));
+        }
+        if let Some((fresh, size)) = self.shown.file {
+            let grown = size + lines.len() as u64;
+            if !store::is_stale(fresh, grown) && self.append(&lines).is_ok() {
+                self.shown.file = Some((fresh, grown));
+                return Ok(());
+            }
+        }
+        let services = self.services.iter().map(|service| &**service);
+        let text = store::whole(&self.host_ports, services);
+        let dir = Dir::create(&self.settings.layout.state)?;
+        dir.write("network.json", text.as_bytes(), 0o644)?;
+        let size = text.len() as u64;
+        self.shown.file = Some((size, size));
+        self.shown.doubtful_file = false;
+        Ok(())
+    }
+
+    fn append(&self, lines: &str) -> std::io::Result<()> {
+        let path = self.settings.layout.published();
+        let mut file = OpenOptions::new().append(true).open(path)?;
+        file.write_all(lines.as_bytes())
+    }
+
+    /// Brings the table up to date. `active`: it was there before. Blocks for as long as the kernel or nft takes.
+    fn filter(&mut self, active: bool) -> Result<(), PublishError> {
+        let opened = wire::opened(&self.settings)?.unwrap_or_default();
+        let there = active && (!self.doubtful || nft::has_table(table::TABLE)?);
+        let network = &self.settings.network;
+        let known = self.shown.table.take();
+        if let Some((mut shared, was)) = known
+            && there
+            && was == opened
+            && !self.changes.shared
+        {
+            let (from, to) = shared.change(network, &self.changes, &self.host_ports);
+            let steps = table::changes(&from, &to);
+            let quick = elements::of(&steps, &to).map(|all| put(&all));
+            let done = match quick {
+                _ if steps.is_empty() => Ok(()),
+                Some(done) => done,
+                None => nft::run(&table::script(&steps)),
+            };
+            if done.is_ok() {
+                self.shown.table = Some((shared, opened));
+                return Ok(());
+            }
+            // The kernel has not what we think it has.
+        }
+        let services = || self.services.iter().map(|service| &**service);
+        let table = ruleset::table(network, services(), &self.host_ports, &opened);
+        if active {
+            nft::run(&table::whole(&table))?;
+        }
+        let shared = Shared::new(network, &table, services(), &self.host_ports);
+        self.shown.table = Some((shared, opened));
+        Ok(())
+    }
+
+    /// Has the kernel forget connections of UDP to endpoints that are gone. What fails here is told and no reason to publish
+    /// again: such a connection ends by itself once its client is silent.
+    fn forget(&self) {
+        let mut stale = Stale::default();
+        if let Some(before) = &self.changes.host_ports {
+            stale.host_ports(before, &self.host_ports);
+        }
+        for (old, new) in &self.changes.services {
+            stale.service(old.as_deref(), new.as_deref());
+        }
+        if stale.is_empty() {
+            return;
+        }
+        if let Err(error) = forget(&stale, &self.settings.network) {
+            log::warn!("clients of UDP may go on asking an endpoint that is gone: {error}");
+        }
     }
 }
 
-/// Publishes. `doubtful`: the table may have gone.
-pub async fn bring(
-    systemd: Systemd,
-    settings: Arc<Settings>,
-    published: Published,
-    shown: Shown,
-    doubtful: bool,
-) -> Result<Shown, PublishError> {
-    if published != shown.published {
-        keep(&settings, &published).await?;
-    }
-    let active = wire::opened(&settings)?.is_some();
-    if !active && published == Published::default() {
-        return Ok(Shown {
-            published,
-            table: None,
-        });
+/// Does it.
+pub async fn bring(systemd: Systemd, job: Job) -> Result<Shown, PublishError> {
+    let mut job = blocking(job, |job| Ok(job.keep()?)).await?;
+    let active = wire::opened(&job.settings)?.is_some();
+    if !active && job.services.is_empty() && job.host_ports.is_empty() {
+        job.shown.table = None;
+        return Ok(job.shown);
     }
     if !active {
         // It begins with what was just kept.
@@ -175,39 +211,22 @@ pub async fn bring(
             _ => return Err(PublishError::Unit),
         }
     }
-    let (before, old) = (shown.published, shown.table.filter(|_| active));
-    let work = move || {
-        let opened = wire::opened(&settings)?.unwrap_or_default();
-        let table = ruleset::table(&settings.network, &published, &opened);
-        let there = !doubtful || nft::has_table(table::TABLE)?;
-        match old.filter(|_| there) {
-            Some(old) => change(&old, &table)?,
-            None if active => nft::run(&table::whole(&table))?,
-            None => {}
-        }
+    let work = move |job: &mut Job| {
+        job.filter(active)?;
         // Not before new connections are led elsewhere.
-        forget(&before, &published, &settings.network);
-        let table = Some(Arc::new(table));
-        Ok(Shown { published, table })
+        job.forget();
+        Ok(())
     };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or(Err(PublishError::Interrupted))
+    Ok(blocking(job, work).await?.shown)
 }
 
-/// Makes one table of another; all of it anew if the kernel has not what we think it has.
-fn change(old: &Table, table: &Table) -> Result<(), NftError> {
-    let changes = table::changes(old, table);
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let quick = elements::of(&changes, table).map(|all| put(&all));
-    match quick {
-        Some(Ok(())) => return Ok(()),
-        Some(Err(_)) => {}
-        None if nft::run(&table::script(&changes)).is_ok() => return Ok(()),
-        None => {}
-    }
-    nft::run(&table::whole(table))
+/// On a thread that may block.
+async fn blocking(
+    mut job: Job,
+    work: impl FnOnce(&mut Job) -> Result<(), PublishError> + Send + 'static,
+) -> Result<Job, PublishError> {
+    let done = tokio::task::spawn_blocking(move || work(&mut job).map(|()| job)).await;
+    done.unwrap_or(Err(PublishError::Interrupted))
 }
 
 /// Changes elements without the program.
@@ -228,47 +247,11 @@ fn put(all: &[Elements]) -> Result<(), NftError> {
     transaction.run()
 }
 
-/// Has the kernel forget connections of UDP to endpoints that are gone. What fails here is told and no reason to publish
-/// again: such a connection ends by itself once its client is silent.
-fn forget(before: &Published, now: &Published, network: &NetworkSettings) {
-    let mut stale = Stale::default();
-    stale.host_ports(&before.host_ports, &now.host_ports);
-    let key = |service: &PublishedService| service.key.clone();
-    let old: BTreeMap<_, _> = before
-        .services
-        .iter()
-        .map(|service| (key(service), service))
-        .collect();
-    let new: BTreeMap<_, _> = now
-        .services
-        .iter()
-        .map(|service| (key(service), service))
-        .collect();
-    for name in old
-        .keys()
-        .chain(new.keys().filter(|name| !old.contains_key(*name)))
-    {
-        stale.service(old.get(name).copied(), new.get(name).copied());
-    }
-    if stale.is_empty() {
-        return;
-    }
+fn forget(stale: &Stale, network: &NetworkSettings) -> std::io::Result<()> {
     let pods = |address: IpAddr| network.pods.iter().any(|prefix| prefix.contains(address));
-    let forgotten = conntrack::udp().and_then(|mut flows| {
-        flows.retain(|flow| stale.has(flow.asked, flow.answers, pods));
-        conntrack::forget(&flows)
-    });
-    if let Err(error) = forgotten {
-        log::warn!("clients of UDP may go on asking an endpoint that is gone: {error}");
-    }
-}
-
-async fn keep(settings: &Settings, published: &Published) -> Result<(), PublishError> {
-    let text = store::whole(&published.host_ports, &published.services);
-    let state = settings.layout.state.clone();
-    let write = move || Dir::create(&state)?.write("network.json", text.as_bytes(), 0o644);
-    let done = tokio::task::spawn_blocking(write).await;
-    Ok(done.map_err(|_| PublishError::Interrupted)??)
+    let mut flows = conntrack::udp()?;
+    flows.retain(|flow| stale.has(flow.asked, flow.answers, pods));
+    conntrack::forget(&flows)
 }
 
 fn host_unit() -> UnitName {

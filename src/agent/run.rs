@@ -230,7 +230,10 @@ impl Agent {
             })
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
-        self.publisher.mark();
+        self.publisher.mark(&changes.pods);
+        if changes.everything {
+            self.publisher.mark_all();
+        }
         if changes.everything {
             state.mark_all(sources.desired());
         }
@@ -299,8 +302,8 @@ impl Agent {
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
         self.api.mark(&keys);
+        self.publisher.mark(&keys);
         state.mark(keys);
-        self.publisher.mark();
         Ok(())
     }
 
@@ -316,7 +319,7 @@ impl Agent {
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
         self.api.mark_all();
-        self.publisher.mark();
+        self.publisher.mark_all();
         Ok(())
     }
 

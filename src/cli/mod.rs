@@ -34,6 +34,7 @@ pub mod network;
 pub mod object;
 pub mod plan;
 pub mod pods;
+mod profile;
 pub mod published;
 pub mod render;
 pub mod restart;

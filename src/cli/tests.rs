@@ -215,6 +215,7 @@ fn a_row_is_kubectls() {
     let columns = pods::Columns {
         namespace: true,
         wide: true,
+        profile: crate::model::security::Profile::Strict,
         labels: true,
     };
     let mut table = table::Table::new(&columns.headers(), true, table::Colours(false));
@@ -222,8 +223,8 @@ fn a_row_is_kubectls() {
     let text = table.text(vec![row]);
     assert_eq!(
         text,
-        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   LABELS\n\
-         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            app=shop,tier=front\n"
+        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   PROFILE   LABELS\n\
+         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            strict    app=shop,tier=front\n"
     );
 }
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 /// How long journald may take to write down what it has, which includes a flush to the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a client may take nothing before what reads for it is ended.
-const SLOW: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(1);
 /// Parts of the log that wait for the client. A part has at most as much as the reader has read at once.
 const WAITING: usize = 1;
 /// Bytes of text that are sent at once.

@@ -131,7 +131,11 @@ impl Merged {
         let services = file.services.into_iter();
         desired
             .services
-            .extend(services.map(|service| (service.key.clone(), service)));
+            .extend(services.map(|service| (service.key.clone(), Arc::new(service))));
+        let networks = file.networks.into_iter();
+        desired
+            .networks
+            .extend(networks.map(|network| (network.key.clone(), network)));
         let controllers = file.controllers.into_iter();
         desired
             .controllers
@@ -177,7 +181,8 @@ impl Merged {
             What::PersistentVolume(key) => gone
                 .persistent_volumes
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
-            What::Service(key) => gone.services.extend(desired.services.remove(key)),
+            What::Network(key) => gone.networks.extend(desired.networks.remove(key)),
+            What::Service(key) => drop(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
             What::PriorityClass(key) => gone
                 .priority_classes

@@ -28,6 +28,7 @@ impl Agent {
         parts.controllers = controllers;
         parts.sources = sources;
         parts.state.observed = observed;
+        self.publisher.mark(&pods);
         parts.state.mark_wanted(pods);
         for (key, plan) in timers {
             let applier = parts.applier.clone();

@@ -4,6 +4,7 @@
 //! v2 (a container in a container), pods are listed without figures.
 
 mod collect;
+mod page;
 mod prometheus;
 mod summary;
 
@@ -13,7 +14,7 @@ use super::state::State;
 use axum::response::{IntoResponse as _, Response};
 use collect::Collected;
 use hyper::header::CONTENT_TYPE;
-use prometheus::Page;
+use page::Page;
 use std::sync::Arc;
 
 /// What Prometheus is told that it gets.
@@ -26,7 +27,7 @@ async fn collect(state: &State) -> Result<Collected, Refusal> {
     collected.map_err(|error| Refusal::failed(&error))
 }
 
-fn page(page: &Page) -> Response {
+fn answer(page: &Page) -> Response {
     ([(CONTENT_TYPE, TEXT)], page.text()).into_response()
 }
 
@@ -38,22 +39,22 @@ pub async fn summary(axum::extract::State(state): Shared) -> Result<Json, Refusa
 
 /// `/metrics/resource`
 pub async fn resource(axum::extract::State(state): Shared) -> Result<Response, Refusal> {
-    Ok(page(&prometheus::resource(&collect(&state).await?)))
+    Ok(answer(&prometheus::resource(&collect(&state).await?)))
 }
 
 /// `/metrics/cadvisor`
 pub async fn cadvisor(axum::extract::State(state): Shared) -> Result<Response, Refusal> {
-    Ok(page(&prometheus::cadvisor(&collect(&state).await?)))
+    Ok(answer(&prometheus::cadvisor(&collect(&state).await?)))
 }
 
 /// `/metrics`: of the agent itself.
 pub async fn own(axum::extract::State(state): Shared) -> Result<Response, Refusal> {
     let pods = state.pods.all().await?;
-    Ok(page(&prometheus::own(&state.node, &pods)))
+    Ok(answer(&prometheus::own(&state.node, &pods)))
 }
 
 /// `/metrics/probes`: whether what is probed is found ready. How often each probe has run is not counted.
 pub async fn probes(axum::extract::State(state): Shared) -> Result<Response, Refusal> {
     let pods: Vec<Arc<_>> = state.pods.all().await?;
-    Ok(page(&prometheus::probes(&pods)))
+    Ok(answer(&prometheus::probes(&pods)))
 }

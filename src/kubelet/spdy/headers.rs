@@ -152,20 +152,20 @@ fn push(out: &mut Vec<u8>, number: usize) {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use flate2::{Compress, Compression, FlushCompress};
     use proptest::prelude::*;
 
     /// Packs as other implementations do.
-    pub fn deflate(zlib: &mut Compress, plain: &[u8]) -> Vec<u8> {
+    fn deflate(zlib: &mut Compress, plain: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(plain.len() + 1024);
         zlib.compress_vec(plain, &mut out, FlushCompress::Sync)
             .unwrap();
         out
     }
 
-    pub fn compressor() -> Compress {
+    fn compressor() -> Compress {
         let mut zlib = Compress::new(Compression::best(), true);
         zlib.set_dictionary(&dictionary::bytes()).unwrap();
         zlib

@@ -1,327 +1,301 @@
 //! Services and pods become what is published. Pure: readiness and addresses are told.
+//!
+//! It is kept up to date: what a pod or a service changes costs as much as the services it is about, however many others
+//! there are. The rest is a walk along all services that compares two pointers each.
 
-use super::ports::host_ports;
-use crate::model::name::ObjectKey;
-use crate::model::network::published::{
-    HostPort, NamedHost, Protocol, Published, PublishedService, ServicePort,
-};
-use crate::model::network::service::{Port, Service, ServiceKind, Target};
-use crate::model::network::{NetworkSettings, Prefix};
-use crate::model::pod::{Pod, PodSpec};
-use crate::unit::digest;
+mod backend;
+mod choose;
+
+pub use backend::Backend;
+
+use crate::model::name::{ObjectKey, PodKey};
+use crate::model::network::NetworkSettings;
+use crate::model::network::published::{HostPort, Published, PublishedService};
+use crate::model::network::service::{Service, ServiceKind};
+use choose::{Taken, fixed, is_shared};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::sync::Arc;
 
-/// A pod as services see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Backend<'a> {
-    /// The pod.
-    pub pod: &'a Pod,
-    /// Its addresses: its own, or those of the host.
-    pub addresses: &'a [IpAddr],
-    /// It can serve.
-    pub ready: bool,
-    /// It has ended for good, or has no process yet that could ever answer.
-    pub over: bool,
-}
+/// A namespace, a label and its value.
+type Label = (String, String, String);
 
-/// What is to be published. `before` is what was: addresses and ports that vks chose stay. Of services whose file
-/// cannot be read (`held`) all of it stays, but for the endpoints.
-pub fn publish(
-    services: &BTreeMap<ObjectKey, Service>,
-    held: impl Fn(&PublishedService) -> bool,
-    backends: &[Backend],
-    network: &NetworkSettings,
-    before: &Published,
-) -> Published {
-    let mut taken = Taken::new(services.values());
-    let mut all: BTreeMap<&ObjectKey, PublishedService> = BTreeMap::new();
-    for old in &before.services {
-        let wanted = services.get(&old.key);
-        if wanted.is_none() && held(old) {
-            all.insert(&old.key, old.clone());
-        }
-        if wanted.is_some() || held(old) {
-            taken.keep(old);
-        }
-    }
-    let index = Index::new(backends);
-    let kept: BTreeMap<&ObjectKey, &PublishedService> =
-        before.services.iter().map(|old| (&old.key, old)).collect();
-    for (key, service) in services {
-        let old = kept.get(key).copied();
-        let mut made = fixed(service, old, network, &mut taken);
-        let behind = index.behind(service);
-        for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
-            port.endpoints = endpoints(wanted, &behind);
-        }
-        if service.kind == ServiceKind::Headless {
-            made.hosts = hosts(service, &behind);
-        }
-        all.insert(key, made);
-    }
-    let mut host_ports: Vec<HostPort> = backends.iter().flat_map(pod_ports).collect();
-    host_ports.sort();
-    Published {
-        host_ports,
-        services: all.into_values().collect(),
-    }
-}
-
-/// Addresses and ports of the host that some service has.
+/// All that is published, and what it follows from.
 #[derive(Debug, Default)]
-struct Taken {
-    addresses: BTreeSet<IpAddr>,
-    ports: BTreeSet<(Protocol, u16)>,
+pub struct Publication {
+    wanted: BTreeMap<ObjectKey, Arc<Service>>,
+    services: BTreeMap<ObjectKey, Arc<PublishedService>>,
+    /// Services by the first label they select.
+    by_selector: BTreeMap<Label, BTreeSet<ObjectKey>>,
+    pods: BTreeMap<PodKey, Backend>,
+    by_label: BTreeMap<Label, BTreeSet<PodKey>>,
+    asked: Taken,
+    used: Taken,
+    host_ports: Vec<HostPort>,
+    /// Pods have been told of.
+    begun: bool,
 }
 
-impl Taken {
-    /// Those that manifests ask for: nobody else gets them.
-    fn new<'a>(services: impl Iterator<Item = &'a Service>) -> Self {
-        let mut taken = Self::default();
-        for service in services {
-            taken.addresses.extend(&service.cluster_ips);
-            let ports = service.ports.iter();
-            taken
-                .ports
-                .extend(ports.filter_map(|port| Some((port.protocol, port.node_port?))));
+/// A service before and after.
+pub type Pair = (Option<Arc<PublishedService>>, Option<Arc<PublishedService>>);
+
+/// What an update has changed.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Services that are not what they were.
+    pub services: Vec<Pair>,
+    /// Ports of the host as they were, if they have changed.
+    pub host_ports: Option<Vec<HostPort>>,
+    /// Some address or port of what has changed belongs to several services: who has it follows from all of them.
+    pub shared: bool,
+}
+
+impl Changes {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.host_ports.is_none()
+    }
+
+    /// Adds changes that came after these.
+    pub fn add(&mut self, later: Self) {
+        self.services.extend(later.services);
+        self.host_ports = self.host_ports.take().or(later.host_ports);
+        self.shared |= later.shared;
+    }
+}
+
+impl Publication {
+    /// Begins with what was published before: addresses and ports that vks chose stay.
+    pub fn new(before: Published) -> Self {
+        let mut made = Self {
+            host_ports: before.host_ports,
+            ..Self::default()
+        };
+        for service in before.services {
+            made.used.keep(&service);
+            made.services.insert(service.key.clone(), Arc::new(service));
         }
-        taken
+        made
     }
 
-    fn keep(&mut self, old: &PublishedService) {
-        self.addresses.extend(&old.cluster_ips);
-        let ports = old.ports.iter();
-        self.ports
-            .extend(ports.filter_map(|port| Some((port.protocol, port.node_port?))));
+    /// Forgets what it follows from, but not what was chosen: the next update makes all of it anew.
+    pub fn again(&mut self) {
+        let (services, host_ports, used) = (
+            std::mem::take(&mut self.services),
+            std::mem::take(&mut self.host_ports),
+            std::mem::take(&mut self.used),
+        );
+        *self = Self {
+            services,
+            host_ports,
+            used,
+            ..Self::default()
+        };
     }
-}
 
-/// All of a service but its endpoints.
-fn fixed(
-    service: &Service,
-    old: Option<&PublishedService>,
-    network: &NetworkSettings,
-    taken: &mut Taken,
-) -> PublishedService {
-    let (kind, addressed) = match &service.kind {
-        ServiceKind::ClusterIp => ("ClusterIP", true),
-        ServiceKind::NodePort => ("NodePort", true),
-        ServiceKind::Headless => ("Headless", false),
-        ServiceKind::ExternalName(_) => ("ExternalName", false),
-    };
-    let external_name = match &service.kind {
-        ServiceKind::ExternalName(name) => Some(name.clone()),
-        _ => None,
-    };
-    let cluster_ips = match addressed {
-        true => addresses(service, old, network, taken),
-        false => Vec::new(),
-    };
-    let ports = service.ports.iter().map(|port| ServicePort {
-        name: port.name.clone(),
-        protocol: port.protocol,
-        port: port.port,
-        node_port: node_port(service, port, old, network, taken),
-        endpoints: Vec::new(),
-    });
-    PublishedService {
-        key: service.key.clone(),
-        source: service.source.clone(),
-        kind: kind.to_owned(),
-        ports: ports.collect(),
-        cluster_ips,
-        external_ips: service.external_ips.clone(),
-        external_name,
-        affinity: service.affinity,
-        hosts: Vec::new(),
+    /// Services, sorted by name.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<PublishedService>> {
+        self.services.values()
     }
-}
 
-/// The pods of a headless service by name (Kubernetes: EndpointSlice `hostname`).
-fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
-    let mut hosts: Vec<NamedHost> = behind
-        .iter()
-        .flat_map(|backend| {
-            let naming = &backend.pod.spec.naming;
-            let ours = naming.subdomain.as_deref() == Some(service.key.name.as_str());
-            let name = naming.hostname.clone().filter(|_| ours);
-            let addresses = backend.addresses.iter();
-            addresses.map(move |address| NamedHost {
-                address: *address,
-                name: name.clone(),
-            })
-        })
-        .collect();
-    hosts.sort();
-    hosts.dedup();
-    hosts
-}
-
-/// The service's own addresses: those asked for, else those it had, else free ones.
-fn addresses(
-    service: &Service,
-    old: Option<&PublishedService>,
-    network: &NetworkSettings,
-    taken: &mut Taken,
-) -> Vec<IpAddr> {
-    let mut prefixes: Vec<Prefix> = network.services.clone();
-    if service.prefers_ipv6 {
-        prefixes.reverse();
+    /// Ports of the host, sorted.
+    pub fn host_ports(&self) -> &[HostPort] {
+        &self.host_ports
     }
-    if !service.dual_stack {
-        // The family asked for, or whatever there is.
-        let family = service
-            .cluster_ips
-            .first()
-            .map_or(!service.prefers_ipv6, IpAddr::is_ipv4);
-        if prefixes.iter().any(|prefix| prefix.is_ipv4() == family) {
-            prefixes.retain(|prefix| prefix.is_ipv4() == family);
+
+    /// Whether nothing is published.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.host_ports.is_empty()
+    }
+
+    /// Pods that are known.
+    pub fn pods(&self) -> impl Iterator<Item = &PodKey> {
+        self.pods.keys()
+    }
+
+    /// Brings it up to date. `pods` are those that may have changed, none for one that cannot serve any more. Of services
+    /// whose file cannot be read (`held`) all of it stays.
+    pub fn update(
+        &mut self,
+        services: &BTreeMap<ObjectKey, Arc<Service>>,
+        held: impl Fn(&PublishedService) -> bool,
+        pods: impl IntoIterator<Item = (PodKey, Option<Backend>)>,
+        network: &NetworkSettings,
+    ) -> Changes {
+        let mut dirty = BTreeSet::new();
+        let mut ports_changed = false;
+        for (key, backend) in pods {
+            ports_changed |= self.pod(key, backend, &mut dirty);
         }
-        prefixes.truncate(1);
-    }
-    let mut chosen = Vec::new();
-    for prefix in prefixes {
-        let family = |address: &&IpAddr| address.is_ipv4() == prefix.is_ipv4();
-        let mut had = old.into_iter().flat_map(|old| &old.cluster_ips);
-        let known = service
-            .cluster_ips
-            .iter()
-            .find(family)
-            .or_else(|| had.find(|address| prefix.contains(**address)));
-        let address = known
-            .copied()
-            .or_else(|| free(&service.key, prefix, &taken.addresses));
-        taken.addresses.extend(address);
-        chosen.extend(address);
-    }
-    chosen
-}
-
-fn free(key: &ObjectKey, prefix: Prefix, taken: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-    // Not the first and the last, which look like a network's and its broadcast address.
-    let count = prefix.size().min(1 << 20).saturating_sub(2);
-    let start = u128::from_be_bytes(digest(key.to_string().as_bytes())).checked_rem(count)?;
-    (0..count)
-        .map(|step| prefix.nth(1 + (start + step) % count))
-        .find(|address| !taken.contains(address))
-}
-
-fn node_port(
-    service: &Service,
-    port: &Port,
-    old: Option<&PublishedService>,
-    network: &NetworkSettings,
-    taken: &mut Taken,
-) -> Option<u16> {
-    if service.kind != ServiceKind::NodePort {
-        return None;
-    }
-    let (first, last) = network.node_ports;
-    let had = old.and_then(|old| {
-        let same = |old: &&ServicePort| old.port == port.port && old.protocol == port.protocol;
-        old.ports.iter().find(same)?.node_port
-    });
-    let start = digest(format!("{} {} {}", service.key, port.protocol, port.port).as_bytes());
-    let count = u128::from(last - first) + 1;
-    let start = u128::from_be_bytes(start) % count;
-    let free = || {
-        let ports =
-            (0..count).map(|step| first + u16::try_from((start + step) % count).unwrap_or(0));
-        let mut ports = ports.into_iter();
-        ports.find(|number| !taken.ports.contains(&(port.protocol, *number)))
-    };
-    let chosen = port.node_port.or(had).or_else(free)?;
-    taken.ports.insert((port.protocol, chosen));
-    Some(chosen)
-}
-
-/// Pods by namespace and label: a service need not look at all of them.
-struct Index<'a>(BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a Backend<'a>>>);
-
-impl<'a> Index<'a> {
-    fn new(backends: &'a [Backend<'a>]) -> Self {
-        let mut index: BTreeMap<_, Vec<&'a Backend<'a>>> = BTreeMap::new();
-        for backend in backends.iter().filter(|backend| !backend.over) {
-            let namespace = backend.pod.key.namespace.as_str();
-            for (label, value) in &backend.pod.labels {
-                let key = (namespace, label.as_str(), value.as_str());
-                index.entry(key).or_default().push(backend);
+        let gone = self.compare(services, held, &mut dirty);
+        let mut changes = Changes::default();
+        for key in gone {
+            self.forget(&key);
+            let old = self.services.remove(&key);
+            if let Some(old) = &old {
+                changes.shared |= is_shared(old, &self.used);
+                self.used.release(old);
+            }
+            changes.services.push((old, None));
+        }
+        for key in dirty {
+            self.service(&key, services, network, &mut changes);
+        }
+        // What was published before was pods' that may not be there any more.
+        if ports_changed || !std::mem::replace(&mut self.begun, true) {
+            let mut ports: Vec<HostPort> = self
+                .pods
+                .values()
+                .flat_map(|pod| pod.host_ports.clone())
+                .collect();
+            ports.sort();
+            if ports != self.host_ports {
+                changes.host_ports = Some(std::mem::replace(&mut self.host_ports, ports));
             }
         }
-        Self(index)
+        changes
+    }
+
+    /// Notes a pod, and which services it is about. Whether ports of the host may have changed.
+    fn pod(&mut self, key: PodKey, new: Option<Backend>, dirty: &mut BTreeSet<ObjectKey>) -> bool {
+        let old = match &new {
+            Some(new) => self.pods.insert(key.clone(), new.clone()),
+            None => self.pods.remove(&key),
+        };
+        if old == new {
+            // Of a pod that is seen for the first time the ports may be known from before.
+            return false;
+        }
+        let sides = [(&old, false), (&new, true)];
+        for (labels, there) in sides
+            .iter()
+            .filter_map(|(pod, there)| Some((&pod.as_ref()?.labels, *there)))
+        {
+            for (label, value) in labels {
+                let label = (key.namespace.to_string(), label.clone(), value.clone());
+                dirty.extend(self.by_selector.get(&label).into_iter().flatten().cloned());
+                let keys = self.by_label.entry(label).or_default();
+                if there {
+                    keys.insert(key.clone());
+                } else {
+                    keys.remove(&key);
+                }
+            }
+        }
+        let ports = |pod: Option<Backend>| pod.map(|pod| pod.host_ports).unwrap_or_default();
+        ports(old) != ports(new)
+    }
+
+    /// Finds services that are wanted otherwise than before, and gives those that are wanted no more.
+    fn compare(
+        &mut self,
+        services: &BTreeMap<ObjectKey, Arc<Service>>,
+        held: impl Fn(&PublishedService) -> bool,
+        dirty: &mut BTreeSet<ObjectKey>,
+    ) -> Vec<ObjectKey> {
+        // Both are sorted: side by side.
+        let mut old = self.wanted.iter().peekable();
+        let mut changed = Vec::new();
+        for (key, service) in services {
+            while old.next_if(|(name, _)| *name < key).is_some() {}
+            match old.next_if(|(name, _)| *name == key) {
+                Some((_, known)) if Arc::ptr_eq(known, service) => {}
+                _ => changed.push((key.clone(), Arc::clone(service))),
+            }
+        }
+        let mut new = services.keys().peekable();
+        let gone = self.services.iter().filter(|(key, service)| {
+            while new.next_if(|name| name < key).is_some() {}
+            new.next_if(|name| name == key).is_none() && !held(service)
+        });
+        let gone: Vec<ObjectKey> = gone.map(|(key, _)| key.clone()).collect();
+        // What manifests ask for first: what is chosen afterwards is none of it.
+        for (key, service) in changed {
+            self.forget(&key);
+            self.asked.ask(&service);
+            if let Some(label) = selected(&service) {
+                self.by_selector
+                    .entry(label)
+                    .or_default()
+                    .insert(key.clone());
+            }
+            self.wanted.insert(key.clone(), service);
+            dirty.insert(key);
+        }
+        gone
+    }
+
+    /// A service is not wanted as it was.
+    fn forget(&mut self, key: &ObjectKey) {
+        let Some(service) = self.wanted.remove(key) else {
+            return;
+        };
+        self.asked.ask_no_more(&service);
+        if let Some(label) = selected(&service)
+            && let Some(keys) = self.by_selector.get_mut(&label)
+        {
+            keys.remove(key);
+        }
+    }
+
+    /// Makes a service anew.
+    fn service(
+        &mut self,
+        key: &ObjectKey,
+        services: &BTreeMap<ObjectKey, Arc<Service>>,
+        network: &NetworkSettings,
+        changes: &mut Changes,
+    ) {
+        let Some(service) = services.get(key) else {
+            return;
+        };
+        let old = self.services.get(key).cloned();
+        if let Some(old) = &old {
+            changes.shared |= is_shared(old, &self.used);
+            self.used.release(old);
+        }
+        let mut made = fixed(service, old.as_deref(), network, [&self.asked, &self.used]);
+        self.used.keep(&made);
+        changes.shared |= is_shared(&made, &self.used);
+        let behind = self.behind(service);
+        for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
+            port.endpoints = backend::endpoints(wanted, &behind);
+        }
+        if service.kind == ServiceKind::Headless {
+            made.hosts = backend::hosts(service, &behind);
+        }
+        if old.as_deref() == Some(&made) {
+            return;
+        }
+        let made = Arc::new(made);
+        self.services.insert(key.clone(), Arc::clone(&made));
+        changes.services.push((old, Some(made)));
     }
 
     /// The pods behind a service.
-    fn behind(&self, service: &Service) -> Vec<&'a Backend<'a>> {
-        let Some((label, value)) = service.selector.iter().next() else {
+    fn behind(&self, service: &Service) -> Vec<&Backend> {
+        let Some(label) = selected(service) else {
             return Vec::new();
         };
-        let key = (
-            service.key.namespace.as_str(),
-            label.as_str(),
-            value.as_str(),
-        );
-        let some = self.0.get(&key).into_iter().flatten().copied();
-        some.filter(|backend| {
-            let labels = &backend.pod.labels;
-            let mut selector = service.selector.iter();
-            (backend.ready || service.publish_not_ready)
-                && selector.all(|(label, value)| labels.get(label) == Some(value))
-        })
-        .collect()
+        let some = self.by_label.get(&label).into_iter().flatten();
+        some.filter_map(|key| self.pods.get(key))
+            .filter(|backend| {
+                let mut selector = service.selector.iter();
+                (backend.ready || service.publish_not_ready)
+                    && selector.all(|(label, value)| backend.labels.get(label) == Some(value))
+            })
+            .collect()
     }
 }
 
-/// Where a port of a service leads.
-fn endpoints(port: &Port, behind: &[&Backend]) -> Vec<(IpAddr, u16)> {
-    let mut endpoints: Vec<(IpAddr, u16)> = behind
-        .iter()
-        .filter_map(|backend| Some((backend, target(port, &backend.pod.spec)?)))
-        .flat_map(|(backend, number)| backend.addresses.iter().map(move |ip| (*ip, number)))
-        .collect();
-    endpoints.sort();
-    endpoints.dedup();
-    endpoints
+/// The first label that a service selects, if it selects any.
+fn selected(service: &Service) -> Option<Label> {
+    let (label, value) = service.selector.iter().next()?;
+    Some((
+        service.key.namespace.to_string(),
+        label.clone(),
+        value.clone(),
+    ))
 }
 
-/// The number of the pod's port; none if it has none of this name.
-fn target(port: &Port, spec: &PodSpec) -> Option<u16> {
-    match &port.target {
-        Target::Number(0) => Some(port.port),
-        Target::Number(number) => Some(*number),
-        Target::Name(name) => {
-            let mut ports = spec
-                .all_containers()
-                .flat_map(|(_, container)| &container.ports);
-            let found = ports.find(|found| {
-                found.name.as_ref() == Some(name) && found.protocol.parse() == Ok(port.protocol)
-            });
-            found.map(|found| found.port)
-        }
-    }
-}
-
-/// The ports of the host that lead to a pod.
-fn pod_ports(backend: &Backend) -> Vec<HostPort> {
-    let ports = host_ports(backend.pod);
-    ports
-        .flat_map(|(protocol, port, host, to)| {
-            let family = move |address: &&IpAddr| {
-                host.is_none_or(|host: IpAddr| host.is_ipv4() == address.is_ipv4())
-            };
-            backend
-                .addresses
-                .iter()
-                .filter(family)
-                .map(move |address| HostPort {
-                    protocol,
-                    port,
-                    host,
-                    address: *address,
-                    to,
-                })
-        })
-        .filter(|_| !backend.over)
-        .collect()
-}
+#[cfg(test)]
+mod tests;

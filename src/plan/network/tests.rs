@@ -126,7 +126,7 @@ fn where_pods_cannot_have_addresses_the_reason_is_told_and_what_runs_is_kept() {
 
 /// What a table becomes by changes, as the kernel sees them.
 #[expect(clippy::too_many_lines, reason = "one arm for each change")]
-fn apply(mut table: Table, changes: &[Change]) -> Table {
+pub(super) fn apply(mut table: Table, changes: &[Change]) -> Table {
     for change in changes {
         match change {
             Change::AddChain(name, chain) => {
@@ -244,7 +244,8 @@ proptest! {
     #[test]
     fn changes_lead_from_any_table_to_any_other(first in any_published(), second in any_published()) {
         let network = network(&["10.1.0.0/24", "fd00::/64"]);
-        let (first, second) = (ruleset::table(&network, &first, &[]), ruleset::table(&network, &second, &["eth0".into()]));
+        let whole = |published: &Published, opened: &[String]| ruleset::table(&network, published.services.iter(), &published.host_ports, opened);
+        let (first, second) = (whole(&first, &[]), whole(&second, &["eth0".into()]));
         let clean = |mut table: Table| {
             // What packets put in is not ours to compare.
             table.sets.values_mut().filter(|set| set.dynamic).for_each(|set| set.elements.clear());

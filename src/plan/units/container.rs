@@ -79,6 +79,16 @@ impl Room<'_> {
         Ok(Some(self.finish(name.clone(), identity, hash, file)))
     }
 
+    /// What kind of service it is, and its place among control groups.
+    fn kind(&self, file: &mut UnitFile, role: ContainerRole) {
+        let kind = match role {
+            ContainerRole::Init => "oneshot",
+            _ => "exec",
+        };
+        file.push("Service", "Type", kind);
+        file.push("Service", "Slice", self.names.slice().as_str());
+    }
+
     /// The service of a container that has a root directory of its own.
     fn with_root(
         &self,
@@ -92,12 +102,7 @@ impl Room<'_> {
         let (confinement, person) = rooted::confine(self.pod, spec, base, self.settings)?;
         let mut file = self.file(&format!("Container {}", spec.name));
         self.order(&mut file, role, spec, policy);
-        let kind = match role {
-            ContainerRole::Init => "oneshot",
-            _ => "exec",
-        };
-        file.push("Service", "Type", kind);
-        file.push("Service", "Slice", self.names.slice().as_str());
+        self.kind(&mut file, role);
         let before = self.launch(spec, &confinement, Some(name));
         let start = exec_start(spec, Program::OfImage(base.words(spec)), env, before)?;
         file.push("Service", "ExecStart", start);
@@ -150,12 +155,7 @@ impl Room<'_> {
         env: &Environment,
         confinement: &Confinement,
     ) -> Result<(), Blocked> {
-        let kind = match role {
-            ContainerRole::Init => "oneshot",
-            _ => "exec",
-        };
-        file.push("Service", "Type", kind);
-        file.push("Service", "Slice", self.names.slice().as_str());
+        self.kind(file, role);
         let mut before = self.launch(spec, confinement, None);
         before.extend(self.identity_change(confinement));
         let own = !before.is_empty();

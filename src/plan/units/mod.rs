@@ -30,6 +30,7 @@ use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
+use crate::model::network::attach::Attachment;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
@@ -79,6 +80,8 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    /// Networks beside the pod's own, or instead of it.
+    attachments: Vec<Attachment>,
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
@@ -119,11 +122,13 @@ pub fn render_at(
         addresses,
     };
     let (places, mut payloads) = volumes::of_pod(&context)?;
+    let attachments = network::attach::attachments(pod, uid, desired, &settings.layout)?;
+    payloads.extend(network::attach::keys(&attachments, pod, desired)?);
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let mut room = Room::new((pod, uid), addresses, settings, places)?;
+    let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
     room.priority = priority::of(pod, desired)?;
     room.images = room.resolved(desired);
     let mut rendered = room.empty();
@@ -166,10 +171,12 @@ impl<'a> Room<'a> {
         addresses: &'a [IpAddr],
         settings: &'a Settings,
         places: Places,
+        attachments: Vec<Attachment>,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, addresses, settings)?;
-        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let mut pod_names = names::of_pod(pod, addresses, settings)?;
+        names::through_tunnel(&mut pod_names, &attachments, pod);
+        let input = |(_, spec): (_, &Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
@@ -182,6 +189,7 @@ impl<'a> Room<'a> {
             names,
             sandboxed,
             places,
+            attachments,
             addresses,
             pod_names,
             priority: 0,

@@ -7,12 +7,14 @@
 //! | `stdin` | a named pipe made by the sandbox |
 //! | `hostPID: false` | `PrivatePIDs=` (systemd 257) |
 
+use super::super::network::attach;
 use super::super::security::{Confinement, HOST_NAME_SINCE};
 use super::{Room, version};
 use crate::config::Settings;
 use crate::model::name::{PodUid, UnitName};
 use crate::model::naming::DnsPolicy;
 use crate::model::network::DNS_ADDRESSES;
+use crate::model::network::attach::Attachment;
 use crate::model::pod::{Container, Pod};
 use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
 use crate::model::security::Profile;
@@ -59,6 +61,21 @@ pub(super) fn of_pod(
         hosts: (own || !hosts.aliases.is_empty()).then_some(hosts),
         resolver: resolver(pod, settings),
     })
+}
+
+/// A pod whose only way out is a tunnel has the tunnel's name servers, and those of its own `dnsConfig`; the host's would
+/// tell somebody else whom it asks for.
+pub(super) fn through_tunnel(names: &mut PodNames, attachments: &[Attachment], pod: &Pod) {
+    if let Some(mut servers) = attach::servers(attachments) {
+        let dns = &pod.spec.naming.dns;
+        servers.extend(&dns.nameservers);
+        names.resolver = Some(Resolver {
+            nameservers: servers,
+            more_searches: dns.searches.clone(),
+            options: dns.options.clone(),
+            ..Resolver::default()
+        });
+    }
 }
 
 /// Resolver settings (kubelet: GetPodDNS); `None` when they are the host's own file.

@@ -5,8 +5,10 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
+use crate::model::network::attach::{Network, device_name};
 use crate::model::pod::Container;
 use crate::model::sandbox::SETUP_KEY;
+use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
 use crate::unit::identity::SECTION;
@@ -30,10 +32,17 @@ impl Room<'_> {
         if !self.sandboxed {
             return None;
         }
-        let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        let mut wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        if let Some(wiring) = &mut wiring {
+            wiring.inner = network::attach::inner(&self.attachments);
+        }
         let wired = wiring.is_some();
         let on_host = |spec: &Container| self.base(spec).is_none();
         let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
+        setup.attachments.clone_from(&self.attachments);
+        setup
+            .secrets
+            .extend(network::attach::key_volume(&self.attachments));
         let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
@@ -63,6 +72,7 @@ impl Room<'_> {
                 file.push("Unit", "After", socket);
             }
         }
+        self.tunnel_devices(&mut file);
         let program = &self.settings.program;
         let command = |verb| {
             crate::unit::escape::command_line(":", [program.as_str(), "sandbox", verb, "%n"])
@@ -86,6 +96,23 @@ impl Room<'_> {
         let json = serde_json::to_string(&setup).unwrap_or_default();
         file.push(SECTION, SETUP_KEY, one_line(&json));
         Some(self.finish(self.names.sandbox(), UnitRole::Sandbox, hash, file))
+    }
+
+    /// A tunnel's device is a unit of its own where the kernel has no WireGuard; it starts before the sandbox, which
+    /// moves the interface into the pod.
+    fn tunnel_devices(&self, file: &mut UnitFile) {
+        for attachment in &self.attachments {
+            if let Network::Wireguard(tunnel) = &attachment.network {
+                let device = device_name(&attachment.of);
+                let unit = format!("vks-wireguard-device@{device}.service");
+                file.push("Unit", "Wants", unit.as_str());
+                file.push("Unit", "After", unit.as_str());
+                let named = |source: &&KeySource| matches!(source, KeySource::Credential(_));
+                if tunnel.sources().any(|source| named(&source)) {
+                    file.push("Service", "ImportCredential", "vks.*");
+                }
+            }
+        }
     }
 
     /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.

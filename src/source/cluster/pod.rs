@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_field_that_would_change_the_pod_is_named() {
         let mut spec = plain();
-        spec["resourceClaims"] = json!([{ "name": "gpu" }]);
+        spec["resourceClaims"] = json!([{ "name": "gpu", "resourceClaimName": "gpu" }]);
         let refusal = given(spec).unwrap_err();
         assert!(
             refusal.message.contains("spec.resourceClaims"),

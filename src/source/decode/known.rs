@@ -257,7 +257,7 @@ pub const SERVICE: &Rules = &[
 pub const SERVICE_PORT: &Rules = &[];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, NetworkAttachmentDefinition, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List";
 
 /// `StatefulSetSpec`.
 pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];

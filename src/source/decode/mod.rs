@@ -19,6 +19,7 @@ pub(in crate::source) mod known;
 mod meta;
 mod mounts;
 mod naming;
+mod network;
 mod pod;
 mod priority;
 mod probe;
@@ -40,6 +41,7 @@ use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::{Controller, ControllerKey};
 use crate::model::desired::DataObject;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
+use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
 use crate::model::priority::PriorityClass;
@@ -67,6 +69,8 @@ pub struct Found {
     pub services: Vec<Service>,
     /// Classes of priority.
     pub priority_classes: Vec<(ObjectName, PriorityClass)>,
+    /// Networks that pods can be attached to.
+    pub networks: Vec<Definition>,
 }
 
 /// Something only one file may define, and the line it is on.
@@ -97,6 +101,8 @@ pub enum What {
     Service(ObjectKey),
     /// A class of priority; its namespace is always the default one.
     PriorityClass(ObjectKey),
+    /// A network that pods can be attached to.
+    Network(ObjectKey),
     /// A pod's identity.
     Uid(PodUid),
 }
@@ -131,6 +137,7 @@ impl std::fmt::Display for What {
             Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
             Self::Service(key) => write!(f, "Service {key}"),
             Self::PriorityClass(key) => write!(f, "PriorityClass {}", key.name),
+            Self::Network(key) => write!(f, "NetworkAttachmentDefinition {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
     }
@@ -194,6 +201,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
         Some((_, "Service")) => service_object(&mut f, found),
+        Some((_, "NetworkAttachmentDefinition")) => network_object(&mut f, field, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
             claim(found, f.line(), key.clone().map(What::ConfigMap));
@@ -268,6 +276,22 @@ fn service_object(f: &mut Fields<'_>, found: &mut Found) {
     claim(found, f.line(), key.map(What::Service));
     let whole = meta.and_then(meta::Parts::complete).zip(version);
     found.services.extend(whole.and(service));
+}
+
+fn network_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
+    let version = version(f, "k8s.cni.cncf.io/v1", true);
+    let meta = meta::object(f);
+    let network = network::spec(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    claim(found, f.line(), key.map(What::Network));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(network)) = (whole, network) {
+        found.networks.push(Definition {
+            key: meta.key,
+            network,
+            source: SourcePath(field.report.file().to_owned()),
+        });
+    }
 }
 
 fn data_object(

@@ -135,7 +135,9 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     routes(&settings.network)?;
     dns::up(settings)?;
     let published = published(settings)?;
-    let table = ruleset::table(&settings.network, &published, &before.opened);
+    let services = published.services.iter();
+    let (network, ports) = (&settings.network, &published.host_ports);
+    let table = ruleset::table(network, services, ports, &before.opened);
     nft::run(&table::whole(&table))?;
     super::mesh::forward()?;
     for chain in nft::dropping_forward_chains()? {

@@ -11,11 +11,15 @@
 //! | `forward`, `local` | filter | refuses what a service without endpoints is asked; what only vks forwards stays ours |
 //! | `inner`, `forward` | filter | a pod behind a tunnel is asked by the host, and asks nobody by another way |
 
+mod change;
+pub mod inner;
 pub mod keep;
 mod services;
 
+pub use change::Shared;
+
 use super::table::{Chain, Set, Table};
-use crate::model::network::published::{HostPort, Published};
+use crate::model::network::published::{HostPort, PublishedService};
 use crate::model::network::{DNS_ADDRESSES, INNER_PREFIX, LINK_PREFIX, NetworkSettings, Prefix};
 use crate::model::wireguard::MESH_LINK;
 use std::collections::BTreeMap;
@@ -51,12 +55,19 @@ const FAMILIES: [Family; 2] = [
     },
 ];
 
+/// The type of sets of ports.
+const PORT: &str = "type inet_proto . inet_service;";
+
 /// The table for these settings. `opened` are interfaces that forward only because vks made them.
-pub fn table(network: &NetworkSettings, published: &Published, opened: &[String]) -> Table {
+pub fn table<'a>(
+    network: &NetworkSettings,
+    published: impl Iterator<Item = &'a PublishedService>,
+    ports: &[HostPort],
+    opened: &[String],
+) -> Table {
     let mut table = chains();
     set(&mut table, "opened", "type ifname;", false);
-    let port = "type inet_proto . inet_service;";
-    set(&mut table, "deadport", port, false);
+    set(&mut table, "deadport", PORT, false);
     for link in opened {
         element(&mut table, "opened", format!("\"{link}\""), "");
     }
@@ -66,17 +77,21 @@ pub fn table(network: &NetworkSettings, published: &Published, opened: &[String]
             rule(&mut table, chain, &text);
         }
     }
-    for port in &published.host_ports {
+    for port in ports {
         host_port(&mut table, port);
     }
-    for service in &published.services {
-        for port in &service.ports {
-            for family in families(network) {
-                services::service_port(&mut table, service, port, family);
-            }
-        }
+    for service in published {
+        add_service(&mut table, network, service);
     }
     table
+}
+
+fn add_service(table: &mut Table, network: &NetworkSettings, service: &PublishedService) {
+    for port in &service.ports {
+        for family in families(network) {
+            services::service_port(table, service, port, family);
+        }
+    }
 }
 
 /// The chains, with the rules that are the same for all families.

@@ -1,8 +1,10 @@
 //! Services: what is asked for at an address or a port of the host becomes one of the endpoints.
 
 use super::super::table::{Chain, Table};
-use super::{Family, element, hairpin, set};
+use super::{Family, element, families, hairpin, set};
+use crate::model::network::NetworkSettings;
 use crate::model::network::published::{PublishedService, ServicePort};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The most clients whose endpoint is remembered, in each family.
@@ -43,6 +45,27 @@ pub(super) fn service_port(
             Some(seconds) => stick(table, family, kind, &key, &endpoints, seconds),
         }
     }
+}
+
+/// What a service adds to the sets of pairs: set and element, each once.
+pub(super) fn hairpins(
+    service: &PublishedService,
+    network: &NetworkSettings,
+) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for port in &service.ports {
+        for (address, _) in &port.endpoints {
+            let ours = |family: &Family| family.ipv4 == address.is_ipv4();
+            let mut addresses = service.cluster_ips.iter().chain(&service.external_ips);
+            let asked =
+                port.node_port.is_some() || addresses.any(|own| own.is_ipv4() == address.is_ipv4());
+            if let (true, Some(family)) = (asked, families(network).find(ours)) {
+                let set = format!("hairpin{}", family.digit);
+                found.insert((set, format!("{address} . {address}")));
+            }
+        }
+    }
+    found
 }
 
 /// Who asks is refused. A port of the host is dead only when it leads nowhere in any family.
