@@ -3,7 +3,7 @@
 use super::super::{network, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
-use crate::model::name::UnitName;
+use crate::model::name::{ContainerName, UnitName};
 use crate::model::naming::{Naming, Sharing};
 use crate::model::network::attach::{Network, device_name};
 use crate::model::pod::Container;
@@ -43,9 +43,7 @@ impl Room<'_> {
         setup
             .secrets
             .extend(network::attach::key_volume(&self.attachments));
-        let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
-        let inputs = inputs.filter(|spec| spec.stdio.stdin);
-        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
+        setup.inputs = self.inputs();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
         let spec = &self.pod.spec;
         let hash = match (&spec.naming, &spec.sharing, spec.host_network) {
@@ -113,6 +111,13 @@ impl Room<'_> {
                 }
             }
         }
+    }
+
+    /// The containers with a standard input; ephemeral ones come later, and have theirs made then.
+    fn inputs(&self) -> Vec<ContainerName> {
+        let all = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
+        let with_input = all.filter(|spec| spec.stdio.stdin);
+        with_input.map(|spec| spec.name.clone()).collect()
     }
 
     /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.
