@@ -74,6 +74,9 @@ impl Node {
         let spec = pod["spec"].as_object_mut().unwrap();
         spec.entry("terminationGracePeriodSeconds")
             .or_insert_with(|| 1.into());
+        // The machine that runs the tests may be short of space.
+        spec.entry("tolerations")
+            .or_insert_with(|| serde_json::json!([{ "operator": "Exists" }]));
         self.plane.apply(&pod.to_string());
         let ready = [
             "get",

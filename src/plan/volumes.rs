@@ -1,13 +1,13 @@
 //! Volumes as directories, files and binds: what the pod's directory holds, what the sandbox sets up, what containers see.
 
+mod image;
+
 use super::claims::{self, Bound};
 use super::env::{Context, Environment, Origin};
 use super::files::{self, blocked};
-use super::{images, resources, security};
+use super::{resources, security};
 use crate::config::Settings;
 use crate::model::claim::{PersistentPlace, VolumeClaim, VolumeMode};
-use crate::model::image::resolved::{Content, User};
-use crate::model::image::{ImageRef, PullPolicy};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid, VolumeName};
 use crate::model::network::Wiring;
@@ -68,7 +68,9 @@ fn places(context: &Context) -> Result<Places, Blocked> {
     let mut places = Places::new();
     for volume in &context.pod.spec.volumes {
         let found = match &volume.source {
-            VolumeSource::Image { image, policy } => of_image(context, volume, image, *policy)?,
+            VolumeSource::Image { image, policy } => {
+                image::of_image(context, volume, image, *policy)?
+            }
             _ => place(context, volume).map_err(|why| blocked(&volume.name, &why))?,
         };
         places.insert(volume.name.clone(), found);
@@ -141,59 +143,6 @@ fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
             Bound::Volume(found) => persistent(layout, uid, &volume.name, claim.mode, &found.place),
         },
         _ => in_pod(),
-    })
-}
-
-/// The files of an image, which are where they are.
-fn of_image(
-    context: &Context,
-    volume: &Volume,
-    image: &ImageRef,
-    policy: Option<PullPolicy>,
-) -> Result<Place, Blocked> {
-    let named = images::Named {
-        user: User::Volume(volume.name.clone()),
-        image,
-        policy,
-    };
-    let found = images::of(context.pod, &named, context.desired, context.settings);
-    let mut users = context.pod.spec.all_containers().filter(|(_, container)| {
-        let mut mounts = container.mounts.iter();
-        mounts.any(|mount| mount.volume == volume.name)
-    });
-    let user = users.next().or(context.pod.spec.all_containers().next());
-    let found = found.map_err(|(reason, message)| Blocked {
-        // The pod waits as a whole, but it is told of who needs it.
-        container: user.map(|(_, container)| container.name.clone()),
-        reason,
-        message,
-    })?;
-    let path = match found.content {
-        Content::Dir { root } => root,
-        Content::Nix(nix) => nix.path,
-        // Of one layer: several would have to be put together first.
-        Content::Oci(image) if image.layers.len() == 1 => {
-            let layer = context.settings.layout.layer(&image.layers[0]);
-            layer.display().to_string()
-        }
-        Content::Oci(_) => {
-            let why = format!(
-                "image \"{image}\" has several layers: a volume can be of an image with one"
-            );
-            return Err(blocked(&volume.name, &why));
-        }
-        Content::Host { .. } | Content::Deb(_) => {
-            let why = format!(
-                "image \"{image}\" has no files of its own: only those of the kinds oci, nix and dir have"
-            );
-            return Err(blocked(&volume.name, &why));
-        }
-    };
-    Ok(Place {
-        path,
-        kind: PlaceKind::HostPath(HostPathKind::Directory),
-        read_only: true,
-        block: false,
     })
 }
 

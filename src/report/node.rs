@@ -204,6 +204,8 @@ pub fn status(
         "addresses": addresses(facts),
         "daemonEndpoints": { "kubeletEndpoint": { "Port": settings.port } },
         "nodeInfo": info(facts),
+        // Sorted. Servers that do not know the field leave it out.
+        "declaredFeatures": ["ExtendWebSocketsToKubelet"],
     })
 }
 

@@ -94,7 +94,7 @@ fn exec_with_exit_codes_input_and_a_terminal() {
         "400"
     );
     // Nothing is left behind.
-    node.host.wait("! pgrep -f 'vks enter' && ! pgrep -x cat");
+    node.host.wait("! pgrep -f '[v]ks enter' && ! pgrep -x cat");
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Begin {
     fn tasks(self, server: &Server, work: &mut JoinSet<()>) {
         let (events, speaker) = events(server.clone(), &self.name);
         let (answer_sender, answers) = unbounded_channel();
-        let (registered, _) = watch::channel(None);
+        let (registered, node_known) = watch::channel(None);
         let addresses: Vec<String> = self.host_ip.iter().cloned().collect();
         let facts =
             crate::host::node::facts(&self.layout.state, self.systemd_version, addresses.clone());
@@ -136,6 +136,7 @@ impl Begin {
             tokens: Tokens::new(server.clone(), self.files.clone(), answer_sender),
             files: self.files,
             memory: Memory::default(),
+            registered: node_known,
             node: self.name.clone(),
             dir: self.layout.cluster(),
             allocatable: allocatable(&self.settings, &facts),

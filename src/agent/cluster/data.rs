@@ -3,6 +3,7 @@
 use super::api::Server;
 use super::files::Files;
 use super::follow::{News, follow};
+use super::retry::Retry;
 use crate::model::name::ObjectKey;
 use crate::source::cluster::{
     FileKind, Needs, claim, config_map, file_name, secret, volume, volume_of,
@@ -11,6 +12,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::{UnboundedSender, channel};
 use tokio::task::JoinSet;
+
+/// Failures after which a volume is said not to be there.
+const PATIENCE: u32 = 6;
 
 /// An object by its kind and name.
 pub type Datum = (FileKind, ObjectKey);
@@ -165,20 +169,25 @@ async fn bound(server: &Server, files: &Files, key: &ObjectKey, claim: &Value) -
     let Some(name) = volume_of(claim) else {
         return false;
     };
-    match server
-        .get(&format!("/api/v1/persistentvolumes/{name}"))
-        .await
-    {
-        Ok(object) => {
-            files.write(file_name(FileKind::Volume, key), volume(&object));
-            true
-        }
-        Err(error) => {
-            log::warn!(
-                "claim {key}: its volume {name}: {}",
-                crate::chain::line(&error)
-            );
-            false
+    // The API server lets a node read it a moment after the claim is bound.
+    let mut retry = Retry::default();
+    loop {
+        match server
+            .get(&format!("/api/v1/persistentvolumes/{name}"))
+            .await
+        {
+            Ok(object) => {
+                files.write(file_name(FileKind::Volume, key), volume(&object));
+                return true;
+            }
+            Err(error) if retry.failures() >= PATIENCE => {
+                log::warn!(
+                    "claim {key}: its volume {name}: {}",
+                    crate::chain::line(&error)
+                );
+                return false;
+            }
+            Err(_) => retry.wait().await,
         }
     }
 }

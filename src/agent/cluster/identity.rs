@@ -143,7 +143,8 @@ impl Papers {
             "spec": {
                 "request": pem::base64(text.as_bytes()),
                 "signerName": purpose.signer(),
-                "usages": ["digital signature", purpose.usage()],
+                // Servers before 1.22 want all three, whatever the key.
+                "usages": ["digital signature", "key encipherment", purpose.usage()],
             },
         });
         let made = server.create(REQUESTS, &request).await?;

@@ -13,6 +13,7 @@ use super::files::Files;
 use super::follow::News;
 use super::known::{Held, Known, Stage};
 use super::mirrors::{Made, Static};
+use super::node::Registered;
 use super::tell::Told;
 use super::tokens::Tokens;
 use super::{Hurry, Report};
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The least grace that a pod is granted (kubelet: minimumGracePeriodInSeconds).
@@ -43,6 +45,7 @@ pub struct Member {
     pub(super) data: Data,
     pub(super) tokens: Tokens,
     pub(super) memory: Memory,
+    pub(super) registered: watch::Receiver<Option<Registered>>,
     pub(super) node: String,
     pub(super) dir: PathBuf,
     pub(super) allocatable: Amounts,
@@ -75,8 +78,23 @@ impl Member {
                     self.start_waiting();
                 }
                 Some(Ok(told)) = self.tells.join_next() => self.told(told),
+                Ok(()) = self.registered.changed() => self.registered(),
                 else => return,
             }
+        }
+    }
+
+    /// The Node object is there: what has to name it can be made.
+    fn registered(&mut self) {
+        let uid = self
+            .registered
+            .borrow_and_update()
+            .as_ref()
+            .map(|node| node.uid.clone());
+        if let Some(uid) = uid.filter(|_| self.memory.node_uid.is_empty()) {
+            self.memory.node_uid = uid;
+            self.save();
+            self.reflect_all();
         }
     }
 
@@ -110,7 +128,7 @@ impl Member {
 
     /// A pod is new, or has changed.
     pub(super) fn changed(&mut self, object: &Value) {
-        let Some((key, uid)) = name_of(object).filter(|_| !is_mirror(object)) else {
+        let Some((key, uid)) = name_of(object) else {
             return;
         };
         if self

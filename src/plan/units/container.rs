@@ -3,7 +3,6 @@
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
 use super::super::{resources, security};
-use super::rooted::{self, Base};
 use super::{Room, WantedUnit, image, package, spec_hash};
 use crate::config::Settings;
 use crate::model::identity::UnitRole;
@@ -79,58 +78,6 @@ impl Room<'_> {
         Ok(Some(self.finish(name.clone(), identity, hash, file)))
     }
 
-    /// What kind of service it is, and its place among control groups.
-    fn kind(&self, file: &mut UnitFile, role: ContainerRole) {
-        let kind = match role {
-            ContainerRole::Init => "oneshot",
-            _ => "exec",
-        };
-        file.push("Service", "Type", kind);
-        file.push("Service", "Slice", self.names.slice().as_str());
-    }
-
-    /// The service of a container that has a root directory of its own.
-    fn with_root(
-        &self,
-        role: ContainerRole,
-        (name, spec): (&UnitName, &Container),
-        (image, base): (&Resolved, &Base),
-        env: &Environment,
-    ) -> Result<(UnitName, WantedUnit), Blocked> {
-        let spec = &*base.filled(spec);
-        let policy = self.pod.spec.restart_policy_of(role, spec);
-        let (confinement, person) = rooted::confine(self.pod, spec, base, self.settings)?;
-        let mut file = self.file(&format!("Container {}", spec.name));
-        self.order(&mut file, role, spec, policy);
-        self.kind(&mut file, role);
-        let before = self.launch(spec, &confinement, Some(name));
-        let start = exec_start(spec, Program::OfImage(base.words(spec)), env, before)?;
-        file.push("Service", "ExecStart", start);
-        self.hide_sub_paths(&mut file, spec);
-        self.hooks(&mut file, role, spec);
-        let restarts = self.restarts_of(role, spec);
-        self.restarts(&mut file, role, &restarts);
-        self.end(&mut file, spec);
-        self.variables(&mut file, spec, &rooted::in_unit(env));
-        self.join_network(&mut file);
-        let hash = self.container_hash(role, spec, policy, &confinement);
-        self.root_of(&mut file, (spec, base), env, (&confinement, person))?;
-        self.device_keys(&mut file, spec);
-        for (key, value) in resources::of_container(&self.pod.spec, role, spec, self.settings) {
-            file.push("Service", key, value);
-        }
-        self.journal(&mut file, spec);
-        self.record_keys(&mut file, role, spec, &restarts);
-        let identity = UnitRole::Container {
-            name: spec.name.clone(),
-            role,
-            image: spec.image.to_string().into(),
-            image_id: image.id.as_str().into(),
-        };
-        let hash = spec_hash(&(hash, &image.id, &image.content));
-        Ok(self.finish(name.clone(), identity, hash, file))
-    }
-
     /// How a container is shut in. The service of a package shuts itself in: the node's profile does not count, only
     /// what the pod says.
     fn confine(&self, spec: &Container, packaged: bool) -> Result<Confinement, Blocked> {
@@ -167,7 +114,7 @@ impl Room<'_> {
 
     /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
     /// prober's, and not part of it.
-    fn container_hash(
+    pub(super) fn container_hash(
         &self,
         role: ContainerRole,
         spec: &Container,
@@ -222,7 +169,7 @@ impl Room<'_> {
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
     /// follows a sidecar waits for its start but does not fall with it. Stopping is the same order backwards,
     /// so that sidecars end after the mains, last one first.
-    fn order(
+    pub(super) fn order(
         &self,
         file: &mut UnitFile,
         role: ContainerRole,
@@ -273,7 +220,7 @@ impl Room<'_> {
         self.join_network(file);
     }
 
-    fn variables(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
+    pub(super) fn variables(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
         self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
@@ -287,7 +234,7 @@ impl Room<'_> {
     }
 
     /// Where its output goes, and how it is found there.
-    fn journal(&self, file: &mut UnitFile, spec: &Container) {
+    pub(super) fn journal(&self, file: &mut UnitFile, spec: &Container) {
         file.push("Service", "SyslogIdentifier", spec.name.as_str());
         file.push("Service", "LogRateLimitIntervalSec", "1s");
         file.push("Service", "LogRateLimitBurst", LOG_BURST);
@@ -309,14 +256,14 @@ impl Room<'_> {
 }
 
 /// What runs when the manifest names no command.
-enum Program<'a> {
+pub(super) enum Program<'a> {
     /// The program of an image.
     Of(&'a Resolved),
     /// The words of an image with a configuration.
     OfImage(Vec<String>),
 }
 
-fn exec_start(
+pub(super) fn exec_start(
     spec: &Container,
     own: Program<'_>,
     env: &Environment,

@@ -19,6 +19,7 @@ mod rooted;
 mod sandbox;
 mod security;
 mod version;
+mod with_root;
 
 use super::env::{self, Context};
 use super::images;

@@ -4,11 +4,23 @@ use super::super::resources;
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
+use crate::model::pod::ContainerRole;
 use crate::model::priority::PRIORITY_KEY;
+use crate::unit::UnitFile;
 use crate::unit::identity::{ONCE_KEY, SECTION};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Room<'_> {
+    /// What kind of service it is, and its place among control groups.
+    pub(super) fn kind(&self, file: &mut UnitFile, role: ContainerRole) {
+        let kind = match role {
+            ContainerRole::Init => "oneshot",
+            _ => "exec",
+        };
+        file.push("Service", "Type", kind);
+        file.push("Service", "Slice", self.names.slice().as_str());
+    }
+
     /// The target: active means "this pod is wanted". It has no default dependencies, so that it does not
     /// wait for its containers: a container in back-off must not hold up the boot.
     pub(super) fn target(&self, units: &BTreeMap<UnitName, WantedUnit>) -> (UnitName, WantedUnit) {

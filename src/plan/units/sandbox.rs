@@ -40,9 +40,8 @@ impl Room<'_> {
         let on_host = |spec: &Container| self.base(spec).is_none();
         let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
         setup.attachments.clone_from(&self.attachments);
-        setup
-            .secrets
-            .extend(network::attach::key_volume(&self.attachments));
+        let keys = network::attach::key_volume(&self.attachments);
+        setup.secrets.extend(keys);
         setup.inputs = self.inputs();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
         let spec = &self.pod.spec;
