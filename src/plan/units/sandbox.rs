@@ -3,11 +3,11 @@
 use super::super::{network, volumes};
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
-use crate::model::name::{ContainerName, UnitName};
+use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
 use crate::model::network::attach::{Network, device_name};
 use crate::model::pod::Container;
-use crate::model::sandbox::SETUP_KEY;
+use crate::model::sandbox::{SETUP_KEY, Setup};
 use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
@@ -26,23 +26,31 @@ pub(super) fn back_off(file: &mut UnitFile) {
 }
 
 impl Room<'_> {
+    /// What it sets up, but for names.
+    fn setup(&self) -> Setup {
+        let mut wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        if let Some(wiring) = &mut wiring {
+            wiring.inner = network::attach::inner(&self.attachments);
+        }
+        let on_host = |spec: &Container| self.base(spec).is_none();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
+        setup.attachments.clone_from(&self.attachments);
+        let keys = network::attach::key_volume(&self.attachments);
+        setup.secrets.extend(keys);
+        let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
+        let inputs = inputs.filter(|spec| spec.stdio.stdin);
+        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
+        setup
+    }
+
     /// The sandbox unit, for pods that need one. Its namespace and mounts must land on the host, so it has none of
     /// the settings that would give it a mount namespace of its own.
     pub(super) fn sandbox(&self) -> Option<(UnitName, WantedUnit)> {
         if !self.sandboxed {
             return None;
         }
-        let mut wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
-        if let Some(wiring) = &mut wiring {
-            wiring.inner = network::attach::inner(&self.attachments);
-        }
-        let wired = wiring.is_some();
-        let on_host = |spec: &Container| self.base(spec).is_none();
-        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
-        setup.attachments.clone_from(&self.attachments);
-        let keys = network::attach::key_volume(&self.attachments);
-        setup.secrets.extend(keys);
-        setup.inputs = self.inputs();
+        let mut setup = self.setup();
+        let wired = setup.wiring.is_some();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
         let spec = &self.pod.spec;
         let hash = match (&spec.naming, &spec.sharing, spec.host_network) {
@@ -110,13 +118,6 @@ impl Room<'_> {
                 }
             }
         }
-    }
-
-    /// The containers with a standard input; ephemeral ones come later, and have theirs made then.
-    fn inputs(&self) -> Vec<ContainerName> {
-        let all = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
-        let with_input = all.filter(|spec| spec.stdio.stdin);
-        with_input.map(|spec| spec.name.clone()).collect()
     }
 
     /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.
