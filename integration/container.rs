@@ -44,6 +44,8 @@ mod dns;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/ephemeral.rs"]
+mod ephemeral;
 #[path = "container/escape.rs"]
 mod escape;
 #[path = "container/events.rs"]
@@ -92,6 +94,8 @@ mod oci;
 mod order;
 #[path = "container/package.rs"]
 mod package;
+#[path = "container/priority.rs"]
+mod priority;
 #[path = "container/process.rs"]
 mod process;
 #[path = "container/profiles.rs"]

@@ -133,8 +133,10 @@ impl Agent {
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
                 due = triggers.next() => {
-                    due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
+                    let units = due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
                     self.parts.controllers.mark_cron_jobs();
+                    // Of a pod, it is its target: somebody has set a condition.
+                    self.units(Changed { units, reloaded: false }).await?;
                 }
                 woken = self.alarm.next() => woken.map_err(timer)?,
                 beat = watchdog.beat() => beat.map_err(timer)?,

@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod completions;
+pub mod condition;
 pub mod context;
 pub mod controllers;
 pub mod delete;
@@ -141,6 +142,7 @@ enum OnHost {
     Restart(restart::Args),
     Rollout(rollout::Args),
     Scale(scale::Args),
+    Condition(condition::Args),
     Get(get::Args),
     Describe(describe::Args),
     Events(events::Args),
@@ -193,6 +195,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Delete(args) => delete::run(&args, context).await,
         OnHost::Restart(args) => restart::run(&args, context).await,
         OnHost::Rollout(args) => rollout::run(&args, context).await,
+        OnHost::Condition(args) => condition::run(&args, context).await,
         OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,

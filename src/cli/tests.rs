@@ -27,6 +27,8 @@ fn container(name: &str, state: ContainerState) -> ContainerStatus {
         image: "host:/usr/bin/web".into(),
         image_id: "/usr/bin/web".into(),
         started: Some(true),
+        resources: None,
+        allocated_resources: Default::default(),
     }
 }
 
@@ -96,7 +98,7 @@ pub fn pod() -> PodView {
         kind,
         status,
         last_transition_time: None,
-        reason: (!status).then_some("ContainersNotReady"),
+        reason: (!status).then_some("ContainersNotReady".into()),
         message: None,
     };
     let status = PodStatus {
@@ -114,6 +116,7 @@ pub fn pod() -> PodView {
         start_time: started_at,
         init_container_statuses: vec![container("proxy", running())],
         container_statuses: vec![container("web", running()), log],
+        ephemeral_container_statuses: Vec::new(),
         qos_class: QosClass::Burstable,
     };
     let report = PodReport {

@@ -1,7 +1,9 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod cgroup;
 pub mod claims;
 pub mod clock;
+pub mod conditions;
 pub mod conntrack;
 pub mod deb;
 pub mod dir_news;
@@ -9,6 +11,7 @@ pub mod drop_ins;
 pub mod file_news;
 pub mod files;
 pub mod image_files;
+pub mod input;
 pub mod journald;
 pub mod last_run;
 pub mod limits;

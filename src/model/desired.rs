@@ -7,6 +7,7 @@ use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::attach::Definition;
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
+use super::priority::PriorityClass;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Desired {
     pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Arc<Service>>,
+    /// Classes of priority, without those that are always there. They have no namespace.
+    pub priority_classes: BTreeMap<ObjectName, PriorityClass>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.

@@ -185,6 +185,16 @@ impl Layout {
         self.pod(uid).join("once")
     }
 
+    /// Conditions that were set from outside.
+    pub fn conditions(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("conditions.json")
+    }
+
+    /// When a pod with an active deadline was first started.
+    pub fn deadline_start(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("deadline-start")
+    }
+
     /// The mark that the active deadline has passed.
     pub fn deadline_exceeded(&self, uid: &PodUid) -> PathBuf {
         self.pod(uid).join("deadline-exceeded")

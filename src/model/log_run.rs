@@ -70,15 +70,14 @@ pub fn one(
 ) -> Result<(String, Option<String>), ChooseError> {
     let names = names(pod);
     let known = || {
-        let (init, main): (Vec<_>, Vec<_>) = names
-            .iter()
-            .partition(|(role, _)| *role != ContainerRole::Main);
-        let init = init.iter().map(|(_, name)| format!("{name} (init)"));
-        let all: Vec<String> = main
-            .iter()
-            .map(|(_, name)| name.clone())
-            .chain(init)
-            .collect();
+        let of = |wanted: &'static [ContainerRole], note: &'static str| {
+            let all = names.iter().filter(move |(role, _)| wanted.contains(role));
+            all.map(move |(_, name)| format!("{name}{note}"))
+        };
+        let main = of(&[ContainerRole::Main], "");
+        let ephemeral = of(&[ContainerRole::Ephemeral], " (ephem)");
+        let init = of(&[ContainerRole::Init, ContainerRole::Sidecar], " (init)");
+        let all: Vec<String> = main.chain(ephemeral).chain(init).collect();
         all.join(", ")
     };
     let has = |asked: &str| names.iter().any(|(_, name)| name == asked);

@@ -24,6 +24,7 @@ pub mod observed;
 pub mod oci;
 pub mod payload;
 pub mod pod;
+pub mod priority;
 pub mod probe;
 pub mod prober;
 pub mod process;

@@ -57,7 +57,10 @@ impl PodView {
             };
             (role, container)
         });
-        init.chain(of("containers").map(|container| (ContainerRole::Main, container)))
+        let main = of("containers").map(|container| (ContainerRole::Main, container));
+        let ephemeral = of("ephemeralContainers");
+        let ephemeral = ephemeral.map(|container| (ContainerRole::Ephemeral, container));
+        init.chain(main).chain(ephemeral)
     }
 
     /// The status of a container.
@@ -67,6 +70,7 @@ impl PodView {
             .init_container_statuses
             .iter()
             .chain(&status.container_statuses)
+            .chain(&status.ephemeral_container_statuses)
             .find(|container| container.name.as_str() == name)
     }
 

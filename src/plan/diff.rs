@@ -67,7 +67,8 @@ pub fn plan_pod(
                 return all(end(key, is));
             }
             let addresses = addresses(pod, &is.addresses)?;
-            let want = render_at(pod, &is.uid, &addresses, desired, settings)?;
+            let mut want = render_at(pod, &is.uid, &addresses, desired, settings)?;
+            super::ephemeral::keep(is, &mut want);
             let plan = Update {
                 pod,
                 is,

@@ -1,6 +1,7 @@
 //! The first and the last plan of a pod's life.
 
 use super::diff::is_up;
+use super::ephemeral;
 use super::step::{PodPlan, Reason, Step};
 use super::units::Rendered;
 use crate::model::name::{PodKey, PodUid};
@@ -82,6 +83,12 @@ pub(super) fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan 
         .units
         .keys()
         .any(|unit| observed.orphans.contains(unit));
+    let once = want.units.iter();
+    let once: Vec<Step> = once
+        .filter(|(_, wanted)| wanted.role.is_ephemeral())
+        .map(|(unit, _)| Step::Start(unit.clone()))
+        .collect();
+    let inputs = ephemeral::inputs(pod);
     let mut files: Vec<Step> = Vec::with_capacity(want.units.len());
     for (unit, wanted) in want.units {
         let stale = observed.orphans.contains(&unit);
@@ -98,12 +105,14 @@ pub(super) fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan 
     let mut steps: Vec<Step> = files.drain(..1).collect();
     steps.push(Step::CreatePodDirectory);
     steps.extend(want.payloads.into_iter().map(Step::WritePayload));
+    steps.extend(inputs);
     steps.append(&mut files);
     steps.push(Step::Enable(target.clone()));
     if reload {
         steps.push(Step::Reload);
     }
     steps.push(Step::Start(target));
+    steps.extend(once);
     PodPlan {
         reason: Reason::Create,
         uid: want.uid,

@@ -291,7 +291,7 @@ pub fn setup(
             }),
         }
     }
-    let all = pod.spec.all_containers();
+    let all = pod.spec.lasting_containers();
     for (_, container) in all.filter(|(_, container)| on_host(container)) {
         // What a sub-path is like is known when it has been found: its mount point is made then.
         let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());

@@ -127,6 +127,7 @@ impl Merged {
         desired.secrets.extend(file.secrets);
         desired.volume_claims.extend(file.volume_claims);
         desired.persistent_volumes.extend(file.persistent_volumes);
+        desired.priority_classes.extend(file.priority_classes);
         let services = file.services.into_iter();
         desired
             .services
@@ -183,6 +184,9 @@ impl Merged {
             What::Network(key) => gone.networks.extend(desired.networks.remove(key)),
             What::Service(key) => drop(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
+            What::PriorityClass(key) => gone
+                .priority_classes
+                .extend(desired.priority_classes.remove_entry(&key.name)),
             What::Uid(_) => {}
         }
     }

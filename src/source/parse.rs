@@ -9,6 +9,7 @@ use crate::model::name::{ObjectKey, ObjectName};
 use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
+use crate::model::priority::PriorityClass;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct ParsedFile {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Classes of priority.
+    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
     /// Networks that pods can be attached to.
     pub networks: Vec<Definition>,
     /// Everything only one file may define, also when the file has problems.
@@ -95,6 +98,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         volume_claims: found.volume_claims,
         persistent_volumes: found.persistent_volumes,
         services: found.services,
+        priority_classes: found.priority_classes,
         networks: found.networks,
         claims: found.claims,
         problems: report.finish(),

@@ -16,6 +16,14 @@ pub fn refers_to(pod: &Pod, what: &What) -> bool {
         What::ConfigMap(key) => (key, false),
         What::Secret(key) => (key, true),
         What::VolumeClaim(_) | What::PersistentVolume(_) => return has_claims(pod),
+        // A class may be that of all pods that name none.
+        What::PriorityClass(key) => {
+            let asked = &pod.spec.priority;
+            return asked
+                .class
+                .as_ref()
+                .map_or(asked.value.is_none(), |name| *name == key.name);
+        }
         _ => return false,
     };
     key.namespace == pod.key.namespace

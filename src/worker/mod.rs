@@ -6,10 +6,11 @@
 //! | `vks as UID:GID ... -- CMD...` | `ExecStart=` of containers that name users or groups | becomes the user, then the program |
 //! | `vks launch OPTIONS -- CMD...` | `ExecStart=` of containers with a host name, terminal or input | sets that up, then becomes the program |
 //! | `vks hold OPTIONS` | (launch) | holds the other end of a container's terminal or input |
+//! | `vks begin UNIT` | `ExecCondition=` of ephemeral containers | writes down that it has begun; 1 when it had already |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
-//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
+//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget; with `--unit UNIT` first waits, at shutdown, for pods of lower priority |
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
@@ -38,6 +39,7 @@
 //! needs them.
 
 pub mod args;
+pub mod begin;
 pub mod check;
 pub mod deadline;
 pub mod device;
@@ -49,6 +51,7 @@ pub mod hold;
 pub mod hook;
 pub mod journal;
 pub mod launch;
+mod lower;
 pub mod mesh;
 pub mod own_unit;
 pub mod prober;
@@ -76,6 +79,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         see_the_host();
     }
     Some(match verb {
+        "begin" => begin::main(args),
         "deadline" => deadline::main(args),
         "dns" => dns::main(args),
         "as" => run_as::main(args),
@@ -99,7 +103,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
 }
 
 /// Verbs that units of containers call with full privileges.
-const OF_CONTAINERS: [&str; 4] = ["hook", "probe", "record", "subpaths"];
+const OF_CONTAINERS: [&str; 5] = ["begin", "hook", "probe", "record", "subpaths"];
 
 /// `+` takes a command out of a container's confinement (systemd.service(5)), but what is mounted over `/run` there
 /// (`TemporaryFileSystem=`) hides systemd and the journal from it all the same (systemd 257): it goes where process 1

@@ -91,6 +91,7 @@ fn pod(
         payloads: dir.payloads,
         runs: dir.runs,
         deadline_exceeded: dir.deadline_exceeded,
+        conditions: dir.conditions,
         reload_needed: dir.reload_needed,
     }
 }

@@ -7,6 +7,7 @@
 
 mod container;
 mod devices;
+mod ending;
 mod helpers;
 mod image;
 mod mounts;
@@ -23,6 +24,7 @@ mod with_root;
 use super::env::{self, Context};
 use super::images;
 use super::network;
+use super::priority;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
@@ -84,6 +86,8 @@ struct Room<'a> {
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
+    /// Its priority.
+    priority: i32,
     /// What its containers run from.
     images: BTreeMap<ContainerName, Result<Resolved, Blocked>>,
 }
@@ -126,19 +130,9 @@ pub fn render_at(
         environments.insert(&spec.name, env::environment(&context, spec));
     }
     let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
-    let image = |spec: &Container| images::of_container(pod, spec, desired, settings);
-    let containers = pod.spec.all_containers();
-    room.images = containers
-        .map(|(_, spec)| (spec.name.clone(), image(spec)))
-        .collect();
-    let mut rendered = Rendered {
-        uid: uid.clone(),
-        addresses: addresses.to_vec(),
-        units: room.pod_units(),
-        payloads: Vec::new(),
-        blocked: Vec::new(),
-        left_out: BTreeMap::new(),
-    };
+    room.priority = priority::of(pod, desired)?;
+    room.images = room.resolved(desired);
+    let mut rendered = room.empty();
     let mut held_up = false;
     for (role, spec) in pod.spec.all_containers() {
         let made = match environments.remove(&spec.name) {
@@ -187,7 +181,7 @@ impl<'a> Room<'a> {
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
-            || pod.spec.all_containers().any(input);
+            || pod.spec.lasting_containers().any(input);
         Ok(Self {
             pod,
             uid,
@@ -199,6 +193,7 @@ impl<'a> Room<'a> {
             attachments,
             addresses,
             pod_names,
+            priority: 0,
             images: BTreeMap::new(),
         })
     }
@@ -208,6 +203,28 @@ impl<'a> Room<'a> {
         match self.base(spec) {
             Some(_) => Cow::Owned(rooted::in_unit(env)),
             None => Cow::Borrowed(env),
+        }
+    }
+
+    /// What each container runs from.
+    fn resolved(&self, desired: &Desired) -> BTreeMap<ContainerName, Result<Resolved, Blocked>> {
+        let all = self.pod.spec.all_containers();
+        all.map(|(_, spec)| {
+            let image = images::of_container(self.pod, spec, desired, self.settings);
+            (spec.name.clone(), image)
+        })
+        .collect()
+    }
+
+    /// The pod without its containers.
+    fn empty(&self) -> Rendered {
+        Rendered {
+            uid: self.uid.clone(),
+            addresses: self.addresses.to_vec(),
+            units: self.pod_units(),
+            payloads: Vec::new(),
+            blocked: Vec::new(),
+            left_out: BTreeMap::new(),
         }
     }
 

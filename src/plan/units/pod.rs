@@ -5,7 +5,9 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::pod::ContainerRole;
+use crate::model::priority::PRIORITY_KEY;
 use crate::unit::UnitFile;
+use crate::unit::identity::{ONCE_KEY, SECTION};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Room<'_> {
@@ -29,16 +31,24 @@ impl Room<'_> {
         file.push("Unit", "BindsTo", self.names.slice().as_str());
         file.push("Unit", "After", self.names.slice().as_str());
         // Also containers that have no unit yet: the target must not change when one comes.
-        let containers = self.containers.values();
+        let lasting = self.pod.spec.lasting_containers();
+        let containers = lasting.filter_map(|(_, spec)| self.containers.get(&spec.name));
         let wanted: BTreeSet<&UnitName> = self.wanted_by_target(units).chain(containers).collect();
         for name in wanted {
             file.push("Unit", "Wants", name.as_str());
+        }
+        for (name, _) in units.iter().filter(|(_, unit)| unit.role.is_ephemeral()) {
+            file.push(SECTION, ONCE_KEY, name.as_str());
+        }
+        if self.priority != 0 {
+            file.push(SECTION, PRIORITY_KEY, self.priority.to_string());
         }
         file.push("Install", "WantedBy", crate::unit::names::ALL_PODS);
         self.finish(self.names.target(), UnitRole::Pod, "".into(), file)
     }
 
-    /// What the target starts: everything but the slice, and the service that the deadline's timer starts.
+    /// What the target starts: everything but the slice, the service that the deadline's timer starts, and what runs
+    /// once.
     fn wanted_by_target<'u>(
         &self,
         units: &'u BTreeMap<UnitName, WantedUnit>,
@@ -46,7 +56,10 @@ impl Room<'_> {
         let deadline = self.names.deadline();
         units
             .iter()
-            .filter(move |(name, unit)| unit.role != UnitRole::Slice && **name != deadline)
+            .filter(move |(name, unit)| {
+                let once = unit.role.is_ephemeral();
+                !once && unit.role != UnitRole::Slice && **name != deadline
+            })
             .map(|(name, _)| name)
     }
 

@@ -37,7 +37,7 @@ impl Room<'_> {
         setup.attachments.clone_from(&self.attachments);
         let keys = network::attach::key_volume(&self.attachments);
         setup.secrets.extend(keys);
-        let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
+        let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
         setup

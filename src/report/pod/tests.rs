@@ -20,6 +20,8 @@ fn container(state: ContainerState) -> ContainerStatus {
         image: "host:sleep".to_owned(),
         image_id: "host:sleep".to_owned(),
         container_id: Some("systemd://0a".to_owned()),
+        resources: None,
+        allocated_resources: Default::default(),
     }
 }
 
@@ -29,11 +31,12 @@ fn made(phase: Phase, state: ContainerState) -> PodStatus {
         phase,
         conditions: [ConditionKind::Ready, ConditionKind::PodScheduled]
             .map(|kind| Condition {
-                kind,
                 status: ready || kind == ConditionKind::PodScheduled,
                 last_transition_time: at(0),
-                reason: (!ready && kind == ConditionKind::Ready).then_some("ContainersNotReady"),
+                reason: (!ready && kind == ConditionKind::Ready)
+                    .then(|| "ContainersNotReady".into()),
                 message: None,
+                kind,
             })
             .into(),
         reason: None,
@@ -45,6 +48,7 @@ fn made(phase: Phase, state: ContainerState) -> PodStatus {
         start_time: at(0),
         init_container_statuses: Vec::new(),
         container_statuses: vec![container(state)],
+        ephemeral_container_statuses: Vec::new(),
         qos_class: QosClass::BestEffort,
     }
 }

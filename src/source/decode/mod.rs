@@ -21,6 +21,7 @@ mod mounts;
 mod naming;
 mod network;
 mod pod;
+mod priority;
 mod probe;
 mod process;
 mod projected;
@@ -43,6 +44,7 @@ use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
+use crate::model::priority::PriorityClass;
 use crate::source::tree::Node;
 use field::{Field, Fields};
 
@@ -65,6 +67,8 @@ pub struct Found {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Classes of priority.
+    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
     /// Networks that pods can be attached to.
     pub networks: Vec<Definition>,
 }
@@ -95,6 +99,8 @@ pub enum What {
     PersistentVolume(ObjectKey),
     /// A service.
     Service(ObjectKey),
+    /// A class of priority; its namespace is always the default one.
+    PriorityClass(ObjectKey),
     /// A network that pods can be attached to.
     Network(ObjectKey),
     /// A pod's identity.
@@ -104,10 +110,19 @@ pub enum What {
 impl What {
     /// A persistent volume, which has no namespace.
     pub fn persistent_volume(name: ObjectName) -> Self {
-        Self::PersistentVolume(ObjectKey {
+        Self::PersistentVolume(Self::without_namespace(name))
+    }
+
+    /// A class of priority, which has no namespace.
+    pub fn priority_class(name: ObjectName) -> Self {
+        Self::PriorityClass(Self::without_namespace(name))
+    }
+
+    fn without_namespace(name: ObjectName) -> ObjectKey {
+        ObjectKey {
             namespace: Namespace::default_namespace(),
             name,
-        })
+        }
     }
 }
 
@@ -121,6 +136,7 @@ impl std::fmt::Display for What {
             Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
             Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
             Self::Service(key) => write!(f, "Service {key}"),
+            Self::PriorityClass(key) => write!(f, "PriorityClass {}", key.name),
             Self::Network(key) => write!(f, "NetworkAttachmentDefinition {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
@@ -167,7 +183,13 @@ fn list(field: &Field<'_>, report: &Report, found: &mut Found) {
 }
 
 fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
-    let Some(mut f) = field.fields(known::OBJECT) else {
+    use crate::source::tree::Value;
+    let named = field.node.get("kind").map(|kind| &kind.value);
+    let rules = match named {
+        Some(Value::Text(kind)) if kind == "PriorityClass" => known::PRIORITY_CLASS,
+        _ => known::OBJECT,
+    };
+    let Some(mut f) = field.fields(rules) else {
         return;
     };
     let kind = match f.take("kind") {
@@ -192,6 +214,10 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         }
         Some((_, "PersistentVolumeClaim")) => claim_object(&mut f, found),
         Some((_, "PersistentVolume")) => volume_object(&mut f, found),
+        Some((_, "PriorityClass")) => {
+            let source = SourcePath(report.file().to_owned());
+            priority::object(field, &mut f, source, found);
+        }
         Some((_, name)) if let Some(kind) = controller::kind(name) => {
             controller::object(kind, field.node, &mut f, found);
         }

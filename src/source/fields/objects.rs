@@ -17,6 +17,7 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
     ("Service", "v1", &SERVICE),
+    ("PriorityClass", "scheduling.k8s.io/v1", &PRIORITY_CLASS),
 ];
 
 pub(super) const VERSION: Given = told(
@@ -240,6 +241,35 @@ static PERSISTENT_VOLUME: Table = Table {
             Shape::One(&storage::PERSISTENT_VOLUME),
             "What and where it is.",
             &[],
+        ),
+    ],
+};
+
+static PRIORITY_CLASS: Table = Table {
+    name: "PriorityClass",
+    about: "A priority that pods can have by its name. It has no namespace.",
+    rest: known::PRIORITY_CLASS,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        told(
+            "globalDefault",
+            Shape::Bool,
+            "The priority is that of all pods that name no class.",
+            "",
+        ),
+        told(
+            "preemptionPolicy",
+            Shape::Words(&["PreemptLowerPriority", "Never"]),
+            "Whether pods make room for themselves.",
+            "nothing preempts on one host",
+        ),
+        told(
+            "value",
+            Shape::Int,
+            "The priority.",
+            "`Priority=` of the pods",
         ),
     ],
 };

@@ -15,6 +15,7 @@ const WHY: &[(&str, &str, &str)] = &[
     ("PodSpec", "enableServiceLinks", "there are no services to link to"),
     ("PodSpec", "nodeName", "a manifest on this host is for this host"),
     ("PodSpec", "preemptionPolicy", "of the scheduler: there is none"),
+    ("PriorityClass", "description", "it informs only"),
     ("PodSpec", "schedulerName", "of the scheduler: there is none"),
     ("PodSpec", "tolerations", "of the scheduler: there is none"),
     ("PodSpec", "affinity", "a host has one place to run a pod"),

@@ -20,6 +20,7 @@ use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
+use crate::host::input;
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
@@ -83,6 +84,8 @@ enum SandboxError {
     Mount(#[from] MountError),
     #[error(transparent)]
     Names(#[from] names::NamesError),
+    #[error(transparent)]
+    Input(#[from] input::InputError),
 }
 
 /// Runs the verb.
@@ -210,7 +213,7 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
         names::make(layout, uid, &setup.names)?;
     }
     if !setup.inputs.is_empty() {
-        names::inputs(layout, uid, &setup.inputs)?;
+        input::make(layout, uid, &setup.inputs)?;
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;

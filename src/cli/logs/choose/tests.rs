@@ -67,6 +67,7 @@ fn observed() -> ObservedPod {
         payloads: Default::default(),
         runs: Default::default(),
         deadline_exceeded: false,
+        conditions: Default::default(),
         reload_needed: false,
     }
 }
