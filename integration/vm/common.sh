@@ -60,7 +60,7 @@ pod() {
 nothing_left() {
   left=$(
     systemctl list-units --all --no-legend 'vks.*.*' 'vks-default-*' | grep -v not-found
-    ls -d /sys/fs/cgroup/vks.slice/vks-default.slice/vks-* /var/lib/vks/pods/* /run/netns/* 2>/dev/null
+    ls -d /sys/fs/cgroup/vks.slice/vks-default.slice/vks-* /var/lib/vks/pods/* /run/netns/vks-*-* 2>/dev/null
   )
   [ -z "$left" ] || { echo "$left"; return 1; }
 }
