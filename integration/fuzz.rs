@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use vks::kubelet::channels;
+use vks::kubelet::spdy::decode::Decoder;
+use vks::kubelet::spdy::frame::Frame;
+use vks::kubelet::spdy::headers::{self, Headers, Packer, Unpacker};
 use vks::source::{format_of, fuzz_one};
 use vks::unit::{identity, read};
 
@@ -120,6 +124,118 @@ fn unit_files() {
             }
         },
     );
+}
+
+/// Bytes that the node's API takes off a connection.
+#[test]
+fn spdy() {
+    let headers = |pairs: &[(&str, &str)]| -> Headers {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        pairs.collect()
+    };
+    let open = |id, kind: &str| Frame::SynStream {
+        id,
+        headers: headers(&[("streamtype", kind), ("port", "80")]),
+        fin: false,
+    };
+    let data = |id, size: usize| Frame::Data {
+        id,
+        data: vec![b'x'; size],
+        fin: size == 0,
+    };
+    let talks = [
+        vec![open(1, "error"), open(3, "stdin"), data(3, 20), data(3, 0)],
+        vec![
+            Frame::Settings { window: Some(9) },
+            Frame::Ping { id: 1 },
+            open(1, "data"),
+        ],
+        vec![
+            open(1, "a"),
+            Frame::Window { id: 1, more: 7 },
+            Frame::Reset { id: 1, status: 5 },
+            Frame::GoAway { last: 1 },
+        ],
+    ];
+    let talks = talks.iter().map(|talk| {
+        let (mut packer, mut bytes) = (Packer::default(), Vec::new());
+        talk.iter()
+            .for_each(|frame| frame.encode(&mut packer, &mut bytes));
+        bytes
+    });
+    run("spdy", talks.collect(), |input| {
+        // In pieces of a length that the input chooses.
+        let step = 1 + usize::from(input.first().copied().unwrap_or(0)) * 8;
+        let mut decoder = Decoder::default();
+        let (mut packer, mut again) = (Packer::default(), Vec::new());
+        let mut frames = Vec::new();
+        for part in input.chunks(step) {
+            decoder.push(part);
+            while let Ok(Some(frame)) = decoder.take() {
+                assert!(frames.len() <= input.len(), "frames out of nothing");
+                if frame != Frame::Unknown {
+                    frame.encode(&mut packer, &mut again);
+                    frames.push(frame);
+                }
+            }
+        }
+        // What was understood is written so that it is understood again.
+        let mut decoder = Decoder::default();
+        decoder.push(&again);
+        for frame in frames {
+            assert_eq!(decoder.take(), Ok(Some(frame)));
+        }
+    });
+}
+
+/// Header blocks, packed as others do.
+#[test]
+fn spdy_headers() {
+    let plain = b"\0\0\0\x02\0\0\0\x04port\0\0\0\x0280\0\0\0\x0astreamtype\0\0\0\x04data".to_vec();
+    let mut zlib = flate2::Compress::new(flate2::Compression::best(), true);
+    let mut packed = Vec::with_capacity(1024);
+    zlib.compress_vec(&plain, &mut packed, flate2::FlushCompress::Sync)
+        .unwrap();
+    let mut ours = Vec::new();
+    Packer::default().pack(
+        &vec![("streamtype".to_owned(), "data".to_owned())],
+        &mut ours,
+    );
+    run("spdy_headers", vec![plain, packed, ours], |input| {
+        let _ = headers::parse(input);
+        let mut unpacker = Unpacker::default();
+        for block in input.chunks(1 + input.len() / 2) {
+            if let Ok(found) = unpacker.unpack(block) {
+                let size: usize = found
+                    .iter()
+                    .map(|(name, value)| name.len() + value.len())
+                    .sum();
+                assert!(size <= headers::LARGEST);
+            }
+        }
+    });
+}
+
+/// Messages of WebSockets.
+#[test]
+fn channels() {
+    let seeds = [
+        b"\0hello".to_vec(),
+        b"0aGVsbG8=".to_vec(),
+        vec![255, 0],
+        br#"4{"Width":80,"Height":24}"#.to_vec(),
+    ];
+    run("channels", seeds.into(), |input| {
+        for protocol in channels::PROTOCOLS {
+            if let Ok(channels::Event::Data(channel, data)) = channels::decode(protocol, input) {
+                let message = channels::encode(protocol, channel, &data);
+                let again = channels::decode(protocol, &message);
+                assert_eq!(again, Ok(channels::Event::Data(channel, data)));
+            }
+        }
+    });
 }
 
 fn run(name: &'static str, corpus: Vec<Vec<u8>>, target: fn(&[u8])) {

@@ -34,7 +34,7 @@ const ANY: &[&str] = &["*"];
 #[rustfmt::skip]
 const LAYERS: &[Layer] = &[
     Layer { name: "model", ours: &[], pure: true, logs: false,
-        crates: &["jiff", "serde", "sha2", "thiserror"] },
+        crates: &["jiff", "serde", "serde_json", "sha2", "thiserror"] },
     Layer { name: "unit", ours: &["model"], pure: true, logs: false,
         crates: &["sha2", "thiserror"] },
     Layer { name: "config", ours: &["model"], pure: false, logs: false,
@@ -53,12 +53,16 @@ const LAYERS: &[Layer] = &[
         crates: &["futures_util", "jiff", "log", "serde", "serde_json", "thiserror", "tokio"] },
     Layer { name: "report", ours: &["model"], pure: false, logs: false,
         crates: &["log", "sd_notify", "serde", "serde_json", "thiserror", "tokio"] },
+    Layer { name: "kubelet", ours: &["model", "host"], pure: false, logs: true,
+        crates: &["axum", "flate2", "futures_util", "http_body_util", "hyper", "hyper_util", "jiff", "k8s_openapi", "kube",
+                  "log", "nix", "rustix", "rustls", "serde", "serde_json", "sha2", "thiserror", "tokio", "tokio_rustls",
+                  "x509_parser"] },
     Layer { name: "worker", ours: &["model", "unit", "config", "host", "plan"], pure: false, logs: true,
-        crates: &["defguard_boringtun", "futures_util", "hickory_resolver", "hickory_server", "http_body_util", "hyper", "hyper_util",
-                  "jiff", "log", "nix", "rustix", "rustls",
+        crates: &["defguard_boringtun", "futures_util", "hickory_resolver", "hickory_server", "http_body_util", "hyper", "hyper_util", "jiff", "log", "nix",
+                  "rustix", "rustls",
                   "sd_notify", "systemd_journal_logger", "serde", "serde_json", "sha2", "thiserror", "tokio", "tokio_rustls", "zbus"] },
     Layer { name: "agent", pure: false, logs: true, crates: ANY,
-        ours: &["config", "source", "plan", "apply", "observe", "report", "host", "model", "unit", "worker"] },
+        ours: &["config", "source", "plan", "apply", "observe", "report", "kubelet", "host", "model", "unit", "worker"] },
     Layer { name: "cli", ours: ANY, crates: ANY, pure: false, logs: true },
     // main.rs and lib.rs
     Layer { name: "", ours: ANY, crates: ANY, pure: false, logs: true },

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs the tests: every tier, or those that are named.
 #
-#   integration/test.sh [--quick] [--container] [--vm]
+#   integration/test.sh [--quick] [--container] [--cluster] [--vm]
 #
 #   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
 #   --container   a real systemd in booted Debian containers: needs root
+#   --cluster     a real control plane of Kubernetes and a node in a container: needs root
 #   --vm          a whole Debian in a virtual machine: needs root
 #
 # Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
@@ -15,16 +16,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:$HOME/.cargo/bin
 deny_version=0.20.2
 
-quick='' container='' vm=''
+quick='' container='' cluster='' vm=''
 for argument in "$@"; do
   case $argument in
     --quick) quick=1 ;;
     --container) container=1 ;;
+    --cluster) cluster=1 ;;
     --vm) vm=1 ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-[ $# -gt 0 ] || { quick=1 container=1 vm=1; }
+[ $# -gt 0 ] || { quick=1 container=1 cluster=1 vm=1; }
 
 logs=target/integration/logs
 mkdir -p "$logs"
@@ -127,7 +129,7 @@ manual_pages() {
 
 scripts() {
   local script
-  for script in .ci/run examples/demo.sh integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
+  for script in .ci/run examples/demo.sh packaging/*.sh packaging/debian/p* integration/*.sh integration/lab/*.sh integration/nix/*.sh; do
     bash -n "$script" || return
   done
 }
@@ -150,6 +152,12 @@ quick_tier() {
   step "lints" cargo clippy --locked --all-targets --quiet -- -D warnings
   step "docs" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items --quiet
   step "licences" licences
+  if command -v jq >/dev/null; then
+    step "page of licences" packaging/licences.sh check
+  else
+    header "page of licences"
+    skip "page of licences: jq is not installed"
+  fi
   if command -v groff >/dev/null; then
     step "manual pages" manual_pages
   else
@@ -218,6 +226,14 @@ container_tier() {
   lab_tests "container tests" container
 }
 
+cluster_tier() {
+  ready container || return 0
+  step "cluster tier: root file system" integration/lab.sh rootfs trixie
+  step "cluster tier: control plane" integration/lab/plane.sh build
+  step "build" cargo build --locked
+  lab_tests "cluster tests" cluster --test-threads=4
+}
+
 vm_tier() {
   ready vm || return 0
   step "VM tier: image" integration/lab.sh vm-image
@@ -226,11 +242,12 @@ vm_tier() {
   lab_tests "VM tests" vm --test-threads=1
 }
 
-if [ -n "$container$vm" ] && [ "$(id -u)" = 0 ]; then
+if [ -n "$container$cluster$vm" ] && [ "$(id -u)" = 0 ]; then
   # Machines end with their tests; this is for when we are interrupted.
-  trap 'integration/lab.sh down --all' EXIT
+  trap 'integration/lab.sh down --all; integration/lab/plane.sh down --all' EXIT
 fi
 [ -z "$quick" ] || quick_tier
 [ -z "$container" ] || container_tier
+[ -z "$cluster" ] || cluster_tier
 [ -z "$vm" ] || vm_tier
 finish

@@ -82,3 +82,9 @@ fn boots() {
 fn clocks() {
     run("clocks.sh", 2);
 }
+
+/// WireGuard of the kernel: a mesh with two other hosts, and a pod behind a tunnel, over a reboot with the agent masked.
+#[test]
+fn mesh() {
+    run("mesh.sh", 2);
+}

@@ -26,7 +26,7 @@ in
 
   devShells = each (pkgs: {
     default = pkgs.mkShell {
-      packages = [ pkgs.cargo pkgs.rustc pkgs.clippy pkgs.rustfmt pkgs.cargo-deny pkgs.groff ];
+      packages = [ pkgs.cargo pkgs.rustc pkgs.clippy pkgs.rustfmt pkgs.cargo-deny pkgs.groff pkgs.jq ];
     };
   });
 
@@ -36,6 +36,10 @@ in
     host = {
       path = ./templates/host;
       description = "A host with pods";
+    };
+    node = {
+      path = ./templates/node;
+      description = "A node of a Kubernetes cluster";
     };
     default = host;
   };

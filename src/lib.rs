@@ -15,6 +15,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod host;
+pub mod kubelet;
 pub mod model;
 pub mod observe;
 pub mod plan;

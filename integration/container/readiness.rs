@@ -225,3 +225,54 @@ fn no_answer_in_time_is_a_failure() {
     );
     follows(&pod, &server, "200", "slow");
 }
+
+#[test]
+fn gates_are_set_by_hand_and_kept() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "gates");
+    let spec = json!({
+        "readinessGates": [{ "conditionType": "example.com/checked" }],
+        "containers": [sleeper("c")],
+    });
+    let pod = space.pod("p", &spec);
+    pod.wait_until("its container is ready", |pod| {
+        pod.condition("ContainersReady")["status"] == "True"
+    });
+    assert!(!pod.is_ready());
+    let set = |change: &str| {
+        host.vks_ok(&[
+            "condition",
+            "pod/p",
+            change,
+            "-n",
+            "gates",
+            "--reason",
+            "Asked",
+        ])
+    };
+    set("example.com/checked=True");
+    assert!(pod.is_ready());
+    let set_one = pod.condition("example.com/checked");
+    assert_eq!(
+        (&set_one["status"], &set_one["reason"]),
+        (&json!("True"), &json!("Asked"))
+    );
+    // Kept over a restart of all there is; and who waits hears of a change.
+    host.vks_ok(&["restart", "pod/p", "-n", "gates"]);
+    host.ok("systemctl restart vks.service");
+    pod.wait_until("it is ready again", |pod| pod.is_ready());
+    host.ok(
+        "timeout 60 vks wait --for=condition=Ready=false pod/p -n gates >/t/gates/waited & \
+         sleep 1; vks condition pod/p example.com/checked=False -n gates; wait $!; grep -q met /t/gates/waited",
+    );
+    let ready = pod.condition("Ready");
+    assert_eq!(ready["reason"], "ReadinessGatesNotReady");
+    assert!(
+        host.vks_ok(&["describe", "pod", "p", "-n", "gates"])
+            .contains("example.com/checked")
+    );
+    set("example.com/checked-");
+    assert!(!pod.is_ready());
+    let wrong = host.vks(&["condition", "pod/p", "Ready=True", "-n", "gates"]);
+    assert!(wrong.stderr.contains("worked out"), "{}", wrong.stderr);
+}

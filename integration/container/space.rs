@@ -228,6 +228,10 @@ impl Pod<'_> {
         self.space.host
     }
 
+    pub fn namespace(&self) -> &str {
+        self.space.name
+    }
+
     pub fn json(&self) -> Value {
         self.host().get(self.space.name, self.name)
     }

@@ -1,6 +1,8 @@
 //! The schema of Kubernetes 1.36 as the crate `k8s-openapi` has it, made from the API's own OpenAPI document.
 
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, scheduling::v1 as scheduling,
+};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ impl Schema {
         generator.subschema_for::<apps::StatefulSet>();
         generator.subschema_for::<batch::Job>();
         generator.subschema_for::<batch::CronJob>();
+        generator.subschema_for::<scheduling::PriorityClass>();
         Self(generator.definitions().clone())
     }
 
@@ -30,7 +33,11 @@ impl Schema {
     pub fn object(&self, kind: &str, version: &str) -> String {
         let group = match version.split_once('/') {
             None => format!("core.{version}"),
-            Some((group, version)) => format!("{group}.{version}"),
+            // The names of types have the first word of the group only.
+            Some((group, version)) => {
+                let group = group.split('.').next().unwrap_or(group);
+                format!("{group}.{version}")
+            }
         };
         let name = format!("io.k8s.api.{group}.{kind}");
         assert!(self.0.contains_key(&name), "no {name} in the schema");

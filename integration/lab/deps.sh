@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The packages that the lab needs on this machine, and where apt gets them.
 
-container_packages=(mmdebstrap systemd-container debian-archive-keyring util-linux iproute2 procps jq)
+container_packages=(mmdebstrap systemd-container debian-archive-keyring util-linux iproute2 procps jq binutils lintian)
 vm_packages=(mmdebstrap debian-archive-keyring e2fsprogs util-linux jq)
 # QEMU 7.2 of Debian 12 lets the guest's kernel panic at random under software
 # emulation; QEMU 10 does not.

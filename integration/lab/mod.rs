@@ -73,6 +73,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Runs a command to its end.
+    pub fn of_command(mut command: Command) -> Self {
+        Self::of(command.stdin(Stdio::null()).output().expect("a command"))
+    }
+
     fn of(output: std::process::Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -129,7 +134,12 @@ impl Machine {
     /// The same with more options of `lab.sh boot`.
     pub fn boot_with(suite: &str, name: &str, options: &[&str]) -> Self {
         let bind = format!("{}:/usr/bin/vks", vks_program().display());
-        let leader = leader(&[&["boot", name, suite, "--bind-ro", &bind], options].concat());
+        Self::boot_bare(suite, name, &[&["--bind-ro", &bind], options].concat())
+    }
+
+    /// One that knows nothing of vks.
+    pub fn boot_bare(suite: &str, name: &str, options: &[&str]) -> Self {
+        let leader = leader(&[&["boot", name, suite], options].concat());
         Self {
             name: name.into(),
             leader,

@@ -5,11 +5,13 @@
 
 plane_built=(kube-apiserver kube-controller-manager kube-scheduler)
 plane_packed=(etcd etcdctl kubectl)
-plane_tools=(golang-1.19-go rsync jq make xz-utils iproute2 util-linux openssl curl)
+plane_tools=(golang-1.19-go rsync jq make xz-utils)
+plane_runs=(iproute2 util-linux bsdutils openssl curl python3 bash)
 go_root=/usr/lib/go-1.19
 
 cmd_build() {
   need_root
+  install_missing "${plane_runs[@]}"
   mkdir -p "$plane_bin"
   (
     # One at a time: several tests may ask at once.

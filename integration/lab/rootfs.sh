@@ -16,6 +16,8 @@ rootfs_packages=(
   crun
   # judges of names and traffic, and neighbours in the packet filter
   bind9-dnsutils netcat-openbsd iperf3 conntrack iptables firewalld ufw systemd-resolved
+  # images
+  nix-bin
 )
 
 # Slow or pointless where nobody logs in and no hardware is.

@@ -6,6 +6,7 @@ let
   with' = vks: { services.vks = { enable = true; } // vks; };
   manifest = config: name: (lib.head (lib.attrValues (lib.filterAttrs (n: _: n == name) config.services.vks.manifests))).content;
   script = config: config.services.vks.checked.script;
+  key = "mB5oTb3u6qfoyyCtCDa3AnNfxS6KRKdJS8ljVN0SnHM=";
   has = part: text: lib.length (lib.filter lib.isList (builtins.split part text)) > 0;
 in
 {
@@ -182,6 +183,125 @@ in
       "services.vks.secrets.b.file: give an absolute path."
     ];
   };
+
+  "images" = {
+    module = with' { images = { default = "nix"; aliases."nginx*" = "nix:${pkgs.python3}"; }; };
+    gives = config: {
+      settings = config.services.vks.settings.images == { default = "nix"; aliases."nginx*" = "nix:${pkgs.python3}"; };
+      written = config.environment.etc."vks/vks.toml".source.value.images.default == "nix";
+    };
+  };
+
+  "the mesh" = {
+    module = with' {
+      openFirewall = true;
+      wireguard = {
+        enable = true;
+        privateKeyFile = "/run/secrets/key";
+        peers.rack8 = { publicKey = key; endpoint = "rack8:51820"; prefixes = [ "10.200.8.0/24" ]; keepalive = 25; };
+        peers.rack9 = { publicKey = key; prefixes = [ "10.200.9.0/24" ]; presharedKeyFile = "/run/secrets/psk"; };
+      };
+    };
+    gives = config: {
+      settings = config.environment.etc."vks/vks.toml".source.value.wireguard == {
+        port = 51820;
+        key_file = "/run/secrets/key";
+        peers.rack8 = { public_key = key; endpoint = "rack8:51820"; prefixes = [ "10.200.8.0/24" ]; keepalive = 25; };
+        peers.rack9 = { public_key = key; prefixes = [ "10.200.9.0/24" ]; preshared_key_file = "/run/secrets/psk"; };
+      };
+      open = config.networking.firewall.allowedUDPPorts == [ 51820 ];
+      quiet = config.warnings == [ ];
+    };
+  };
+
+  "the mesh, not enabled and alone" = {
+    module = with' { wireguard.privateKeyFile = "/run/secrets/key"; };
+    gives = config: { nothing = !(config.services.vks.settings ? wireguard); };
+  };
+
+  "the mesh without peers" = {
+    module = with' { wireguard.enable = true; };
+    gives = config: {
+      settings = config.services.vks.settings.wireguard == { port = 51820; };
+      closed = config.networking.firewall.allowedUDPPorts == [ ];
+      warnings = config.warnings == [ "services.vks.wireguard.enable is set without services.vks.wireguard.peers: there is nobody to reach." ];
+    };
+  };
+
+  "a node that joins by a token" = {
+    module = with' {
+      openFirewall = true;
+      kubernetes = {
+        enable = true;
+        server = "https://10.0.0.1:6443";
+        tokenFile = "/run/secrets/token";
+        caFile = ../../README.md;
+        nodeName = "rack7";
+        labels."topology.kubernetes.io/zone" = "cellar";
+        taints = [ "example.com/gpu=yes:NoSchedule" "x:NoExecute" ];
+      };
+    };
+    gives = config:
+      let join = config.systemd.services.vks-join; in
+      {
+        name = config.services.vks.settings.node.name == "rack7";
+        settings = config.services.vks.settings.kubernetes == {
+          labels."topology.kubernetes.io/zone" = "cellar";
+          taints = [ "example.com/gpu=yes:NoSchedule" "x:NoExecute" ];
+        };
+        once = join.unitConfig.ConditionPathExists == "!/var/lib/vks/node/kubeconfig";
+        token = join.serviceConfig.LoadCredential == [ "token:/run/secrets/token" ] && !(has "secrets" join.serviceConfig.ExecStart);
+        command = has "bin/vks join https://10.0.0.1:6443 --token-file %d/token --ca-file /" join.serviceConfig.ExecStart;
+        open = config.networking.firewall.allowedTCPPorts == [ 10250 ];
+      };
+  };
+
+  "a node that has its identity" = {
+    module = with' { kubernetes = { enable = true; kubeconfigFile = "/run/secrets/kubeconfig"; }; };
+    gives = config: {
+      settings = config.services.vks.settings.kubernetes == { kubeconfig = "/run/secrets/kubeconfig"; };
+      alone = !(config.systemd.services ? vks-join);
+    };
+  };
+
+  "the network stays over a switch" = {
+    module = with' { };
+    gives = config: {
+      network = config.systemd.services.vks-network.reloadIfChanged;
+      mesh = config.systemd.services.vks-wireguard.reloadIfChanged;
+    };
+  };
+
+  "wrong: keys in the store, and a peer of no pods" = {
+    module = with' {
+      wireguard = {
+        enable = true;
+        privateKeyFile = "${builtins.storeDir}/key";
+        peers.a = { publicKey = key; prefixes = [ ]; presharedKeyFile = "psk"; };
+      };
+    };
+    fails = [
+      "services.vks.wireguard.privateKeyFile is in the Nix store, which all can read: give a path of the running host."
+      "services.vks.wireguard.peers.a.presharedKeyFile: give an absolute path."
+      "services.vks.wireguard.peers.a.prefixes: name at least one, or no pod of that host is reached."
+    ];
+  };
+
+  "wrong: a node of nothing" = {
+    module = with' {
+      kubernetes = { enable = true; tokenFile = "${builtins.storeDir}/t"; labels."a b" = "x"; taints = [ "a=b:Never" ]; };
+    };
+    fails = [
+      "services.vks.kubernetes.tokenFile is in the Nix store, which all can read: give a path of the running host."
+      "services.vks.kubernetes: set either kubeconfigFile, or server and tokenFile."
+      "services.vks.kubernetes: set either caHash or caFile, by which the API server is known."
+      "services.vks.kubernetes.labels.\"a b\": a label is letters, digits, '-', '_' and '.', after a domain and '/' if need be."
+      "services.vks.kubernetes.taints: \"a=b:Never\" is not key=value:effect with the effect NoSchedule, PreferNoSchedule or NoExecute."
+    ];
+  };
+
+  "wrong: a key that is none" = { module = with' { wireguard.enable = true; wireguard.peers.a = { publicKey = "x"; prefixes = [ "x" ]; }; }; refused = true; };
+  "wrong: a kind of image that is none" = { module = with' { images.default = "docker"; }; refused = true; };
 
   "wrong: an old systemd" = {
     module = with' { } // { systemd.package = pkgs.systemd // { version = "252.1"; }; };

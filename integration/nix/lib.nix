@@ -176,9 +176,9 @@ let
     installShellFiles = fake "install-shell-files" { };
     nixfmt-tree = fake "nixfmt-tree" { };
     cargo = fake "cargo" { }; rustc = fake "rustc" { }; clippy = fake "clippy" { }; rustfmt = fake "rustfmt" { };
-    cargo-deny = fake "cargo-deny" { }; groff = fake "groff" { };
+    cargo-deny = fake "cargo-deny" { }; groff = fake "groff" { }; jq = fake "jq" { }; nftables = fake "nftables" { };
     systemd = fake "systemd-257.9" { version = "257.9"; };
-    python3 = fake "python3" { }; coreutils = fake "coreutils" { };
+    openssl = fake "openssl" { }; wireguard-tools = fake "wireguard-tools" { }; python3 = fake "python3" { }; coreutils = fake "coreutils" { };
   };
 in
 { inherit lib pkgs; }

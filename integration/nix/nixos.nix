@@ -7,9 +7,15 @@ let
     default = { };
     type = types.attrsOf (types.submodule {
       options = {
+        description = mkOption { type = types.str; default = ""; };
         wantedBy = list types.str;
+        wants = list types.str;
+        after = list types.str;
         restartTriggers = list types.anything;
         reloadTriggers = list types.anything;
+        path = list types.package;
+        restartIfChanged = mkOption { type = types.bool; default = true; };
+        reloadIfChanged = mkOption { type = types.bool; default = false; };
         stopIfChanged = mkOption { type = types.bool; default = true; };
         serviceConfig = mkOption { type = types.attrsOf types.anything; default = { }; };
         unitConfig = mkOption { type = types.attrsOf types.anything; default = { }; };
@@ -28,11 +34,15 @@ in
     };
     # What the machines of the checks set.
     networking.useNetworkd = mkOption { type = types.bool; default = false; };
+    networking.hostName = mkOption { type = types.str; default = "host"; };
     networking.enableIPv6 = mkOption { type = types.bool; default = true; };
     specialisation = mkOption {
       default = { };
       type = types.attrsOf (types.submodule { options.configuration = mkOption { type = types.anything; }; });
     };
+    virtualisation.memorySize = mkOption { type = types.int; default = 1024; };
+    services.k3s = mkOption { type = types.attrsOf types.anything; default = { }; };
+    networking.firewall.enable = mkOption { type = types.bool; default = true; };
     networking.firewall.allowedTCPPorts = list types.port;
     networking.firewall.allowedUDPPorts = list types.port;
     systemd = {

@@ -11,6 +11,7 @@ use vks::model::claim::{
 use vks::model::desired::{DataObject, Desired, Problem};
 use vks::model::name::{ObjectKey, UnitName};
 use vks::model::pod::Pod;
+use vks::model::priority::PriorityClass;
 use vks::model::volume::HostPathKind;
 use vks::observe::status::{Facts, status};
 use vks::plan::units::{Rendered, render};
@@ -76,6 +77,14 @@ fn desired(pod: &Pod) -> Desired {
         persistent_volumes: ["pv", "pv2", "disk"]
             .map(|name| (name.parse().unwrap(), persistent(name)))
             .into(),
+        priority_classes: BTreeMap::from([(
+            "high".parse().unwrap(),
+            PriorityClass {
+                value: 1000,
+                global_default: false,
+                source: pod.source.clone(),
+            },
+        )]),
         ..Desired::default()
     }
 }

@@ -107,7 +107,7 @@ fn security(pod: &Value) -> (Vec<Value>, Value) {
     let mut rest = pod.clone();
     let of_pod = rest["spec"]["securityContext"].take();
     let mut in_force = Vec::new();
-    for list in ["initContainers", "containers"] {
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in rest["spec"][list].as_array_mut().into_iter().flatten() {
             let mut all = of_pod.as_object().cloned().unwrap_or_default();
             all.extend(
@@ -170,7 +170,8 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
         "supplementalGroupsPolicy" => {
             !containers(before).any(|(_, one)| !one["securityContext"]["runAsUser"].is_null())
         }
-        "procMount" | "runAsNonRoot" => true,
+        // Without labels it says nothing, and with them it is refused.
+        "procMount" | "runAsNonRoot" | "seLinuxChangePolicy" => true,
         field if of_calls.contains(&field) => free(before) || unsaid(field),
         field => of_pod(field),
     })

@@ -57,6 +57,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("PodSpec", &["containers"]),
     ("PodOS", &["name"]),
     ("Container", &["name", "image"]),
+    ("EphemeralContainer", &["name", "image"]),
     ("ContainerPort", &["containerPort"]),
     ("EnvVar", &["name"]),
     ("ObjectFieldSelector", &["fieldPath"]),
@@ -117,7 +118,7 @@ pub fn likelihood(table: &str, field: &str) -> usize {
         ("PodSpec", "volumes") => 75,
         ("ConfigMapProjection" | "SecretProjection", _) => 75,
         ("PodSpec", _) => 40,
-        ("Container", _) => 25,
+        ("Container" | "EphemeralContainer", _) => 25,
         _ => 50,
     }
 }
@@ -125,7 +126,7 @@ pub fn likelihood(table: &str, field: &str) -> usize {
 /// The most items of a list.
 pub fn most(_table: &str, field: &str) -> usize {
     match field {
-        "containers" | "initContainers" | "volumeDevices" => 2,
+        "containers" | "initContainers" | "ephemeralContainers" | "volumeDevices" => 2,
         // Two could hide each other.
         "sources" => 1,
         // Many kinds, each of many fields.
@@ -170,8 +171,8 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
     }
     self::names(spec, host_network);
     let profile = *maker.pick(&[None, Some("default"), Some("strict"), Some("trusted")]);
-    let mut number = 0;
-    for list in ["initContainers", "containers"] {
+    let (mut number, mut last) = (0, 0);
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
         let Some(containers) = spec[list].as_array_mut() else {
             continue;
         };
@@ -187,14 +188,39 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
             );
             security(&mut container["securityContext"]);
             mounts(container, &names, maker);
+            if list == "ephemeralContainers" {
+                ephemeral(container);
+            } else {
+                last = number;
+            }
         }
     }
     all_mounted(spec, &names);
-    storage::settle_devices(spec, number);
+    storage::settle_devices(spec, last);
+    // A class says the same as the number that comes with it.
+    if !spec["priorityClassName"].is_null() && !spec["priority"].is_null() {
+        spec["priority"] = 1000.into();
+        spec["priorityClassName"] = "high".into();
+    }
     if let Some(profile) = profile {
         pod["metadata"]["annotations"]["vks.io/profile"] = profile.into();
     }
     tidy(pod);
+}
+
+/// What only an ephemeral container has, and what it has not.
+fn ephemeral(container: &mut Value) {
+    if !container["targetContainerName"].is_null() {
+        container["targetContainerName"] = "c1".into();
+    }
+    for mount in container["volumeMounts"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        mount["subPath"] = Value::Null;
+        mount["subPathExpr"] = Value::Null;
+    }
 }
 
 /// Names of a pod, and what it has as a whole.
@@ -407,7 +433,7 @@ fn mounts(container: &mut Value, names: &[String], maker: &mut Maker) {
 
 /// A volume that nobody mounts has no effect, and that is right.
 fn all_mounted(spec: &mut Value, names: &[String]) {
-    let lists = ["initContainers", "containers"]
+    let lists = ["initContainers", "containers", "ephemeralContainers"]
         .map(|list| spec[list].as_array().cloned().unwrap_or_default());
     let used: BTreeSet<String> = lists
         .iter()

@@ -98,7 +98,7 @@ pub fn settle_mounts(container: &mut Value) {
 /// Devices are of a volume of their own; facts are about the last container.
 pub fn settle_devices(spec: &mut Value, last: usize) {
     let mut some = false;
-    for list in ["initContainers", "containers"] {
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in spec
             .get_mut(list)
             .and_then(Value::as_array_mut)
@@ -185,7 +185,8 @@ fn of_read_only(before: &Value, above: &[Step]) -> bool {
         });
     }
     let volume = at(before, &above[..above.len() - 1]).map(|volume| &volume["name"]);
-    let lists = ["initContainers", "containers"].map(|list| before["spec"][list].as_array());
+    let lists = ["initContainers", "containers", "ephemeralContainers"]
+        .map(|list| before["spec"][list].as_array());
     let containers = lists.into_iter().flatten().flatten();
     let mut mounts =
         containers.flat_map(|one| one["volumeMounts"].as_array().into_iter().flatten());

@@ -7,4 +7,4 @@ in
 {
   package = self.packages.${pkgs.stdenv.hostPlatform.system}.vks;
 }
-// lib.listToAttrs (map machine [ "boot" "switch" "networkd" "no-ipv6" ])
+// lib.listToAttrs (map machine [ "boot" "switch" "networkd" "no-ipv6" "mesh" "node" ])

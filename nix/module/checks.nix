@@ -2,6 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.services.vks;
+  refuse = import ./refuse.nix { inherit lib; };
   label = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
   isName = text: builtins.match "${label}(\\.${label})*" text != null;
   each = set: f: lib.concatMap (name: f name set.${name}) (lib.attrNames set);
@@ -36,16 +37,7 @@ let
     }
   ]);
 
-  secrets = each cfg.secrets (name: secret: [
-    {
-      assertion = !(lib.hasPrefix builtins.storeDir secret.file);
-      message = "services.vks.secrets.${name}.file is in the Nix store, which all can read: give a path of the running host.";
-    }
-    {
-      assertion = lib.hasPrefix "/" secret.file;
-      message = "services.vks.secrets.${name}.file: give an absolute path.";
-    }
-  ]);
+  secrets = each cfg.secrets (name: secret: refuse.secretFile "services.vks.secrets.${name}.file" secret.file);
 
   has = directory: lib.elem directory cfg.settings.pods.directories;
 in

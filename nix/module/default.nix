@@ -4,7 +4,7 @@ let
   cfg = config.services.vks;
 in
 {
-  imports = [ ./settings.nix ./pods.nix ./manifests.nix ./checks.nix ];
+  imports = [ ./settings.nix ./pods.nix ./manifests.nix ./images.nix ./wireguard.nix ./kubernetes.nix ./checks.nix ];
 
   options.services.vks = {
     enable = lib.mkEnableOption "vks, which runs pods as systemd units";
@@ -17,7 +17,7 @@ in
       example = true;
       description = ''
         Whether to open in the firewall the ports that the containers of {option}`services.vks.pods` name, for pods
-        with `hostNetwork`.
+        with `hostNetwork`, and those of the mesh and of the node's API where they are enabled.
       '';
     };
   };
@@ -36,8 +36,19 @@ in
         restartTriggers = [ config.environment.etc."vks/vks.toml".source ];
         # Changed manifests are read anew, and change the pods that they change.
         reloadTriggers = [ cfg.checked ];
+        path = [ pkgs.nftables ];
         serviceConfig.LoadCredential = lib.mapAttrsToList (name: secret: "${name}.yaml:${secret.file}") cfg.secrets;
       };
+
+      # Stopping it would take the network from all pods: a new version takes over what there is.
+      services.vks-network = {
+        path = [ pkgs.nftables ];
+        reloadIfChanged = true;
+      };
+      services.vks-wireguard.reloadIfChanged = true;
+
+      # Where /etc cannot be written at all (system.etc.overlay.mutable = false).
+      services.vks-units.wantedBy = [ "multi-user.target" ];
 
       targets.vks-pods = {
         wantedBy = [ "multi-user.target" ];

@@ -10,8 +10,10 @@
 //! The agent only decides: systemd runs the pods, and they go on when it ends, is killed, or is not there at
 //! boot. Everything it knows it reads from files and systemd, so it can be killed at any moment.
 
+mod api;
 mod backends;
 pub mod backoff;
+pub mod cluster;
 pub mod controllers;
 pub mod images;
 mod mend;
@@ -23,6 +25,7 @@ pub mod reclaim;
 mod run;
 pub mod state;
 mod told;
+pub mod view;
 mod watchdog;
 
 pub use run::run;
@@ -72,6 +75,9 @@ pub enum AgentError {
     /// Services and ports of the host.
     #[error(transparent)]
     Publish(publish::PublishError),
+    /// This host cannot be a node of the cluster that the settings name.
+    #[error(transparent)]
+    Cluster(cluster::ClusterError),
     /// Another task of the agent has ended in a way it never should.
     #[error("a task of the agent ended unexpectedly")]
     Task,

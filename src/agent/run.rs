@@ -1,7 +1,11 @@
 //! The loop of `vks run`.
 
 mod control;
+mod joined;
+mod waits;
 
+use super::api::NodeApi;
+use super::cluster::Cluster;
 use super::images::Images;
 use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, look};
@@ -20,13 +24,15 @@ use crate::host::unit_dir::UnitDir;
 use crate::model::controller::ControllerKey;
 use crate::model::name::PodKey;
 use crate::source::{self, Directories, Watcher};
-use futures_util::FutureExt as _;
+use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
+pub(super) use waits::wait_until;
+use waits::{controls, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -47,7 +53,11 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
     check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
     let parts = look(settings, systemd).await?;
+    let cluster = join(&parts)?;
+    let api = NodeApi::start(&parts.state.settings, &parts.systemd, cluster.as_ref());
     let mut agent = Agent {
+        cluster,
+        api,
         publisher: Publisher::new(&parts),
         mender: Mender::new(&parts.state.settings.layout),
         parts,
@@ -61,16 +71,6 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         ready: false,
     };
     agent.turn(watch, signals, triggers, root).await
-}
-
-/// What controllers wake up by: time, and the timers of CronJobs.
-fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
-    let failed = |act| move |source| AgentError::File { act, source };
-    let alarm = Alarm::new().map_err(failed("make a timer"))?;
-    let dir = settings.layout.triggers();
-    std::fs::create_dir_all(&dir).map_err(failed("make the directory of triggers"))?;
-    let triggers = UnitDir::watch(&dir).map_err(failed("watch the directory of triggers"))?;
-    Ok((alarm, triggers))
 }
 
 /// A CronJob whose timer has been seen to.
@@ -94,6 +94,10 @@ struct Agent {
     images: Images,
     told: Told,
     ready: bool,
+    /// The cluster this host is a node of.
+    cluster: Option<Cluster>,
+    /// What others may ask of this node.
+    api: NodeApi,
 }
 
 impl Agent {
@@ -118,25 +122,21 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
+            self.report();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {
-                    let mut changed = event.map_err(AgentError::Systemd)?;
-                    // What one start causes comes as a dozen signals: looked at together, they cost one look.
-                    sleep(SETTLE).await;
-                    if let Some(more) = signals.next().now_or_never() {
-                        let more = more.map_err(AgentError::Systemd)?;
-                        changed.units.extend(more.units);
-                        changed.reloaded |= more.reloaded;
-                    }
+                    let changed = settled(event, &mut signals).await?;
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
                 due = triggers.next() => {
-                    due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
+                    let units = due.map_err(|source| AgentError::File { act: "watch the directory of triggers", source })?;
                     self.parts.controllers.mark_cron_jobs();
+                    // Of a pod, it is its target: somebody has set a condition.
+                    self.units(Changed { units, reloaded: false }).await?;
                 }
                 woken = self.alarm.next() => woken.map_err(timer)?,
                 beat = watchdog.beat() => beat.map_err(timer)?,
@@ -156,6 +156,8 @@ impl Agent {
                 () = wait_until(self.publisher.due) => {}
                 Some(lost) = news.recv() => self.lost(lost),
                 () = self.mender.next() => {}
+                ask = self.api.ask() => self.answer(ask),
+                hurry = hurried(&mut self.cluster) => self.shorten(hurry),
                 _ = hangup.recv() => self.reload(root).await?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
@@ -235,6 +237,10 @@ impl Agent {
         if changes.everything {
             state.mark_all(sources.desired());
         }
+        match changes.everything {
+            true => self.api.mark_all(),
+            false => self.api.mark(&changes.pods),
+        }
         state.mark_wanted(changes.pods);
         self.parts.controllers.mark(changes.controllers);
         if changes.everything {
@@ -295,6 +301,7 @@ impl Agent {
             .await
             .map_err(AgentError::Observe)?;
         controllers.mark_pods(&keys, &state.observed);
+        self.api.mark(&keys);
         self.publisher.mark(&keys);
         state.mark(keys);
         Ok(())
@@ -311,6 +318,7 @@ impl Agent {
         state.observed = observer.all().await.map_err(AgentError::Observe)?;
         controllers.mark_all(sources, &state.observed);
         state.mark_all(sources.desired());
+        self.api.mark_all();
         self.publisher.mark_all();
         Ok(())
     }
@@ -360,30 +368,10 @@ impl Agent {
                 );
             }
         }
+        self.api.reload();
         self.with_sources(Directories::load).await?;
         self.look_at_all().await?;
         self.ready = false;
         Ok(())
-    }
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
-    signal(kind).map_err(|source| AgentError::File {
-        act: "install a signal handler",
-        source,
-    })
-}
-
-fn timer(source: std::io::Error) -> AgentError {
-    AgentError::File {
-        act: "wait for a timer",
-        source,
-    }
-}
-
-pub(super) async fn wait_until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -35,6 +35,8 @@ pub struct State {
     promised: Promised,
     /// Makes the identities of new pods.
     seed: Vec<u8>,
+    /// Pods of which there may be something new to tell; not gathered while nobody takes them.
+    news: Option<BTreeSet<PodKey>>,
     /// Pods whose images are to be looked at.
     images: BTreeSet<PodKey>,
 }
@@ -42,6 +44,7 @@ pub struct State {
 impl State {
     /// Everything is to be planned.
     pub fn new(settings: Settings, desired: &Desired, observed: Observed, seed: Vec<u8>) -> Self {
+        let news = settings.cluster.as_ref().map(|_| BTreeSet::new());
         let mut state = Self {
             settings,
             observed,
@@ -53,6 +56,7 @@ impl State {
             tidied: BTreeSet::new(),
             promised: Promised::new(),
             seed,
+            news,
             images: BTreeSet::new(),
         };
         state.mark_all(desired);
@@ -62,20 +66,42 @@ impl State {
     /// All pods, wanted or there, are to be planned.
     pub fn mark_all(&mut self, desired: &Desired) {
         let all = desired.pods.keys().chain(self.observed.pods.keys());
-        self.dirty.extend(all.cloned());
-        self.images.extend(self.dirty.iter().cloned());
+        let all: Vec<PodKey> = all.cloned().collect();
+        self.images.extend(all.iter().cloned());
         self.images.extend(desired.images.keys().cloned());
+        self.mark(all);
     }
 
     /// Something about these pods has changed on the host.
     pub fn mark(&mut self, keys: impl IntoIterator<Item = PodKey>) {
-        self.dirty.extend(keys);
+        for key in keys {
+            self.note(&key);
+            self.dirty.insert(key);
+        }
+    }
+
+    fn note(&mut self, key: &PodKey) {
+        if let Some(news) = &mut self.news {
+            news.insert(key.clone());
+        }
+    }
+
+    /// The pods of which there may be something new since this was asked for the last time; none for a host that is no
+    /// node.
+    pub fn take_news(&mut self) -> BTreeSet<PodKey> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Why a pod, or a container of it, cannot be started.
+    pub fn blocked(&self, key: &PodKey) -> &[Blocked] {
+        self.blocked.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What is wanted of these pods has changed: earlier failures do not count.
     pub fn mark_wanted(&mut self, keys: impl IntoIterator<Item = PodKey>) {
         for key in keys {
             self.backoff.forget(&key);
+            self.note(&key);
             self.images.insert(key.clone());
             self.dirty.insert(key);
         }
@@ -111,6 +137,9 @@ impl State {
             if plan.pods.contains_key(key) {
                 self.busy.insert(key.clone());
                 self.backoff.attempted(key, now);
+            }
+            if plan.blocked.contains_key(key) || self.blocked.contains_key(key) {
+                self.note(key);
             }
             match plan.blocked.get(key) {
                 Some(why) => self.block(key, why),
@@ -149,6 +178,7 @@ impl State {
         self.promised.remove(&key);
         // What it had may be what others wait for: an address, a port of the host.
         self.dirty.extend(self.blocked.keys().cloned());
+        self.note(&key);
         self.images.insert(key.clone());
         self.dirty.insert(key);
     }

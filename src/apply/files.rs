@@ -1,6 +1,7 @@
 //! The steps that only touch files.
 
 use crate::host::files::{Dir, FileError};
+use crate::host::input::{self, InputError};
 use crate::host::payload::{self, PayloadError};
 use crate::host::units::UnitDir;
 use crate::model::layout::Layout;
@@ -17,6 +18,9 @@ pub enum StepError {
     /// Something in the pod's directory.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// The standard input of a container.
+    #[error(transparent)]
+    Input(#[from] InputError),
 }
 
 /// Whether a step is done by [`run`].
@@ -50,9 +54,11 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
         Step::Disable(target) => drop(units.disable(target)?),
         Step::WritePayload(wanted) => payload::write(layout, uid, wanted)?,
         Step::RemovePayload(path) => payload::remove(layout, uid, path)?,
+        Step::MakeInput(container) => input::make(layout, uid, std::slice::from_ref(container))?,
         Step::ClearDone(container) => remove_mark(&layout.done(uid, container))?,
         Step::ClearMarks => {
             remove_mark(&layout.once(uid))?;
+            remove_mark(&layout.deadline_start(uid))?;
             remove_mark(&layout.deadline_exceeded(uid))?;
             if let Some(pod) = Dir::open(&layout.pod(uid))? {
                 pod.remove_tree("done")?;

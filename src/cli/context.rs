@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::model::name::Namespace;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// How a verb ended, short of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Context {
     pub settings: Settings,
     /// `--namespace`, or `default`.
     pub namespace: Namespace,
+    /// `--root`: where settings lie below.
+    pub root: PathBuf,
 }
 
 /// Writes text to standard output, at once.

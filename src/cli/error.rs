@@ -64,6 +64,9 @@ pub enum CliError {
     /// `rollout` failed.
     #[error(transparent)]
     Rollout(#[from] super::rollout::RolloutError),
+    /// `join` or `leave` failed.
+    #[error(transparent)]
+    Join(#[from] super::join::JoinError),
     /// `man` failed.
     #[error(transparent)]
     Man(#[from] super::man::ManError),

@@ -288,6 +288,7 @@ impl<'a> Printer<'a> {
         let columns = Columns {
             namespace: args.all_namespaces,
             wide: args.output == Some(Format::Wide),
+            profile: context.settings.profile,
             labels: args.show_labels,
         };
         Self {

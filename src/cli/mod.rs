@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod completions;
+pub mod condition;
 pub mod context;
 pub mod controllers;
 pub mod delete;
@@ -23,7 +24,7 @@ pub mod explain;
 pub mod get;
 pub mod grace;
 pub mod image;
-pub mod journal;
+pub mod join;
 pub mod jsonpath;
 pub mod logging;
 pub mod logs;
@@ -33,6 +34,7 @@ pub mod network;
 pub mod object;
 pub mod plan;
 pub mod pods;
+mod profile;
 pub mod published;
 pub mod render;
 pub mod restart;
@@ -140,6 +142,7 @@ enum OnHost {
     Restart(restart::Args),
     Rollout(rollout::Args),
     Scale(scale::Args),
+    Condition(condition::Args),
     Get(get::Args),
     Describe(describe::Args),
     Events(events::Args),
@@ -148,6 +151,8 @@ enum OnHost {
     Top(top::Args),
     Wait(wait::Args),
     Network(network::Args),
+    Join(join::Args),
+    Leave(join::LeaveArgs),
     Image(image::Args),
     Wireguard(wireguard::Args),
     Run(run::Args),
@@ -171,6 +176,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Result<Outcome, CliError
         Command::OnHost(verb) => {
             let context = Context {
                 settings: Settings::load(&global.root)?,
+                root: global.root,
                 namespace: global
                     .namespace
                     .unwrap_or_else(Namespace::default_namespace),
@@ -189,6 +195,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Delete(args) => delete::run(&args, context).await,
         OnHost::Restart(args) => restart::run(&args, context).await,
         OnHost::Rollout(args) => rollout::run(&args, context).await,
+        OnHost::Condition(args) => condition::run(&args, context).await,
         OnHost::Scale(args) => scale::run(&args, context).await,
         OnHost::Get(args) => get::run(&args, context).await,
         OnHost::Describe(args) => describe::run(&args, context).await,
@@ -198,6 +205,8 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Top(args) => top::run(&args, context).await,
         OnHost::Wait(args) => wait::run(&args, context).await,
         OnHost::Network(args) => network::run(&args, context).await,
+        OnHost::Join(args) => join::run(&args, context).await,
+        OnHost::Leave(args) => join::leave(&args, context).await,
         OnHost::Image(args) => image::run(&args, context).await,
         OnHost::Wireguard(args) => wireguard::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,

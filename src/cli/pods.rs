@@ -2,10 +2,12 @@
 
 use super::duration::age;
 use super::object::text_map;
+use super::profile;
 use super::table::{Cell, Tone};
 use super::view::PodView;
 use crate::model::name::ContainerName;
 use crate::model::pod::ContainerRole;
+use crate::model::security::Profile;
 use crate::model::status::{ConditionKind, PodStatus};
 use crate::model::time::Timestamp;
 use crate::observe::status::printer::{self, Printed};
@@ -16,21 +18,23 @@ use std::collections::BTreeMap;
 pub struct Columns {
     /// The namespace, first.
     pub namespace: bool,
-    /// Addresses and node.
+    /// Addresses, node and profile.
     pub wide: bool,
+    /// The profile of containers that say nothing of it.
+    pub profile: Profile,
     /// All labels, last.
     pub labels: bool,
 }
 
 impl Columns {
-    /// Their headers, kubectl's.
+    /// Their headers, kubectl's and PROFILE.
     pub fn headers(self) -> Vec<&'static str> {
         let mut headers = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
         if self.namespace {
             headers.insert(0, "NAMESPACE");
         }
         if self.wide {
-            headers.extend(["IP", "NODE", "NOMINATED NODE", "READINESS GATES"]);
+            headers.extend(["IP", "NODE", "NOMINATED NODE", "READINESS GATES", "PROFILE"]);
         }
         if self.labels {
             headers.push("LABELS");
@@ -55,7 +59,8 @@ impl Columns {
         }
         if self.wide {
             let ip = report.status.pod_ip.as_deref().unwrap_or("<none>");
-            row.extend([ip, node, "<none>", "<none>"].map(Cell::from));
+            let profile = profile::of(&pod.manifest, self.profile).word();
+            row.extend([ip, node, "<none>", "<none>", profile].map(Cell::from));
         }
         if self.labels {
             row.push(labels(&text_map(&pod.manifest, "labels")).into());

@@ -43,6 +43,8 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
         What::PersistentVolume(key) => Some(("persistentvolume", key)),
         What::Service(key) => Some(("service", key)),
+        What::PriorityClass(key) => Some(("priorityclass", key)),
+        What::Network(key) => Some(("networkattachmentdefinition", key)),
         What::Uid(_) => None,
     }
 }

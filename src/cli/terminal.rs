@@ -1,7 +1,5 @@
 //! The user's terminal in raw mode, and a terminal of its own for a program.
 
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
     OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
@@ -49,12 +47,7 @@ impl Drop for RawMode {
 
 /// A new pseudo-terminal: our end, and the end for the program.
 pub fn pair() -> io::Result<(File, OwnedFd)> {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&ours)?;
-    unlockpt(&ours)?;
-    let name = ptsname(&ours, Vec::new())?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let theirs = rustix::fs::open(&*name, flags, Mode::empty())?;
+    let (ours, theirs) = crate::host::pty::pair()?;
     Ok((ours.into(), theirs))
 }
 

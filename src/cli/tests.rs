@@ -27,6 +27,8 @@ fn container(name: &str, state: ContainerState) -> ContainerStatus {
         image: "host:/usr/bin/web".into(),
         image_id: "/usr/bin/web".into(),
         started: Some(true),
+        resources: None,
+        allocated_resources: Default::default(),
     }
 }
 
@@ -96,7 +98,7 @@ pub fn pod() -> PodView {
         kind,
         status,
         last_transition_time: None,
-        reason: (!status).then_some("ContainersNotReady"),
+        reason: (!status).then_some("ContainersNotReady".into()),
         message: None,
     };
     let status = PodStatus {
@@ -114,6 +116,7 @@ pub fn pod() -> PodView {
         start_time: started_at,
         init_container_statuses: vec![container("proxy", running())],
         container_statuses: vec![container("web", running()), log],
+        ephemeral_container_statuses: Vec::new(),
         qos_class: QosClass::Burstable,
     };
     let report = PodReport {
@@ -212,6 +215,7 @@ fn a_row_is_kubectls() {
     let columns = pods::Columns {
         namespace: true,
         wide: true,
+        profile: crate::model::security::Profile::Strict,
         labels: true,
     };
     let mut table = table::Table::new(&columns.headers(), true, table::Colours(false));
@@ -219,8 +223,8 @@ fn a_row_is_kubectls() {
     let text = table.text(vec![row]);
     assert_eq!(
         text,
-        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   LABELS\n\
-         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            app=shop,tier=front\n"
+        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   PROFILE   LABELS\n\
+         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            strict    app=shop,tier=front\n"
     );
 }
 

@@ -5,7 +5,8 @@ use super::error::CliError;
 use super::selector::Selector;
 use super::table::{Cell, Colours, Table};
 use super::view::{Filter, Host, PodView};
-use crate::model::name::{ObjectName, PodKey, UnitName};
+use crate::host::usage::{self, HIERARCHY, control_group, field};
+use crate::model::name::{ObjectName, PodKey};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,9 +68,6 @@ pub enum TopError {
         source: io::Error,
     },
 }
-
-/// Where the one hierarchy is mounted.
-const HIERARCHY: &str = "/sys/fs/cgroup";
 
 /// One reading of a control group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,26 +143,12 @@ fn running(pods: &[Arc<PodView>]) -> Vec<Running> {
                 found.push(Running {
                     pod: pod.report.key.clone(),
                     container: name.to_owned(),
-                    group: Path::new(HIERARCHY).join(group),
+                    group,
                 });
             }
         }
     }
     found
-}
-
-/// The group of a unit, below the hierarchy; `None` when its main process has just ended.
-fn control_group(main_pid: u32, unit: &UnitName) -> Option<PathBuf> {
-    let groups = std::fs::read_to_string(format!("/proc/{main_pid}/cgroup")).ok()?;
-    unit_group(&groups, unit)
-}
-
-/// The main process may be in a group of its own below that of its unit.
-fn unit_group(groups: &str, unit: &UnitName) -> Option<PathBuf> {
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let end = parts.iter().position(|part| *part == unit.as_str())?;
-    Some(parts[..=end].iter().collect())
 }
 
 fn readings(running: &[Running]) -> Result<Vec<Option<Reading>>, TopError> {
@@ -176,11 +160,16 @@ fn readings(running: &[Running]) -> Result<Vec<Option<Reading>>, TopError> {
 
 /// A reading; `None` when the group is gone.
 fn reading(group: &Path) -> Result<Option<Reading>, TopError> {
-    let Some(cpu) = file(group, "cpu.stat")? else {
+    let file = |name| {
+        usage::file(group, name).map_err(|source| TopError::Read {
+            file: group.join(name),
+            source,
+        })
+    };
+    let Some(cpu) = file("cpu.stat")? else {
         return Ok(None);
     };
-    let current = file(group, "memory.current")?;
-    let stat = file(group, "memory.stat")?;
+    let (current, stat) = (file("memory.current")?, file("memory.stat")?);
     let (Some(current), Some(stat)) = (current, stat) else {
         let file = "memory.current";
         let group = group.to_owned();
@@ -190,37 +179,11 @@ fn reading(group: &Path) -> Result<Option<Reading>, TopError> {
         };
     };
     let inactive = field(&stat, "inactive_file");
+    let current = current.trim().parse().unwrap_or(0u64);
     Ok(Some(Reading {
         cpu: field(&cpu, "usage_usec"),
-        memory: current
-            .trim()
-            .parse()
-            .unwrap_or(0u64)
-            .saturating_sub(inactive),
+        memory: current.saturating_sub(inactive),
     }))
-}
-
-fn file(group: &Path, name: &str) -> Result<Option<String>, TopError> {
-    let file = group.join(name);
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Ok(Some(text)),
-        // ENODEV: the group was removed while it was read.
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(19) =>
-        {
-            Ok(None)
-        }
-        Err(source) => Err(TopError::Read { file, source }),
-    }
-}
-
-/// The number behind a key, in lines of key and number.
-fn field(text: &str, key: &str) -> u64 {
-    let mut pairs = text.lines().filter_map(|line| line.split_once(' '));
-    let value = pairs.find(|(name, _)| *name == key).map(|(_, value)| value);
-    value
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 /// Thousandths of a core, rounded up, and bytes.
@@ -324,18 +287,6 @@ mod tests {
         );
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(reading(&dir).unwrap(), None);
-    }
-
-    #[test]
-    fn the_group_is_that_of_the_unit() {
-        let unit = "vks.a.b.c.service".parse().unwrap();
-        let group = "vks.slice/vks-a.slice/vks.a.b.c.service";
-        for below in ["", "/init.scope/x"] {
-            let groups = format!("12:cpu:/x\n0::/{group}{below}\n");
-            assert_eq!(unit_group(&groups, &unit), Some(group.into()));
-        }
-        assert_eq!(unit_group("0::/other.service\n", &unit), None);
-        assert_eq!(unit_group("1:name=systemd:/x\n", &unit), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What one settings file may say. Nothing is required; what is absent has the default named here.
 
+use super::api::Api;
+use super::kubernetes::Kubernetes;
 use super::wireguard::Wireguard;
 use crate::model::network::{Mode, Prefix};
 use crate::model::security::Profile;
@@ -23,6 +25,10 @@ pub struct Fragment {
     pub wireguard: Option<Wireguard>,
     /// `[dns]`: the name servers of the cluster.
     pub dns: Dns,
+    /// `[kubernetes]`: the cluster this host is a node of; none without the section.
+    pub kubernetes: Option<Kubernetes>,
+    /// `[api]`: the node's HTTPS API.
+    pub api: Option<Api>,
     /// `[images]`: what images are and where they come from.
     pub images: super::images::Images,
 }
@@ -135,9 +141,17 @@ impl Fragment {
             network,
             wireguard,
             dns,
+            kubernetes,
+            api,
             images,
         } = over;
         self.images.overlay(images);
+        if let Some(over) = api {
+            self.api.get_or_insert_default().overlay(over);
+        }
+        if let Some(over) = kubernetes {
+            self.kubernetes.get_or_insert_default().overlay(over);
+        }
         if let Some(over) = wireguard {
             self.wireguard.get_or_insert_default().overlay(over);
         }

@@ -129,6 +129,9 @@ impl ImageSettings {
     /// What the alias that fixes most of a name makes of it. A name without kind is also looked for as registries know
     /// it: with registry and tag, and without tag.
     fn alias(&self, image: &ImageRef, default: Kind) -> Option<Result<ImageRef, String>> {
+        if self.aliases.is_empty() {
+            return None;
+        }
         let written = image.to_string();
         let mut names = vec![written.clone()];
         let oci = match image {

@@ -5,20 +5,24 @@
 //! whatever directory they are in. A drop-in masks those of the same name in less important directories;
 //! an empty one, or a link to `/dev/null`, only masks.
 
+mod api;
 mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
 pub mod images;
+mod kubernetes;
 pub mod network;
 #[cfg(test)]
 pub mod scratch;
 mod seccomp;
 pub mod wireguard;
 
+use crate::model::api::ApiSettings;
 use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::{NetworkSettings, Prefix};
+use crate::model::node::ClusterSettings;
 use crate::model::security::Profile;
 use crate::model::wireguard::Mesh;
 pub use fragment::Swap;
@@ -68,6 +72,10 @@ pub struct Settings {
     pub app_armor: bool,
     /// SELinux is enabled in the kernel (default false).
     pub se_linux: bool,
+    /// `kubernetes.*`: the cluster this host is a node of; `None` without the section.
+    pub cluster: Option<ClusterSettings>,
+    /// `api.*`: the node's HTTPS API; `None` without the section and without a cluster.
+    pub api: Option<ApiSettings>,
     /// `images.*`.
     pub images: ImageSettings,
 }
@@ -105,6 +113,8 @@ impl Default for Settings {
             seccomp: BTreeMap::new(),
             app_armor: false,
             se_linux: false,
+            cluster: None,
+            api: None,
             images: ImageSettings::default(),
         }
     }
@@ -166,24 +176,38 @@ impl Settings {
             network,
             wireguard,
             dns,
+            kubernetes,
+            api,
             images,
         } = merged;
         let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
-        let network = network::settings(network);
+        let layout = layout(paths, default.layout);
+        let mut network = network::settings(network);
+        let given = kubernetes
+            .as_ref()
+            .map(|_| kubernetes::pod_prefixes(&layout));
+        if let Some(given) = given.filter(|given| network.derived && !given.is_empty()) {
+            network.pods = given;
+            network.derived = false;
+        }
+        let cluster = kubernetes.map(|found| kubernetes::settings(found, &layout));
+        let network = NetworkSettings {
+            mesh: mesh_prefixes(wireguard.as_ref()),
+            ..network
+        };
         let own = || network.name_server().into_iter().collect();
         Self {
             node_name: node.name.unwrap_or_else(detect::node_name),
             host_ip: node.ip.or_else(detect::host_ip),
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
-            layout: layout(paths, default.layout),
-            dns_servers: dns.servers.unwrap_or_else(own),
-            network: NetworkSettings {
-                mesh: mesh_prefixes(wireguard.as_ref()),
-                ..network
-            },
+            api: api::settings(api, cluster.as_ref(), &layout),
+            cluster,
+            layout,
             wireguard,
+            dns_servers: dns.servers.unwrap_or_else(own),
+            network,
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),
@@ -195,12 +219,17 @@ impl Settings {
         }
     }
 
-    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`.
+    /// All directories pods come from, in order: `pods.directories`, then that of `vks apply`, then what the API server
+    /// gave this node. The last one also when the host is no node any more: what runs from it was not asked to stop.
     pub fn manifest_dirs(&self) -> Vec<PathBuf> {
         let mut dirs = self.pod_dirs.clone();
-        let own = self.layout.manifests();
-        if !dirs.contains(&own) {
-            dirs.push(own);
+        let given = self.layout.cluster();
+        let is_node = self.cluster.is_some() || given.is_dir();
+        let own = [self.layout.manifests()];
+        for dir in own.into_iter().chain(is_node.then_some(given)) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
         }
         dirs
     }
@@ -253,11 +282,15 @@ fn check(fragment: &Fragment) -> Result<(), Wrong> {
         network,
         wireguard,
         dns,
+        kubernetes,
+        api,
         images,
     } = fragment;
     network::check(network)?;
     images::check(images)?;
     wireguard.iter().try_for_each(wireguard::check)?;
+    kubernetes.iter().try_for_each(kubernetes::check)?;
+    api.iter().try_for_each(api::check)?;
     check_dns(dns)?;
     if node.pids_limit == Some(0) {
         return Err((

@@ -1,6 +1,7 @@
 //! The clocks of the host: what time it is, and waking up in time.
 
 use crate::model::controller::record::Moment;
+use crate::model::time::Timestamp;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
@@ -27,6 +28,13 @@ pub fn now() -> Moment {
         boot: boot.trim().into(),
         up,
     }
+}
+
+/// What time it is. Before 1970 it is the first moment of it.
+pub fn timestamp() -> Timestamp {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = u64::try_from(wall.unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
+    Timestamp::from_micros(micros.max(1)).unwrap_or(Timestamp::FIRST)
 }
 
 /// An alarm clock that goes on while the host sleeps, and does not care when its clock is set (timerfd_create(2),

@@ -6,6 +6,7 @@
 
 mod quiet;
 
+use super::files::FileError;
 use super::program::{ProgramError, run};
 use crate::model::image::deb::DebRef;
 use crate::model::image::resolved::PackageUnit;
@@ -36,6 +37,9 @@ pub enum DebError {
     /// What keeps services from starting could not be set up.
     #[error("cannot keep the services of packages from starting: {0}")]
     Quiet(&'static str, #[source] io::Error),
+    /// A file that does so.
+    #[error("cannot keep the services of packages from starting")]
+    Policy(#[from] FileError),
     /// A file of a package.
     #[error("cannot use {}", .0.display())]
     File(PathBuf, #[source] io::Error),

@@ -130,9 +130,13 @@ pub fn used(layout: &Layout, file: &str) -> Option<Timestamp> {
 }
 
 /// Whether the content of an image is still what it was when it was recorded.
-pub fn is_there(resolved: &Resolved) -> bool {
+pub fn is_there(layout: &Layout, resolved: &Resolved) -> bool {
     match &resolved.content {
         Content::Host { .. } | Content::Dir { .. } => true,
+        Content::Oci(image) => {
+            let mut layers = image.layers.iter();
+            layers.all(|one| layout.layer(one).is_dir())
+        }
         Content::Nix(nix) => {
             let program = nix.program.as_deref().unwrap_or(&nix.path);
             Path::new(&nix.path).exists() && Path::new(program).exists()

@@ -72,6 +72,16 @@ pub fn stop(unit: &UnitName) -> Result<(), LastRunError> {
     job("StopUnit", unit)
 }
 
+/// Whether the host is about to go down or to reboot.
+///
+/// # Errors
+/// When systemd does not answer, or not in a way that is understood.
+pub fn is_shutting_down() -> io::Result<bool> {
+    let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+    let state = get(&mut wire, MANAGER_PATH, "Manager", "SystemState")?;
+    Ok(state.variant_text().ok_or_else(malformed)? == "stopping")
+}
+
 fn job(method: &str, unit: &UnitName) -> Result<(), LastRunError> {
     let ask = || -> io::Result<()> {
         let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;

@@ -1,7 +1,7 @@
 //! The resource limits of another process, read from `/proc/PID/limits` (proc_pid_limits(5)).
 
 use super::process::{Process, ProcessError};
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The lines of the file and what they are about.
 const NAMES: [(&str, Resource); 16] = [
@@ -42,6 +42,17 @@ fn parse(text: &str) -> Vec<(Resource, Rlimit)> {
         Some((resource, Rlimit { current, maximum }))
     };
     NAMES.into_iter().filter_map(limit).collect()
+}
+
+/// Lets this process have so many open files, or as many as it may: services begin with a soft limit of 1024, for programs
+/// that use select(2).
+pub fn more_files(wanted: u64) {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(limit.maximum.map_or(wanted, |most| most.min(wanted)));
+        // It does with fewer what it can.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 #[cfg(test)]

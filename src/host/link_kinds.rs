@@ -1,6 +1,7 @@
 //! Links of other kinds than the pairs of pods, and what tunnels need of links: size, name, and another namespace.
 
 use super::link::{Batch, End, NEW, end};
+use crate::model::network::attach::macvlan::MacvlanMode;
 use rtnetlink::packet_route::RouteNetlinkMessage as Message;
 use rtnetlink::packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkInfo, LinkMessage, MacVlanMode,
@@ -8,6 +9,18 @@ use rtnetlink::packet_route::link::{
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 impl Batch {
+    /// Writes something at an interface, for whoever looks at it.
+    pub fn alias(&mut self, index: u32, text: &str) -> &mut Self {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = vec![LinkAttribute::IfAlias(text.to_owned())];
+        self.add(
+            "write at an interface".to_owned(),
+            Message::SetLink(link),
+            0,
+        )
+    }
+
     /// Sets the bytes of an interface's largest packet.
     pub fn size(&mut self, index: u32, mtu: u32) -> &mut Self {
         let mut link = LinkMessage::default();
@@ -30,11 +43,10 @@ impl Batch {
     }
 
     /// A bridge, down.
-    pub fn bridge(&mut self, name: &str, mtu: Option<u32>, alias: &str) -> &mut Self {
+    pub fn bridge(&mut self, name: &str, mtu: Option<u32>) -> &mut Self {
         let mut link = LinkMessage::default();
         link.attributes = vec![
             LinkAttribute::IfName(name.to_owned()),
-            LinkAttribute::IfAlias(alias.to_owned()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
         link.attributes.extend(mtu.map(LinkAttribute::Mtu));
@@ -71,33 +83,41 @@ impl Batch {
         self.add(act, Message::NewLink(link), NEW)
     }
 
-    /// An interface in a namespace that is on the wire of another one of this namespace, with a hardware address of its own.
-    pub fn macvlan(
-        &mut self,
-        name: &str,
-        master: u32,
-        mode: MacVlanMode,
-        namespace: BorrowedFd,
-        mtu: Option<u32>,
-        mac: Option<[u8; 6]>,
-    ) -> &mut Self {
+    /// An interface in a namespace that is on the wire of another one of this namespace.
+    pub fn macvlan(&mut self, name: &str, wire: OnWire, namespace: BorrowedFd) -> &mut Self {
+        let mode = match wire.mode {
+            MacvlanMode::Bridge => MacVlanMode::Bridge,
+            MacvlanMode::Private => MacVlanMode::Private,
+            MacvlanMode::Vepa => MacVlanMode::Vepa,
+            MacvlanMode::Passthru => MacVlanMode::Passthrough,
+        };
         let mut link = LinkMessage::default();
         link.attributes = vec![
             LinkAttribute::IfName(name.to_owned()),
-            LinkAttribute::Link(master),
+            LinkAttribute::Link(wire.master),
             LinkAttribute::NetNsFd(namespace.as_raw_fd()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::MacVlan),
                 LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)])),
             ]),
         ];
-        link.attributes.extend(mtu.map(LinkAttribute::Mtu));
-        let mac = mac.map(|mac| LinkAttribute::Address(mac.to_vec()));
+        link.attributes.extend(wire.mtu.map(LinkAttribute::Mtu));
+        let mac = wire.mac.map(|mac| LinkAttribute::Address(mac.to_vec()));
         link.attributes.extend(mac);
-        self.add(
-            format!("make the interface {name}"),
-            Message::NewLink(link),
-            NEW,
-        )
+        let act = format!("make the interface {name}");
+        self.add(act, Message::NewLink(link), NEW)
     }
+}
+
+/// An interface on the wire of another.
+#[derive(Debug, Clone, Copy)]
+pub struct OnWire {
+    /// The index of the other.
+    pub master: u32,
+    /// Whom it sees.
+    pub mode: MacvlanMode,
+    /// Bytes of its largest packet (default: the other's).
+    pub mtu: Option<u32>,
+    /// Its hardware address (default: one that the kernel makes up).
+    pub mac: Option<[u8; 6]>,
 }

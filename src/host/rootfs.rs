@@ -4,6 +4,8 @@
 //! Where something is mounted is found by the kernel below the open root (openat2(2), `RESOLVE_IN_ROOT`) and mounted on by
 //! descriptor: a link in an image leads nowhere else.
 
+mod table;
+
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -14,6 +16,7 @@ use rustix::mount::{
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use table::unescaped;
 
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -100,6 +103,13 @@ fn by_one(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> rustix::i
     fsconfig_create(&fs)?;
     let made = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
     move_mount(&made, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// What is mounted from here on is seen in this mount namespace alone; what the host mounts still comes in. A root can
+/// only be changed where nobody else would see it.
+pub fn keep_to_ourselves() -> Result<(), RootError> {
+    let flags = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+    mount(NONE, "/", NONE, flags, NONE).map_err(|errno| RootError::Pivot(errno.into()))
 }
 
 /// A root directory, open.
@@ -358,29 +368,6 @@ fn is_dir(fd: &OwnedFd) -> bool {
     found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
-/// `\040` and its like of `/proc/self/mountinfo`.
-fn unescaped(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let code = rest.get(at + 1..at + 4);
-        let byte = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match byte.filter(u8::is_ascii) {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                out.push('\\');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
 fn point_error(path: &str, errno: Errno) -> RootError {
     RootError::Point {
         path: path.to_owned(),
@@ -393,17 +380,5 @@ fn mount_error(what: &str, path: &str, errno: nix::Error) -> RootError {
         what: what.to_owned(),
         path: path.to_owned(),
         source: errno.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unescaped;
-
-    #[test]
-    fn the_mount_table_is_unescaped() {
-        assert_eq!(unescaped("/a\\040b\\134c"), "/a b\\c");
-        assert_eq!(unescaped("/plain"), "/plain");
-        assert_eq!(unescaped("/x\\9"), "/x\\9");
     }
 }

@@ -28,7 +28,7 @@ pub struct UnitOnDisk {
     pub fixed_digest: Option<Digest>,
     /// Who it belongs to; `None` when it does not say, or not in a way this vks understands.
     pub identity: Option<Identity>,
-    /// Units it `Wants=`: a pod's target names the pod's other units.
+    /// Units it `Wants=`, and those it names in `[X-kubernetes]`: a pod's target names the pod's other units.
     pub wants: Vec<UnitName>,
 }
 
@@ -97,6 +97,18 @@ impl UnitDir {
     pub fn read(&self, name: &UnitName) -> Result<Option<UnitOnDisk>, FileError> {
         let bytes = self.dir.read(name.as_str(), MAX_BYTES)?;
         Ok(bytes.map(|bytes| parse(name.clone(), &bytes)))
+    }
+
+    /// The targets of all pods that can be read, with whose they are.
+    pub fn pods(&self) -> Result<Vec<(Identity, UnitFile)>, FileError> {
+        let names = self.dir.entries()?.into_iter().map(|(name, _)| name);
+        let targets = names.filter(|name| names::is_ours(name) && name.ends_with(".target"));
+        let mut pods = Vec::new();
+        for name in targets.filter_map(|name| name.parse().ok()) {
+            let file = self.file(&name)?;
+            pods.extend(file.and_then(|file| Some((identity::read(&file).ok()??, file))));
+        }
+        Ok(pods)
     }
 
     /// Writes a unit file.
@@ -202,7 +214,9 @@ fn parse(name: UnitName, bytes: &[u8]) -> UnitOnDisk {
 
 fn wants(file: &UnitFile) -> Vec<UnitName> {
     let lists = file.values("Unit", "Wants");
+    let once = file.values(identity::SECTION, identity::ONCE_KEY);
     lists
+        .chain(once)
         .flat_map(str::split_whitespace)
         .filter_map(|name| name.parse().ok())
         .collect()

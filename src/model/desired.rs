@@ -4,8 +4,10 @@ use super::claim::{PersistentVolume, VolumeClaim};
 use super::controller::{Controller, ControllerKey};
 use super::image::resolved::PodImages;
 use super::name::{ObjectKey, ObjectName, PodKey};
+use super::network::attach::Definition;
 use super::network::service::Service;
 use super::pod::{Pod, SourcePath};
+use super::priority::PriorityClass;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -26,10 +28,14 @@ pub struct Desired {
     pub volume_claims: BTreeMap<ObjectKey, VolumeClaim>,
     /// Volumes that claims can name. They have no namespace.
     pub persistent_volumes: BTreeMap<ObjectName, PersistentVolume>,
+    /// Networks that pods can be attached to.
+    pub networks: BTreeMap<ObjectKey, Definition>,
     /// Images of pods, as far as they are there.
     pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Arc<Service>>,
+    /// Classes of priority, without those that are always there. They have no namespace.
+    pub priority_classes: BTreeMap<ObjectName, PriorityClass>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.
     pub held: BTreeSet<PathBuf>,
     /// What is wrong, for people.

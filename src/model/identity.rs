@@ -52,3 +52,16 @@ pub enum UnitRole {
     /// Has vks look at a CronJob when it is due (a timer and its service); `pod` is the CronJob's name.
     Cron,
 }
+
+impl UnitRole {
+    /// Whether it runs an ephemeral container.
+    pub fn is_ephemeral(&self) -> bool {
+        matches!(
+            self,
+            Self::Container {
+                role: ContainerRole::Ephemeral,
+                ..
+            }
+        )
+    }
+}

@@ -12,6 +12,7 @@
 //!     termination/<container>   the termination message file, bound into the container
 //!     runs/<container>.json     how its runs ended
 //!     done/<container>          it has ended for good and must not run at the next boot
+//!     rootfs/<container>/       0700 above: the writable layer of a container's image, anew for each run
 //!     unhealthy/<container>     the run that is being ended because its liveness probe failed
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
@@ -21,6 +22,8 @@
 //!   networks/<ns>/<network>/<address>  whose address it is: of networks that pods are attached to
 //!   units/                      unit files, where /etc cannot be written
 //!   network.json                services and ports of the host as they were published last
+//!   cluster/                    0700: what the API server gave this node, a file each: a source of pods
+//!   node/                       0700: who this node is to the API server: keys, certificates, kubeconfig
 //!   images/pods/                the images of each pod, a file each
 //!   images/refs/                images that are there, a file each
 //! /run/vks/                     0755: gone at reboot
@@ -33,6 +36,7 @@
 //!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
+//!   usher.sock                  where `vks usher` hears what to do in pods, for the node's API
 //!   fetch/<id>.json             0700 above: an image that is to be fetched; <id>.result.json: what came of it
 //!   tunnels/<device>.json       0700: who has a pod's tunnel, to plug it in again
 //!   lock                        held by whoever changes things: the agent, or a command while no agent runs
@@ -41,6 +45,7 @@
 //! ```
 
 use super::name::{ContainerName, ObjectKey, PodUid, VolumeName};
+use super::oci::Digest;
 use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -180,9 +185,29 @@ impl Layout {
         self.pod(uid).join("once")
     }
 
+    /// Conditions that were set from outside.
+    pub fn conditions(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("conditions.json")
+    }
+
+    /// When a pod with an active deadline was first started.
+    pub fn deadline_start(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("deadline-start")
+    }
+
     /// The mark that the active deadline has passed.
     pub fn deadline_exceeded(&self, uid: &PodUid) -> PathBuf {
         self.pod(uid).join("deadline-exceeded")
+    }
+
+    /// Where the root of a container is put together, and what it writes is kept while it runs.
+    pub fn rootfs(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod(uid).join("rootfs").join(container.as_str())
+    }
+
+    /// A layer of the store of images.
+    pub fn layer(&self, layer: &Digest) -> PathBuf {
+        self.images().join("layers").join(layer.hex()).join("fs")
     }
 
     /// The pod's network namespace.
@@ -203,6 +228,21 @@ impl Layout {
     /// Manifests kept by `vks apply`.
     pub fn manifests(&self) -> PathBuf {
         self.state.join("manifests")
+    }
+
+    /// What the API server gave this node: pods, and the config maps and secrets they use.
+    pub fn cluster(&self) -> PathBuf {
+        self.state.join("cluster")
+    }
+
+    /// Who this node is to the API server.
+    pub fn node(&self) -> PathBuf {
+        self.state.join("node")
+    }
+
+    /// The prefixes of pods that the cluster has given this node.
+    pub fn pod_cidrs(&self) -> PathBuf {
+        self.node().join("pod-cidrs")
     }
 
     /// What is known of images.
@@ -261,6 +301,11 @@ impl Layout {
     /// Where timers of CronJobs leave word.
     pub fn triggers(&self) -> PathBuf {
         self.state.join("triggers")
+    }
+
+    /// Where `vks usher` listens.
+    pub fn usher(&self) -> PathBuf {
+        self.run.join("usher.sock")
     }
 
     /// The lock of whoever changes things.

@@ -4,6 +4,7 @@
 //! [`observed::Observed`] is what the host has; [`status::PodStatus`] is what people are told.
 //! A unit knows who it belongs to by its [`identity::Identity`].
 
+pub mod api;
 pub mod base64;
 pub mod capability;
 pub mod claim;
@@ -13,13 +14,17 @@ pub mod event;
 pub mod identity;
 pub mod image;
 pub mod layout;
+pub mod log_run;
 pub mod name;
 pub mod naming;
 pub mod network;
+pub mod node;
+pub mod object;
 pub mod observed;
 pub mod oci;
 pub mod payload;
 pub mod pod;
+pub mod priority;
 pub mod probe;
 pub mod prober;
 pub mod process;
@@ -32,5 +37,6 @@ pub mod sandbox;
 pub mod security;
 pub mod status;
 pub mod time;
+pub mod view;
 pub mod volume;
 pub mod wireguard;

@@ -1,5 +1,6 @@
 //! Networks as nouns: prefixes, what the node gives to pods, what one pod gets.
 
+pub mod attach;
 mod prefix;
 pub mod published;
 pub mod service;
@@ -132,6 +133,9 @@ pub struct Wiring {
     /// Bytes of the largest packet; without it that of the interface with the default route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// A tunnel is the pod's only way out: the host asks these ports and no others, and the pod asks nobody this way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<Vec<attach::OpenPort>>,
     /// Some port of the host leads here, also for programs that ask 127.0.0.1 (default false).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub localhost: bool,
@@ -152,7 +156,7 @@ pub fn pod_mac(address: IpAddr) -> [u8; 6] {
 
 /// The name of the host's end of a pod's network. `salt` makes it another one each time the pod's sandbox comes
 /// up, since the kernel takes the old one away only later.
-pub fn link_name(uid: &PodUid, salt: u64) -> String {
+pub fn link_name(prefix: &str, uid: &PodUid, salt: u64) -> String {
     let mut hash = Sha256::new();
     hash.update(uid.as_str());
     hash.update(salt.to_le_bytes());
@@ -162,7 +166,7 @@ pub fn link_name(uid: &PodUid, salt: u64) -> String {
         .take(5)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("{LINK_PREFIX}{hex}")
+    format!("{prefix}{hex}")
 }
 
 /// The /24 of a host in a range, from its machine-id. The id is confidential (machine-id(5)): a hash goes in.
@@ -217,8 +221,8 @@ mod tests {
     #[test]
     fn link_names_fit_and_differ() {
         let uid: PodUid = "0b1c2d3e-0000-4000-8000-000000000001".parse().unwrap();
-        let name = link_name(&uid, 1);
+        let name = link_name(LINK_PREFIX, &uid, 1);
         assert!(name.len() <= 15 && name.starts_with(LINK_PREFIX), "{name}");
-        assert_ne!(name, link_name(&uid, 2));
+        assert_ne!(name, link_name(LINK_PREFIX, &uid, 2));
     }
 }

@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use super::name::{ContainerName, ObjectKey, PodKey, PodUid, UnitName};
 use super::pod::SourcePath;
+use super::status::SetConditions;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ pub struct ObservedPod {
     pub runs: BTreeMap<ContainerName, Runs>,
     /// Its active deadline has passed.
     pub deadline_exceeded: bool,
+    /// Conditions that were set from outside.
+    pub conditions: SetConditions,
     /// Unit files were changed under systemd, which has not reloaded since (a change was cut short).
     pub reload_needed: bool,
 }

@@ -1,8 +1,13 @@
 //! A pod as vks understands it: every field that has an effect, checked, with the API's defaults filled in.
 
+mod roles;
+
+pub use roles::{ContainerRole, QosClass};
+
 use super::image::{ImageRef, PullPolicy, Pulling};
 use super::name::{ContainerName, ObjectName, PodKey, PodUid};
 use super::naming::{Naming, Sharing};
+use super::priority::PriorityAsked;
 use super::probe::{Hook, Probes};
 use super::process::{Device, Stdio, StopSignal};
 use super::quantity::{Bytes, CpuMillis};
@@ -28,6 +33,8 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Its deletion has begun: it is stopped, in this time, and kept so that its end can be told.
+    pub ending: Option<Duration>,
     /// What it runs.
     pub spec: PodSpec,
     /// Where it comes from.
@@ -47,6 +54,9 @@ pub struct PodSpec {
     pub init_containers: Vec<Container>,
     /// At least one.
     pub containers: Vec<Container>,
+    /// Put into the running pod to look at it: each runs once, whatever the others do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ephemeral_containers: Vec<Container>,
     /// Volumes, each name once.
     pub volumes: Vec<Volume>,
     /// For containers that have none of their own (default Always).
@@ -79,6 +89,9 @@ pub struct PodSpec {
     /// Devices of the host its containers may use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
+    /// What its manifest says of its priority.
+    #[serde(default, skip_serializing_if = "PriorityAsked::is_silent")]
+    pub priority: PriorityAsked,
     /// Where its images come from.
     #[serde(default, skip_serializing_if = "Pulling::is_default")]
     pub pulling: Pulling,
@@ -179,6 +192,9 @@ pub struct Container {
     /// The rest of its security context.
     #[serde(default, skip_serializing_if = "Security::is_silent")]
     pub security: Security,
+    /// Of an ephemeral container: the one it is there to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<ContainerName>,
 }
 
 /// One environment variable.
@@ -299,90 +315,5 @@ impl Resources {
     /// Whether it says nothing.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-/// The quality-of-service class of a pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum QosClass {
-    /// Every container has cpu and memory limits, and requests equal to them.
-    Guaranteed,
-    /// Some container has a request or a limit.
-    Burstable,
-    /// None has.
-    BestEffort,
-}
-
-/// The part a container plays in its pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContainerRole {
-    /// Runs to its end before what follows it.
-    Init,
-    /// An init container that keeps running: stopped after the mains, in reverse order.
-    Sidecar,
-    /// What the pod is for.
-    Main,
-}
-
-impl PodSpec {
-    /// All containers with their role: init containers and sidecars in order, then the mains.
-    pub fn all_containers(&self) -> impl Iterator<Item = (ContainerRole, &Container)> {
-        let init = self.init_containers.iter().map(|container| {
-            let sidecar = container.restart_policy == Some(RestartPolicy::Always);
-            let role = match sidecar {
-                true => ContainerRole::Sidecar,
-                false => ContainerRole::Init,
-            };
-            (role, container)
-        });
-        init.chain(
-            self.containers
-                .iter()
-                .map(|container| (ContainerRole::Main, container)),
-        )
-    }
-
-    /// The policy in force for a container: its own, else the pod's; no init container but a sidecar runs `Always`.
-    pub fn restart_policy_of(&self, role: ContainerRole, container: &Container) -> RestartPolicy {
-        let policy = container.restart_policy.unwrap_or(self.restart_policy);
-        match (role, policy) {
-            (ContainerRole::Init, RestartPolicy::Always) => RestartPolicy::OnFailure,
-            _ => policy,
-        }
-    }
-
-    /// User and group in force for a container: its own, else the pod's, each by itself.
-    pub fn run_as_of(&self, container: &Container) -> RunAs {
-        let user = container.run_as.user.or(self.run_as.user);
-        let group = container.run_as.group.or(self.run_as.group);
-        RunAs { user, group }
-    }
-
-    /// The security context in force for a container: each field its own, else the pod's.
-    pub fn security_of(&self, container: &Container) -> Security {
-        container.security.over(&self.security.containers)
-    }
-
-    /// The quality-of-service class (pkg/apis/core/v1/helper/qos): by what the pod as a whole asks for, if it asks.
-    pub fn qos_class(&self) -> QosClass {
-        let mut any = false;
-        let mut all = true;
-        let whole = Some(self.resources).filter(|r| !r.is_default());
-        let each = self
-            .all_containers()
-            .map(|(_, container)| container.resources);
-        for r in whole.into_iter().chain(each.filter(|_| whole.is_none())) {
-            any |= !r.is_default();
-            all &= r.cpu_limit.is_some()
-                && r.memory_limit.is_some()
-                && r.cpu_request.or(r.cpu_limit) == r.cpu_limit
-                && r.memory_request.or(r.memory_limit) == r.memory_limit;
-        }
-        match (any, all) {
-            (false, _) => QosClass::BestEffort,
-            (true, true) => QosClass::Guaranteed,
-            (true, false) => QosClass::Burstable,
-        }
     }
 }

@@ -64,7 +64,11 @@ pub struct Root {
     pub privileged: bool,
     /// The working directory; made if need be.
     pub working_dir: String,
-    /// Names of the variables the program has, besides `HOME` and `TERM`.
+    /// Variables of the image that the container has no others of the name for. They are in no environment but the
+    /// program's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_variables: Vec<(String, String)>,
+    /// Names of the variables of the unit that the program has too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<String>,
     /// `HOME`, unless the variables have it.

@@ -7,6 +7,7 @@
 use super::name::{ContainerName, ObjectKey, VolumeName};
 use super::naming::HostAlias;
 use super::network::Wiring;
+use super::network::attach::Attachment;
 use super::quantity::Bytes;
 use super::volume::{HostPathKind, MountSpec};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 pub const SETUP_KEY: &str = "Setup";
 
 /// What a pod needs on the host. Empty by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Setup {
     /// A network namespace of its own at `Layout::network_namespace` (default false: the host's network).
@@ -25,6 +26,9 @@ pub struct Setup {
     /// Addresses and what leads there; without it the namespace has loopback only (default none).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wiring: Option<Wiring>,
+    /// Networks beside it, or instead of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// The pod must run in one boot only (restart policy Never): `up` marks it, and refuses when the mark
     /// is from another boot (default false).
     #[serde(default)]

@@ -4,7 +4,10 @@ use super::image::resolved::Reason;
 use super::name::{ContainerName, PodKey, PodUid};
 use super::pod::QosClass;
 use super::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// The status of a pod.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,7 +15,7 @@ use serde::Serialize;
 pub struct PodStatus {
     /// Where the pod is in its life.
     pub phase: Phase,
-    /// The five conditions, in the kubelet's order.
+    /// The five conditions, in the kubelet's order, and those that were set from outside.
     pub conditions: Vec<Condition>,
     /// Why the pod is in this phase, when that needs a word: `DeadlineExceeded`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +43,9 @@ pub struct PodStatus {
     pub init_container_statuses: Vec<ContainerStatus>,
     /// The other containers, by name.
     pub container_statuses: Vec<ContainerStatus>,
+    /// Ephemeral containers, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ephemeral_container_statuses: Vec<ContainerStatus>,
     /// Quality of service.
     pub qos_class: QosClass,
 }
@@ -68,7 +74,7 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `PodReadyToStartContainers`, `Initialized`, `Ready`, `ContainersReady` or `PodScheduled`.
+    /// `PodReadyToStartContainers`, `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`, or one of somebody else's.
     #[serde(rename = "type")]
     pub kind: ConditionKind,
     /// `True` or `False`.
@@ -79,7 +85,7 @@ pub struct Condition {
     pub last_transition_time: Option<Timestamp>,
     /// One word, such as `ContainersNotReady`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    pub reason: Option<Cow<'static, str>>,
     /// A sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -89,8 +95,8 @@ fn true_or_false<S: serde::Serializer>(value: &bool, serializer: S) -> Result<S:
     serializer.serialize_str(if *value { "True" } else { "False" })
 }
 
-/// The five conditions of a pod, in the kubelet's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// The five conditions of a pod, in the kubelet's order, and others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum ConditionKind {
     /// The sandbox is up.
     PodReadyToStartContainers,
@@ -102,6 +108,19 @@ pub enum ConditionKind {
     ContainersReady,
     /// The pod has a host: this one.
     PodScheduled,
+    /// Set from outside, for a readiness gate.
+    #[serde(untagged)]
+    Other(Box<str>),
+}
+
+impl fmt::Display for ConditionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other(kind) => f.write_str(kind),
+            // The names of the others are those of the API.
+            own => write!(f, "{own:?}"),
+        }
+    }
 }
 
 /// The status of a container (core/v1 ContainerStatus).
@@ -130,6 +149,26 @@ pub struct ContainerStatus {
     /// Its postStart hook and startup probe have succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<bool>,
+    /// The requests and limits in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceStatus>,
+    /// The requests that the host has taken on.
+    #[serde(skip_serializing_if = "Amounts::is_empty")]
+    pub allocated_resources: Amounts,
+}
+
+/// Amounts by resource, `cpu` and `memory`, as the API writes them.
+pub type Amounts = BTreeMap<&'static str, String>;
+
+/// Requests and limits of a container (core/v1 ResourceRequirements).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ResourceStatus {
+    /// The most it may use.
+    #[serde(skip_serializing_if = "Amounts::is_empty")]
+    pub limits: Amounts,
+    /// What it is sure to get.
+    #[serde(skip_serializing_if = "Amounts::is_empty")]
+    pub requests: Amounts,
 }
 
 /// State of a container: in JSON, at most one of three keys.
@@ -223,6 +262,24 @@ pub struct Blocked {
     pub reason: &'static str,
     /// A sentence. Never contains a secret's value.
     pub message: String,
+}
+
+/// Conditions that were set from outside, by type: kept in the pod's directory, as long as the pod.
+pub type SetConditions = BTreeMap<Box<str>, SetCondition>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetCondition {
+    /// Whether it is true.
+    pub status: bool,
+    /// When the status last changed.
+    pub since: Timestamp,
+    /// One word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Blocked {

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The first one there is.
+    pub const FIRST: Self = Self(1);
+
     /// From microseconds since the epoch; systemd's 0 and its "infinity" mean "never" and give `None`.
     pub fn from_micros(micros: u64) -> Option<Self> {
         (micros != 0 && micros != u64::MAX).then_some(Self(micros))

@@ -3,6 +3,7 @@
 //! The unit directory must be readable; what a single pod's directory does not give is as if it were not there, so
 //! that one pod with a bad file does not hide the others.
 
+use crate::host::conditions;
 use crate::host::files::{Dir, FileError};
 use crate::host::payload;
 use crate::host::units::{Listing, UnitDir};
@@ -10,6 +11,7 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::observed::{Digest, Runs};
+use crate::model::status::SetConditions;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -34,6 +36,7 @@ pub(super) struct PodDir {
     pub(super) payloads: BTreeMap<String, Digest>,
     pub(super) runs: BTreeMap<ContainerName, Runs>,
     pub(super) deadline_exceeded: bool,
+    pub(super) conditions: SetConditions,
     pub(super) reload_needed: bool,
 }
 
@@ -132,6 +135,9 @@ fn pod_dir(layout: &Layout, uid: &PodUid) -> PodDir {
             .map_err(unread)
             .unwrap_or_default(),
         runs: runs(&layout.pod(uid)).map_err(unread).unwrap_or_default(),
+        conditions: conditions::read(layout, uid)
+            .map_err(unread)
+            .unwrap_or_default(),
         deadline_exceeded: layout.deadline_exceeded(uid).exists(),
         reload_needed: layout.reload_needed(uid).exists(),
     }

@@ -6,10 +6,11 @@
 //! 2. A pod that cannot be rendered (the config map of a volume is missing) keeps what runs; so does a container that
 //!    cannot, and the others go on without it.
 //! 3. A pod of another uid, or with another sandbox or other init containers, is stopped as a whole first.
-//! 4. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
-//! 5. What should run and does not is started; what is finished stays finished.
+//! 4. A pod whose deletion has begun is stopped, and kept as it then is.
+//! 5. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
+//! 6. What should run and does not is started; what is finished stays finished.
 
-use super::life::{create, nothing, remove};
+use super::life::{create, end, nothing, remove};
 use super::network::addresses::{Others, Promised, choose};
 use super::network::ports::free_ports;
 use super::step::{PodPlan, Reason};
@@ -45,6 +46,7 @@ pub fn plan_pod(
         (None, None) => all(nothing(super::new_uid(key, seed))),
         (None, Some(is)) if desired.holds(&is.source) => all(nothing(is.uid.clone())),
         (None, Some(is)) => all(remove(key, is, Reason::Remove)),
+        (Some(pod), None) if pod.ending.is_some() => all(nothing(super::new_uid(key, seed))),
         (Some(pod), None) => {
             free_ports(pod, desired, observed)?;
             let uid = pod.uid.clone().unwrap_or_else(|| super::new_uid(key, seed));
@@ -61,8 +63,12 @@ pub fn plan_pod(
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
                 return all(remove(key, is, Reason::Replace));
             }
+            if pod.ending.is_some() {
+                return all(end(key, is));
+            }
             let addresses = addresses(pod, &is.addresses)?;
-            let want = render_at(pod, &is.uid, &addresses, desired, settings)?;
+            let mut want = render_at(pod, &is.uid, &addresses, desired, settings)?;
+            super::ephemeral::keep(is, &mut want);
             let plan = Update {
                 pod,
                 is,

@@ -4,16 +4,19 @@
 //! order. After the steps have run, planning again gives none. [`units`] says what a pod becomes,
 //! [`diff`] what of that is missing or out of date.
 
+pub mod admission;
 mod claims;
 pub mod controllers;
 pub mod diff;
 pub mod env;
+mod ephemeral;
 mod files;
 pub mod grace;
 pub mod images;
 pub mod in_place;
 mod life;
 pub mod network;
+mod priority;
 pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;

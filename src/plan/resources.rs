@@ -111,9 +111,9 @@ fn oom_score(
         BEST_EFFORT_SCORE - i64::try_from(thousandths).unwrap_or(i64::MAX).min(2000)
     };
     // What the pod asks for beyond its containers, in equal parts.
-    let count = spec.all_containers().count() as u64;
+    let count = spec.lasting_containers().count() as u64;
     let sum = spec
-        .all_containers()
+        .lasting_containers()
         .map(|(_, c)| request(&c.resources))
         .fold(0u64, u64::saturating_add);
     let spare = request(&spec.resources).saturating_sub(sum) / count.max(1);
@@ -155,7 +155,7 @@ pub fn of_pod(spec: &PodSpec) -> Resources {
 
 fn most(spec: &PodSpec, of: &dyn Fn(&Resources) -> Option<u64>, all: bool) -> Option<u64> {
     let (mut running, mut peak, mut any) = (0u64, 0u64, false);
-    for (role, container) in spec.all_containers() {
+    for (role, container) in spec.lasting_containers() {
         let amount = match of(&container.resources) {
             Some(amount) => amount,
             None if all => return None,

@@ -57,6 +57,7 @@ impl Host {
                 payloads: BTreeMap::new(),
                 runs: BTreeMap::new(),
                 deadline_exceeded: false,
+                conditions: BTreeMap::new(),
                 reload_needed: false,
             })
     }
@@ -77,7 +78,10 @@ impl Host {
             Step::RemovePayload(path) => {
                 self.pod(key, plan).payloads.remove(path);
             }
-            Step::CreatePodDirectory | Step::ClearDone(_) | Step::ClearMarks => {}
+            Step::CreatePodDirectory
+            | Step::ClearDone(_)
+            | Step::ClearMarks
+            | Step::MakeInput(_) => {}
             Step::RemovePodDirectory => {
                 let pod = self.pod(key, plan);
                 pod.payloads.clear();

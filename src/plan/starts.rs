@@ -17,14 +17,15 @@ impl Update<'_> {
         }
         let finished = self.finished();
         let target = self.names.target();
-        if stops.whole_pod || !self.observed(&target).is_some_and(is_up) {
-            if !finished {
-                steps.push(Step::Start(target));
+        if finished {
+            if !stops.whole_pod && self.observed(&target).is_some_and(is_up) {
+                self.end_sidecars(steps);
             }
             return;
         }
-        if finished {
-            self.end_sidecars(steps);
+        if stops.whole_pod || !self.observed(&target).is_some_and(is_up) {
+            steps.push(Step::Start(target));
+            steps.extend(self.ephemeral_starts());
             return;
         }
         for (name, wanted) in &self.want.units {
@@ -33,6 +34,14 @@ impl Update<'_> {
                 steps.push(Step::Start(name.clone()));
             }
         }
+    }
+
+    /// Ephemeral containers that have never run: the target does not start them.
+    fn ephemeral_starts(&self) -> impl Iterator<Item = Step> {
+        let units = self.want.units.iter();
+        let new =
+            units.filter(|(name, wanted)| wanted.role.is_ephemeral() && self.is_down(name, wanted));
+        new.map(|(name, _)| Step::Start(name.clone()))
     }
 
     /// Units that run as long as the target is active.
@@ -52,6 +61,11 @@ impl Update<'_> {
             return false;
         }
         match &wanted.role {
+            UnitRole::Container {
+                name: container,
+                role: ContainerRole::Ephemeral,
+                ..
+            } => !self.is.runs.contains_key(container),
             UnitRole::Container {
                 name: container, ..
             } => !self.is_final(container, wanted) && !self.waits_for_failed_init(),
@@ -123,7 +137,7 @@ impl Update<'_> {
             let sidecar = matches!(
                 wanted.role,
                 UnitRole::Container {
-                    role: ContainerRole::Sidecar,
+                    role: ContainerRole::Sidecar | ContainerRole::Ephemeral,
                     ..
                 }
             );

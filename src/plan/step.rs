@@ -28,6 +28,8 @@ pub enum Reason {
     Update,
     /// As wanted, but something that should run does not, or the other way round.
     Converge,
+    /// Its deletion has begun.
+    End,
     /// Not wanted any more.
     Remove,
     /// There in a form that cannot be changed in place: removed now, created by the next plan.
@@ -60,6 +62,8 @@ pub enum Step {
     WritePayload(Payload),
     /// Remove something from the pod's directory, by its path below it.
     RemovePayload(String),
+    /// Make the standard input of a container that the sandbox knows nothing of.
+    MakeInput(ContainerName),
     /// Forget that a container has ended for good: it has a new spec.
     ClearDone(ContainerName),
     /// Forget all marks that keep the pod from running again: ended containers, a start in an earlier
@@ -81,6 +85,7 @@ impl fmt::Display for Reason {
             Self::Create => "create",
             Self::Update => "update",
             Self::Converge => "converge",
+            Self::End => "end",
             Self::Remove => "remove",
             Self::Replace => "replace",
         })
@@ -99,6 +104,7 @@ impl fmt::Display for Step {
             Self::WritePayload(payload) => write!(f, "write    {}", payload.path),
             Self::RemovePayload(path) => write!(f, "remove   {path}"),
             Self::ClearDone(container) => write!(f, "renew    container {container}"),
+            Self::MakeInput(container) => write!(f, "make     the input of container {container}"),
             Self::ClearMarks => f.write_str("renew    the pod"),
             Self::CreatePodDirectory => f.write_str("make     the pod's directory"),
             Self::RemovePodDirectory => f.write_str("remove   the pod's directory"),

@@ -52,6 +52,7 @@ impl Update<'_> {
         };
         self.renewals(&stops, &mut steps);
         self.starts(&stops, &mut steps);
+        self.inputs(&mut steps);
         PodPlan {
             reason,
             uid: self.want.uid.clone(),

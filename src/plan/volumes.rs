@@ -1,13 +1,13 @@
 //! Volumes as directories, files and binds: what the pod's directory holds, what the sandbox sets up, what containers see.
 
+mod image;
+
 use super::claims::{self, Bound};
 use super::env::{Context, Environment, Origin};
 use super::files::{self, blocked};
-use super::{images, resources, security};
+use super::{resources, security};
 use crate::config::Settings;
 use crate::model::claim::{PersistentPlace, VolumeClaim, VolumeMode};
-use crate::model::image::resolved::{Content, User};
-use crate::model::image::{ImageRef, PullPolicy};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid, VolumeName};
 use crate::model::network::Wiring;
@@ -68,7 +68,9 @@ fn places(context: &Context) -> Result<Places, Blocked> {
     let mut places = Places::new();
     for volume in &context.pod.spec.volumes {
         let found = match &volume.source {
-            VolumeSource::Image { image, policy } => of_image(context, volume, image, *policy)?,
+            VolumeSource::Image { image, policy } => {
+                image::of_image(context, volume, image, *policy)?
+            }
             _ => place(context, volume).map_err(|why| blocked(&volume.name, &why))?,
         };
         places.insert(volume.name.clone(), found);
@@ -141,48 +143,6 @@ fn place(context: &Context, volume: &Volume) -> Result<Place, String> {
             Bound::Volume(found) => persistent(layout, uid, &volume.name, claim.mode, &found.place),
         },
         _ => in_pod(),
-    })
-}
-
-/// The files of an image, which are where they are.
-fn of_image(
-    context: &Context,
-    volume: &Volume,
-    image: &ImageRef,
-    policy: Option<PullPolicy>,
-) -> Result<Place, Blocked> {
-    let named = images::Named {
-        user: User::Volume(volume.name.clone()),
-        image,
-        policy,
-    };
-    let found = images::of(context.pod, &named, context.desired, context.settings);
-    let mut users = context.pod.spec.all_containers().filter(|(_, container)| {
-        let mut mounts = container.mounts.iter();
-        mounts.any(|mount| mount.volume == volume.name)
-    });
-    let user = users.next().or(context.pod.spec.all_containers().next());
-    let found = found.map_err(|(reason, message)| Blocked {
-        // The pod waits as a whole, but it is told of who needs it.
-        container: user.map(|(_, container)| container.name.clone()),
-        reason,
-        message,
-    })?;
-    let path = match found.content {
-        Content::Dir { root } => root,
-        Content::Nix(nix) => nix.path,
-        Content::Host { .. } | Content::Deb(_) => {
-            let why = format!(
-                "image \"{image}\" has no files of its own: only those of the kinds oci, nix and dir have"
-            );
-            return Err(blocked(&volume.name, &why));
-        }
-    };
-    Ok(Place {
-        path,
-        kind: PlaceKind::HostPath(HostPathKind::Directory),
-        read_only: true,
-        block: false,
     })
 }
 
@@ -262,8 +222,11 @@ pub fn termination_path<'a>(
     settings: &Settings,
 ) -> Option<&'a str> {
     let nothing_mounted = container.mounts.is_empty() && container.volume_devices.is_empty();
-    let shares_the_tree =
-        pod.spec.host_network && nothing_mounted && security::is_trusted(pod, container, settings);
+    let of_host = container.image.host_program().is_some();
+    let shares_the_tree = of_host
+        && pod.spec.host_network
+        && nothing_mounted
+        && security::is_trusted(pod, container, settings);
     let default = (!shares_the_tree).then_some(TERMINATION_LOG);
     container.termination_message_path.as_deref().or(default)
 }
@@ -291,7 +254,13 @@ pub fn container_payloads(
 }
 
 /// What the sandbox of a pod sets up.
-pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
+/// Mount points are made for the containers that run `on_host`, in its tree.
+pub fn setup(
+    pod: &Pod,
+    places: &Places,
+    wiring: Option<Wiring>,
+    on_host: &dyn Fn(&Container) -> bool,
+) -> Setup {
     let mut setup = Setup {
         network: !pod.spec.host_network,
         wiring,
@@ -322,7 +291,8 @@ pub fn setup(pod: &Pod, places: &Places, wiring: Option<Wiring>) -> Setup {
             }),
         }
     }
-    for (_, container) in pod.spec.all_containers() {
+    let all = pod.spec.lasting_containers();
+    for (_, container) in all.filter(|(_, container)| on_host(container)) {
         // What a sub-path is like is known when it has been found: its mount point is made then.
         let whole = container.mounts.iter().filter(|m| m.sub_path.is_none());
         let mounts = whole.filter_map(|m| Some(mount_point(places.get(&m.volume)?, &m.path)));

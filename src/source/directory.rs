@@ -291,6 +291,10 @@ impl Directories {
             let same = desired.persistent_volumes.get(&name) == Some(&volume);
             mark(&mut touched, What::persistent_volume(name), same);
         }
+        for (name, class) in old.priority_classes {
+            let same = desired.priority_classes.get(&name) == Some(&class);
+            mark(&mut touched, What::priority_class(name), same);
+        }
         let users = desired
             .pods
             .values()

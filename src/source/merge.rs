@@ -127,10 +127,15 @@ impl Merged {
         desired.secrets.extend(file.secrets);
         desired.volume_claims.extend(file.volume_claims);
         desired.persistent_volumes.extend(file.persistent_volumes);
+        desired.priority_classes.extend(file.priority_classes);
         let services = file.services.into_iter();
         desired
             .services
             .extend(services.map(|service| (service.key.clone(), Arc::new(service))));
+        let networks = file.networks.into_iter();
+        desired
+            .networks
+            .extend(networks.map(|network| (network.key.clone(), network)));
         let controllers = file.controllers.into_iter();
         desired
             .controllers
@@ -176,8 +181,12 @@ impl Merged {
             What::PersistentVolume(key) => gone
                 .persistent_volumes
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
+            What::Network(key) => gone.networks.extend(desired.networks.remove(key)),
             What::Service(key) => drop(desired.services.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
+            What::PriorityClass(key) => gone
+                .priority_classes
+                .extend(desired.priority_classes.remove_entry(&key.name)),
             What::Uid(_) => {}
         }
     }

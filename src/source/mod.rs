@@ -4,6 +4,7 @@
 //! strictly, with all problems at once; [`parse()`] does both for one file. [`merge()`] puts files together;
 //! [`Directories`] does all of it for directories and follows their changes cheaply.
 
+pub mod cluster;
 mod decode;
 mod directory;
 pub mod fields;

@@ -6,8 +6,10 @@ use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::Controller;
 use crate::model::desired::{DataObject, Problem};
 use crate::model::name::{ObjectKey, ObjectName};
+use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
 use crate::model::pod::{Pod, SourcePath};
+use crate::model::priority::PriorityClass;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,10 @@ pub struct ParsedFile {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Classes of priority.
+    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
+    /// Networks that pods can be attached to.
+    pub networks: Vec<Definition>,
     /// Everything only one file may define, also when the file has problems.
     pub claims: Vec<Claim>,
     /// What is wrong, in the order of the file. With any problem nothing of the file is to be used.
@@ -92,6 +98,8 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         volume_claims: found.volume_claims,
         persistent_volumes: found.persistent_volumes,
         services: found.services,
+        priority_classes: found.priority_classes,
+        networks: found.networks,
         claims: found.claims,
         problems: report.finish(),
     }

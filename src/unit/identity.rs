@@ -10,6 +10,9 @@ use std::str::FromStr;
 
 /// The section's name as vks writes it; it is read in any case.
 pub const SECTION: &str = "X-kubernetes";
+/// The key in the target of a pod that names the units which belong to the pod and are not wanted by the target: those of
+/// ephemeral containers.
+pub const ONCE_KEY: &str = "Once";
 /// The format this code writes and the newest it reads.
 pub const FORMAT: u32 = 1;
 
@@ -91,6 +94,10 @@ fn role_name(role: &UnitRole) -> &'static str {
             role: ContainerRole::Main,
             ..
         } => "main",
+        UnitRole::Container {
+            role: ContainerRole::Ephemeral,
+            ..
+        } => "ephemeral",
     }
 }
 
@@ -163,6 +170,7 @@ fn read_role(
         "init" => container(ContainerRole::Init),
         "sidecar" => container(ContainerRole::Sidecar),
         "main" => container(ContainerRole::Main),
+        "ephemeral" => container(ContainerRole::Ephemeral),
         other => Err(IdentityError::Role(other.to_owned())),
     }
 }

@@ -14,12 +14,31 @@
 use super::escape::name_part;
 use super::{digest, hex};
 use crate::model::name::{ContainerName, PodKey, UnitName};
-use crate::model::pod::PodSpec;
+use crate::model::pod::{Container, ContainerRole, PodSpec};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The target that starts all pods at boot.
 pub const ALL_PODS: &str = "vks-pods.target";
+
+/// Units of vks that are no pod's, by how their names begin: installed with it, and not made by it.
+const INSTALLED: [&str; 9] = [
+    "vks.",
+    "vks-fetch@",
+    "vks-images.",
+    "vks-network.",
+    "vks-pods.",
+    "vks-units.",
+    "vks-wireguard-device@",
+    "vks-wireguard-refresh.",
+    "vks-wireguard.",
+];
+
+/// Whether a unit with one of vks' names is installed with it, and no pod's.
+pub fn is_installed(name: &str) -> bool {
+    // `vks.<namespace>.<pod>.<image>.service` is a container.
+    INSTALLED.iter().any(|start| name.starts_with(start)) && name.matches('.').count() == 1
+}
 
 /// Part of the name of every mount unit of vks, whose name is the path it mounts on.
 pub const MOUNTS: &str = "-vksmounts-";
@@ -122,16 +141,17 @@ impl<'a> PodUnits<'a> {
     /// The unit of each container.
     pub fn containers(&self, spec: &PodSpec) -> BTreeMap<ContainerName, UnitName> {
         let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, container) in spec.all_containers() {
+        // An ephemeral container must not change the names of others: it always has its own name in that of its unit.
+        for (_, container) in spec.lasting_containers() {
             *shared.entry(container.image.short_name()).or_default() += 1;
         }
-        let name = |container: &crate::model::pod::Container| {
+        let name = |role: ContainerRole, container: &Container| {
             let image = container.image.short_name();
-            let unique = shared.get(image) == Some(&1);
+            let unique = role != ContainerRole::Ephemeral && shared.get(image) == Some(&1);
             self.container(image, (!unique).then_some(&container.name))
         };
         spec.all_containers()
-            .map(|(_, c)| (c.name.clone(), name(c)))
+            .map(|(role, c)| (c.name.clone(), name(role, c)))
             .collect()
     }
 

@@ -108,6 +108,15 @@ impl Arguments {
         read(name, &value.ok_or(ArgumentError::Missing(name))?)
     }
 
+    /// The same, for one that may be missing.
+    pub fn next_optional<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, ArgumentError> {
+        let value = self.positional.pop_front();
+        value.map(|value| read(name, &value)).transpose()
+    }
+
     /// Refuses what is left over: to be asked after the last [`Arguments::next`]. `rest` is not counted.
     pub fn end(&self) -> Result<(), ArgumentError> {
         match self.positional.front() {

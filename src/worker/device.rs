@@ -36,6 +36,8 @@ enum DeviceError {
     #[error("cannot take away the device that was tried")]
     Link(#[from] LinkError),
     #[error(transparent)]
+    Plug(#[from] super::sandbox::attach::tunnel::PlugError),
+    #[error(transparent)]
     Mesh(#[from] super::mesh::MeshError),
     #[error("cannot make the directory of sockets")]
     Sockets(#[source] io::Error),
@@ -96,7 +98,9 @@ fn plug_in(name: &str) -> Result<(), DeviceError> {
         if let Some(mesh) = &settings.wireguard {
             super::mesh::up(&settings, mesh)?;
         }
+        return Ok(());
     }
+    super::sandbox::attach::tunnel::plug_in(name)?;
     Ok(())
 }
 

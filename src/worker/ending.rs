@@ -6,6 +6,7 @@ use super::hook::run_hook;
 use super::journal::chain;
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
+use crate::model::name::ContainerName;
 use crate::model::probe::Hook;
 use crate::model::process::StopSignal;
 use rustix::process::Signal;
@@ -28,12 +29,14 @@ pub enum EndError {
 }
 
 /// Runs the hook, asks the main process to end by its stop signal, and kills it when the grace period is over. Returns when it has ended.
-/// A hook that fails or takes too long is told, and changes nothing.
+/// A hook that fails or takes too long is told, and changes nothing: of `container` by name, when it is not the
+/// container's own unit that calls, to whose messages systemd adds the name.
 pub async fn end(
     pid: u32,
     hook: Option<&Hook>,
     signal: StopSignal,
     grace: Duration,
+    container: Option<&ContainerName>,
 ) -> Result<(), EndError> {
     let Some(process) = Process::open(pid)? else {
         return Ok(());
@@ -43,17 +46,16 @@ pub async fn end(
         match timeout_at(begun + grace, run_hook(hook, Target { pid })).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                log::warn!(
-                    MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
-                    "PreStopHook failed"
-                );
+                failed(container, "PreStopHook failed");
                 log::info!("the preStop hook failed: {}", chain(&error));
             }
-            Err(_) => log::warn!(
-                MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
-                "PreStopHook did not end within the grace period of {} s",
-                grace.as_secs()
-            ),
+            Err(_) => {
+                let seconds = grace.as_secs();
+                failed(
+                    container,
+                    &format!("PreStopHook did not end within the grace period of {seconds} s"),
+                );
+            }
         }
     }
     // Manifests with a hook or probe name no real-time signal, which cannot be sent from here.
@@ -70,4 +72,18 @@ pub async fn end(
         Ok(())
     });
     wait.await.map_err(|_| EndError::Interrupted)?
+}
+
+fn failed(container: Option<&ContainerName>, text: &str) {
+    match container {
+        Some(name) => log::warn!(
+            MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook",
+            KUBERNETES_CONTAINER = name.as_str();
+            "{text}"
+        ),
+        None => log::warn!(
+            MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "FailedPreStopHook";
+            "{text}"
+        ),
+    }
 }

@@ -3,8 +3,9 @@
 use super::args::{Allowed, ArgumentError, Arguments, Json};
 use super::check::{CheckError, Target, request, run_command};
 use super::ending::{self, EndError};
-use super::journal;
+use super::{journal, lower};
 use crate::model::event;
+use crate::model::name::UnitName;
 use crate::model::probe::Hook;
 use crate::model::process::StopSignal;
 use std::ffi::OsString;
@@ -41,10 +42,16 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<(), HookError> {
-    let allowed = ["--grace", "--pre-stop", "--signal"].map(Allowed::Value);
+    let allowed = ["--grace", "--pre-stop", "--signal", "--unit"].map(Allowed::Value);
     let mut args = Arguments::parse(args, &allowed)?;
     let verb: String = args.next("post-start or pre-stop")?;
-    let Json(hook): Json<Hook> = args.next("HOOK")?;
+    let unit: Option<UnitName> = args.option("--unit")?;
+    // What only waits for others has none.
+    let hook: Option<Json<Hook>> = match unit.is_some() {
+        true => args.next_optional("HOOK")?,
+        false => Some(args.next("HOOK")?),
+    };
+    let hook = hook.map(|Json(hook)| hook);
     let grace: u64 = args
         .option("--grace")?
         .ok_or(ArgumentError::Missing("--grace"))?;
@@ -58,6 +65,7 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
     match (verb.as_str(), pid) {
         ("post-start", None) => Err(HookError::NoMainPid),
         ("post-start", Some(pid)) => runtime.block_on(async {
+            let Some(hook) = hook else { return Ok(()) };
             let Err(error) = run_hook(&hook, Target { pid }).await else {
                 return Ok(());
             };
@@ -67,13 +75,16 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
             );
             // Not by systemd, which runs no ExecStop= for a container that has not started.
             let pre_stop = pre_stop.map(|Json(hook)| hook);
-            ending::end(pid, pre_stop.as_ref(), signal, grace).await?;
+            ending::end(pid, pre_stop.as_ref(), signal, grace, None).await?;
             Err(HookError::PostStart(error))
         }),
         // systemd calls ExecStop= also when the container has ended by itself: there is nothing to ask of it then.
         ("pre-stop", None) => Ok(()),
         ("pre-stop", Some(pid)) => {
-            Ok(runtime.block_on(ending::end(pid, Some(&hook), signal, grace))?)
+            if let Some(unit) = unit {
+                lower::wait(&unit);
+            }
+            Ok(runtime.block_on(ending::end(pid, hook.as_ref(), signal, grace, None))?)
         }
         (other, _) => Err(ArgumentError::TooMany(other.to_owned()).into()),
     }

@@ -1,8 +1,9 @@
-//! `vks launch [--uts] [--tty] [--stdin PATH [--once]] -- PROGRAM...`: gives a container what systemd has no setting
+//! `vks launch [--root UNIT] [--uts] [--tty] [--stdin PATH [--once]] -- PROGRAM...`: gives a container what systemd has no setting
 //! for, then becomes the program.
 //!
 //! | option | what the program gets |
 //! |---|---|
+//! | `--root UNIT` | the root directory, user and variables that the unit's `[X-kubernetes] Root=` says ([`super::root`]) |
 //! | `--uts` | the UTS namespace that systemd opened (`OpenFile=`): the pod's host name (systemd 257 joins none) |
 //! | `--tty` | a pseudo terminal of its own as standard input, output, error and controlling terminal |
 //! | `--owner UID:GID` | that user's terminal |
@@ -14,7 +15,13 @@
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal;
+use super::own_unit::{OwnUnit, OwnUnitError};
+use super::root::{self, PrepareError, Prepared};
+use super::run_as::{self, AsError};
 use crate::host::namespace::{self, NamespaceError};
+use crate::model::name::UnitName;
+use crate::model::root::{ROOT_KEY, Root, unmasked};
+use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 use std::ffi::OsString;
 use std::io;
@@ -25,6 +32,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// What systemd exits with when it cannot execute a program: status then says `StartError`.
 const EXIT_EXEC: u8 = 203;
+/// What systemd exits with when it cannot change the directory.
+const EXIT_CHDIR: u8 = 200;
+/// What systemd exits with when it cannot become a user.
+const EXIT_USER: u8 = 217;
+/// What systemd exits with when it cannot change capabilities.
+const EXIT_CAPABILITIES: u8 = 218;
 /// What systemd exits with when it cannot set up standard input and output.
 const EXIT_STDIN: u8 = 208;
 /// What systemd exits with when it cannot set up namespaces.
@@ -40,6 +53,16 @@ const TERM: &str = "xterm";
 enum LaunchError {
     #[error("cannot understand the arguments of vks launch")]
     Arguments(#[from] ArgumentError),
+    #[error(transparent)]
+    OwnUnit(#[from] OwnUnitError),
+    #[error("cannot make the container's root directory")]
+    Root(#[from] PrepareError),
+    #[error("the container's capabilities are no number: {0:?}")]
+    Capabilities(String),
+    #[error("cannot use the working directory {path:?}")]
+    Directory { path: String, source: io::Error },
+    #[error(transparent)]
+    Become(#[from] AsError),
     #[error("cannot give the container the pod's host name")]
     Uts(#[from] NamespaceError),
     #[error("cannot close the descriptor of a namespace")]
@@ -63,7 +86,13 @@ pub fn main(args: &[OsString]) -> ExitCode {
     journal::install(None);
     let code = match &error {
         LaunchError::Arguments(_) => return super::fail(&error, true),
-        LaunchError::Uts(_) | LaunchError::Close(_) => EXIT_NAMESPACE,
+        LaunchError::Uts(_)
+        | LaunchError::Close(_)
+        | LaunchError::OwnUnit(_)
+        | LaunchError::Root(_) => EXIT_NAMESPACE,
+        LaunchError::Capabilities(_) => EXIT_CAPABILITIES,
+        LaunchError::Directory { .. } => EXIT_CHDIR,
+        LaunchError::Become(_) => EXIT_USER,
         LaunchError::Terminal(_) | LaunchError::Input(_) | LaunchError::Holder(_) => EXIT_STDIN,
         LaunchError::Execute { .. } => EXIT_EXEC,
     };
@@ -85,6 +114,7 @@ fn run(args: &[OsString]) -> LaunchError {
 
 fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
     let allowed = [
+        Allowed::Value("--root"),
         Allowed::Flag("--uts"),
         Allowed::Flag("--tty"),
         Allowed::Value("--owner"),
@@ -112,20 +142,64 @@ fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
             command.env_remove(name);
         }
     }
+    let rooted = match args.option::<UnitName>("--root")? {
+        Some(unit) => {
+            let root: Root = OwnUnit::read(&super::layout(), &unit)?.json(ROOT_KEY)?;
+            let prepared = root::prepare(&root)?;
+            Some((root, prepared))
+        }
+        None => None,
+    };
     let input = args.option::<String>("--stdin")?.map(|path| Input {
         path: path.into(),
         once: args.flag("--once"),
     });
     if args.flag("--tty") {
         let owner = args.option::<Owner>("--owner")?;
-        terminal(input.as_ref(), owner)?;
+        let terminals = rooted.as_ref().map(|(_, prepared)| prepared.terminals());
+        terminal(input.as_ref(), owner, terminals)?;
         if std::env::var_os("TERM").is_none() {
             command.env("TERM", TERM);
         }
     } else if let Some(input) = &input {
         command.stdin(pipe(input)?);
     }
+    if let Some((root, prepared)) = rooted {
+        enter(&root, prepared, &mut command)?;
+    }
     Ok(command)
+}
+
+/// Leaves the host's tree, and becomes who the program is.
+fn enter(root: &Root, prepared: Prepared, command: &mut Command) -> Result<(), LaunchError> {
+    prepared.enter()?;
+    let path = &root.working_dir;
+    std::env::set_current_dir(path).map_err(|source| LaunchError::Directory {
+        path: path.clone(),
+        source,
+    })?;
+    let told = |name: &OsString| root.variables.iter().any(|known| name == known.as_str());
+    let own = std::env::vars_os().filter_map(|(name, value)| {
+        let name = OsString::from(unmasked(name.to_str()?));
+        told(&name).then_some((name, value))
+    });
+    // What `command` was given before stays: the terminal's name.
+    let term = command.get_envs().find(|(name, _)| *name == "TERM");
+    let term = term.and_then(|(_, value)| value.map(ToOwned::to_owned));
+    let own: Vec<_> = own.collect();
+    command.env_clear();
+    command.envs(term.map(|term| ("TERM", term)));
+    command.env("HOME", &root.home);
+    command.envs(
+        root.image_variables
+            .iter()
+            .map(|(name, value)| (name, value)),
+    );
+    command.envs(own);
+    let capabilities = u64::from_str_radix(&root.capabilities, 16)
+        .map_err(|_| LaunchError::Capabilities(root.capabilities.clone()))?;
+    run_as::become_person((root.uid, root.gid), &root.groups, capabilities)?;
+    Ok(())
 }
 
 /// Where standard input comes from.
@@ -147,10 +221,21 @@ impl std::str::FromStr for Owner {
 }
 
 /// Makes a new terminal the one of this process, and has the other end held.
-fn terminal(input: Option<&Input>, owner: Option<Owner>) -> Result<(), LaunchError> {
+fn terminal(
+    input: Option<&Input>,
+    owner: Option<Owner>,
+    terminals: Option<PathBuf>,
+) -> Result<(), LaunchError> {
     let failed = |errno: rustix::io::Errno| LaunchError::Terminal(errno.into());
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = rustix::pty::openpt(flags).map_err(failed)?;
+    let master = match terminals {
+        None => rustix::pty::openpt(flags),
+        Some(path) => {
+            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+            rustix::fs::open(path, flags, Mode::empty())
+        }
+    };
+    let master = master.map_err(failed)?;
     rustix::pty::grantpt(&master).map_err(failed)?;
     rustix::pty::unlockpt(&master).map_err(failed)?;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).map_err(failed)?;

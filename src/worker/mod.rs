@@ -6,10 +6,11 @@
 //! | `vks as UID:GID ... -- CMD...` | `ExecStart=` of containers that name users or groups | becomes the user, then the program |
 //! | `vks launch OPTIONS -- CMD...` | `ExecStart=` of containers with a host name, terminal or input | sets that up, then becomes the program |
 //! | `vks hold OPTIONS` | (launch) | holds the other end of a container's terminal or input |
+//! | `vks begin UNIT` | `ExecCondition=` of ephemeral containers | writes down that it has begun; 1 when it had already |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
-//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget |
+//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget; with `--unit UNIT` first waits, at shutdown, for pods of lower priority |
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |
@@ -20,13 +21,14 @@
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire names` | `ExecStart=` of `vks-resolved.service` | has systemd-resolved ask the pods' name server |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
-//! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks mesh up` | `ExecStart=` and `ExecReload=` of `vks-wireguard.service` | makes the interface of the mesh, or changes what differs |
 //! | `vks mesh down` | `ExecStop=` of it | takes it away |
 //! | `vks mesh refresh` | `vks-wireguard-refresh.service`, by its timer | looks up names of peers that have no session |
 //! | `vks wireguard-device NAME` | `ExecStart=` of `vks-wireguard-device@.service` | is a WireGuard device, where the kernel has none |
 //! | `vks wireguard-device --needed NAME` | `ExecCondition=` of it | whether the kernel has none, and somebody wants one |
+//! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
+//! | `vks usher` | `ExecStart=` of `vks-usher.service` | does inside pods what the node's API is asked for |
 //! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
@@ -37,6 +39,7 @@
 //! needs them.
 
 pub mod args;
+pub mod begin;
 pub mod check;
 pub mod deadline;
 pub mod device;
@@ -48,15 +51,18 @@ pub mod hold;
 pub mod hook;
 pub mod journal;
 pub mod launch;
+mod lower;
 pub mod mesh;
 pub mod own_unit;
 pub mod prober;
 pub mod record;
+mod root;
 pub mod run_as;
 pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
 pub mod units;
+pub mod usher;
 pub mod wire;
 
 use crate::config::Settings;
@@ -73,6 +79,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         see_the_host();
     }
     Some(match verb {
+        "begin" => begin::main(args),
         "deadline" => deadline::main(args),
         "dns" => dns::main(args),
         "as" => run_as::main(args),
@@ -88,6 +95,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "sandbox" => sandbox::main(args),
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
+        "usher" => usher::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),
         _ => return None,
@@ -95,7 +103,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
 }
 
 /// Verbs that units of containers call with full privileges.
-const OF_CONTAINERS: [&str; 4] = ["hook", "probe", "record", "subpaths"];
+const OF_CONTAINERS: [&str; 5] = ["begin", "hook", "probe", "record", "subpaths"];
 
 /// `+` takes a command out of a container's confinement (systemd.service(5)), but what is mounted over `/run` there
 /// (`TemporaryFileSystem=`) hides systemd and the journal from it all the same (systemd 257): it goes where process 1

@@ -27,7 +27,7 @@ const EXIT_CAPABILITIES: u8 = 218;
 
 /// Why the program did not start.
 #[derive(Debug, thiserror::Error)]
-enum AsError {
+pub(super) enum AsError {
     #[error("cannot understand the arguments of vks as")]
     Arguments(#[from] ArgumentError),
     #[error("cannot become user and group {who}")]
@@ -57,7 +57,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+pub(super) struct Wanted {
     who: String,
     user: Option<u32>,
     group: Option<u32>,
@@ -134,6 +134,24 @@ fn parse(args: &[OsString]) -> Result<Wanted, ArgumentError> {
         rest: args.rest,
         who,
     })
+}
+
+/// Becomes somebody by numbers alone, with no more capabilities than `capabilities`.
+pub(super) fn become_person(
+    (uid, gid): (u32, u32),
+    groups: &[u32],
+    capabilities: u64,
+) -> Result<(), AsError> {
+    let wanted = Wanted {
+        who: format!("{uid}:{gid}"),
+        user: Some(uid),
+        group: Some(gid),
+        groups: groups.to_vec(),
+        merge: false,
+        capabilities: Some(capabilities),
+        rest: Vec::new(),
+    };
+    take(&wanted, None)
 }
 
 /// The host's entry of the user, if it has one.

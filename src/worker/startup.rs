@@ -78,7 +78,14 @@ fn run(args: &[OsString]) -> Result<(), StartupError> {
         log::info!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Killing"; "{failed}");
         // Here, not by systemd: it knows one grace period for all ends, and no hook for a container that has not started.
         let pre_stop = pre_stop.map(|Json(hook)| hook);
-        ending::end(pid, pre_stop.as_ref(), signal.unwrap_or_default(), grace).await?;
+        ending::end(
+            pid,
+            pre_stop.as_ref(),
+            signal.unwrap_or_default(),
+            grace,
+            None,
+        )
+        .await?;
         Err(failed)
     });
     // The thread that watches the container must not be waited for.

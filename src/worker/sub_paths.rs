@@ -16,6 +16,7 @@ use crate::host::process::{Process, ProcessError};
 use crate::host::volume_path::{Found, Volume, VolumePathError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName};
+use crate::model::root::ROOT_KEY;
 use crate::model::sandbox::{MountPoint, SUB_PATHS_KEY, SubPath};
 use nix::sched::CloneFlags;
 use std::ffi::OsString;
@@ -101,12 +102,14 @@ fn show_all(layout: &Layout, own: &OwnUnit) -> Result<(), SubPathError> {
             mount: "*".to_owned(),
             source,
         })?;
+    // A root of its own has no mount points on the host.
+    let rooted = own.optional(ROOT_KEY).is_some();
     parts
         .iter()
-        .try_for_each(|part| show(layout, &own.identity.uid, part))
+        .try_for_each(|part| show(layout, &own.identity.uid, part, rooted))
 }
 
-fn show(layout: &Layout, uid: &PodUid, part: &SubPath) -> Result<(), SubPathError> {
+fn show(layout: &Layout, uid: &PodUid, part: &SubPath, rooted: bool) -> Result<(), SubPathError> {
     let failed = |source| SubPathError::Volume {
         mount: part.mount_path.clone(),
         source,
@@ -121,6 +124,9 @@ fn show(layout: &Layout, uid: &PodUid, part: &SubPath) -> Result<(), SubPathErro
     })?;
     if !part.copy {
         found.show(at).map_err(failed)?;
+    }
+    if rooted {
+        return Ok(());
     }
     let point = MountPoint {
         path: part.mount_path.clone(),

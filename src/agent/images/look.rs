@@ -97,7 +97,7 @@ impl Look {
         let read = move || {
             let known = references.into_iter().filter_map(|(name, reference)| {
                 let record = image_files::read_ref(&layout, &reference).ok()??;
-                image_files::is_there(&record.resolved).then_some((name, record))
+                image_files::is_there(&layout, &record.resolved).then_some((name, record))
             });
             known.collect()
         };

@@ -31,6 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use tokio::task::{JoinError, JoinSet};
 
+/// The images of a pod, in place of those it had.
+type Change = (PodKey, Option<PodImages>);
+
+/// A pod, the images it has, and those that are asked for.
+type Wanting = (PodKey, PodImages, Vec<Asked>);
+
 /// A fetch that has ended: its request's id, and what came of it.
 type Ended = (String, Outcome);
 
@@ -56,8 +62,30 @@ impl Images {
         if keys.is_empty() {
             return Ok(());
         }
+        let (mut changed, asked) = self.sort(parts, keys);
+        let mut look = Look::new(parts, asked.iter().flat_map(|(_, _, asked)| asked)).await?;
+        for (key, mut images, asked) in asked {
+            self.attempts.leave(&key);
+            for asked in asked {
+                let held = look.at(self, &key, asked);
+                images.images.extend([held]);
+            }
+            changed.push((key, Some(images)));
+        }
+        self.fresh.clear();
+        for request in self.attempts.take_begun() {
+            let (systemd, layout) = (parts.systemd.clone(), parts.state.settings.layout.clone());
+            self.tasks.spawn(fetch::fetch(systemd, layout, request));
+        }
+        self.put(parts, changed).await?;
+        self.listen(parts);
+        Ok(())
+    }
+
+    /// What is known of pods without a look, and what has to be looked for.
+    fn sort(&mut self, parts: &Parts, keys: BTreeSet<PodKey>) -> (Vec<Change>, Vec<Wanting>) {
         let mut changed = Vec::new();
-        let mut asked: Vec<(PodKey, PodImages, Vec<Asked>)> = Vec::new();
+        let mut asked = Vec::new();
         for key in keys {
             let desired = parts.sources.desired();
             let known = desired.images.get(&key);
@@ -96,33 +124,13 @@ impl Images {
                 false => asked.push((key, images, missing)),
             }
         }
-        let mut look = Look::new(parts, asked.iter().flat_map(|(_, _, asked)| asked)).await?;
-        for (key, mut images, asked) in asked {
-            self.attempts.leave(&key);
-            for asked in asked {
-                let held = look.at(self, &key, asked);
-                images.images.extend([held]);
-            }
-            changed.push((key, Some(images)));
-        }
-        self.fresh.clear();
-        for request in self.attempts.take_begun() {
-            let (systemd, layout) = (parts.systemd.clone(), parts.state.settings.layout.clone());
-            self.tasks.spawn(fetch::fetch(systemd, layout, request));
-        }
-        self.put(parts, changed).await?;
-        self.listen(parts);
-        Ok(())
+        (changed, asked)
     }
 
     /// Records what differs, and has the pods planned anew.
-    async fn put(
-        &mut self,
-        parts: &mut Parts,
-        changed: Vec<(PodKey, Option<PodImages>)>,
-    ) -> Result<(), AgentError> {
+    async fn put(&mut self, parts: &mut Parts, changed: Vec<Change>) -> Result<(), AgentError> {
         let known = &parts.sources.desired().images;
-        let differs = |(key, images): &(PodKey, Option<PodImages>)| {
+        let differs = |(key, images): &Change| {
             let images = images.as_ref().filter(|images| !images.images.is_empty());
             known.get(key) != images
         };

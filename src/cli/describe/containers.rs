@@ -8,10 +8,19 @@ use serde_json::Value;
 
 /// Init containers with sidecars, then the others.
 pub fn sections(text: &mut Text, pod: &PodView, scene: &Scene) {
-    let (init, main): (Vec<_>, Vec<_>) = pod
-        .containers()
-        .partition(|(role, _)| *role != ContainerRole::Main);
-    for (title, containers) in [("Init Containers:", init), ("Containers:", main)] {
+    let of = |wanted: &[ContainerRole]| -> Vec<_> {
+        let all = pod.containers();
+        all.filter(|(role, _)| wanted.contains(role)).collect()
+    };
+    let groups = [
+        (
+            "Init Containers:",
+            of(&[ContainerRole::Init, ContainerRole::Sidecar]),
+        ),
+        ("Containers:", of(&[ContainerRole::Main])),
+        ("Ephemeral Containers:", of(&[ContainerRole::Ephemeral])),
+    ];
+    for (title, containers) in groups {
         if !containers.is_empty() {
             text.line(0, title);
         }

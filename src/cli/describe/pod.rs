@@ -105,7 +105,10 @@ pub fn conditions(text: &mut Text, pod: &PodView) {
         let status = if *status { "True" } else { "False" };
         text.line(
             1,
-            &format!("{kind:?}\t{status}\t{}", reason.unwrap_or_default()),
+            &format!(
+                "{kind}\t{status}\t{}",
+                reason.as_deref().unwrap_or_default()
+            ),
         );
     }
 }
@@ -154,6 +157,7 @@ fn role(name: &UnitName, unit: &ObservedUnit) -> String {
             ContainerRole::Init => format!("init {name}"),
             ContainerRole::Sidecar => format!("sidecar {name}"),
             ContainerRole::Main => format!("container {name}"),
+            ContainerRole::Ephemeral => format!("ephemeral container {name}"),
         },
     }
 }

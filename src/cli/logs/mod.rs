@@ -10,11 +10,11 @@ mod stream;
 use super::context::{Context, Outcome};
 use super::duration;
 use super::error::CliError;
-use super::journal::JournalError;
 use super::pods::now;
 use super::selector::Selector;
 use super::target::Target;
 use super::view::{Filter, Host, ViewError};
+use crate::host::log::JournalError;
 use crate::model::name::ContainerName;
 use crate::model::time::Timestamp;
 use choose::{ChooseError, Run};
@@ -166,7 +166,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     }
     if !args.follow {
         // Of a run that has just ended, some may still be on its way.
-        super::journal::sync().await;
+        crate::host::log::sync().await;
     }
     print::all(args, context, &host, runs).await?;
     // One container alone is an error; of several, those that have nothing to show are named.

@@ -2,9 +2,9 @@
 
 use super::choose::{self, Run};
 use super::{Args, LogsError};
-use crate::cli::journal::{self, Entry, JournalError, Query, Reader};
 use crate::cli::pods::now;
 use crate::cli::view::{Filter, Host, ViewError};
+use crate::host::log::{self as journal, Entry, JournalError, Query, Reader};
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ pub async fn read(
         source,
     };
     let mut query = Query {
-        unit: run.unit.clone(),
+        unit: Some(run.unit.clone()),
         since: run.started.max(args.since()),
         until: run.next,
         tail: args.lines(),
@@ -93,7 +93,7 @@ impl Pump<'_> {
             let Some(mut entry) = entry else {
                 return Ok(());
             };
-            self.last = Some(std::mem::take(&mut entry.cursor));
+            self.last = Some(std::mem::take(&mut entry.place).cursor.into());
             self.portion.push(entry);
         }
     }

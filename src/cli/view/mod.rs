@@ -10,15 +10,10 @@ mod watch;
 pub use host::{Host, ViewError};
 pub use watch::Watch;
 
-use super::object;
 use super::selector::Selector;
 use crate::model::desired::Problem;
-use crate::model::identity::UnitRole;
-use crate::model::name::{ContainerName, Namespace, ObjectName, PodKey, UnitName};
-use crate::model::observed::{ObservedPod, ObservedUnit};
-use crate::model::pod::ContainerRole;
-use crate::model::status::{ContainerStatus, PodReport};
-use serde_json::Value;
+use crate::model::name::{Namespace, ObjectName, PodKey};
+pub use crate::model::view::PodView;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,28 +35,6 @@ pub struct View {
     pub pods: Vec<Arc<PodView>>,
     /// What is wrong with manifests: what runs from them is kept.
     pub problems: Vec<Problem>,
-}
-
-/// A pod at one moment.
-#[derive(Debug, Clone)]
-pub struct PodView {
-    /// Manifest and status.
-    pub report: PodReport,
-    /// The manifest, parsed.
-    pub manifest: Value,
-    /// Its units, records and source; `None` as long as the host has nothing of it.
-    pub observed: Option<ObservedPod>,
-}
-
-/// The running part of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerHandle {
-    /// Its unit.
-    pub unit: UnitName,
-    /// Its main process, 0 when nothing runs.
-    pub main_pid: u32,
-    /// InvocationID of the current or last run; empty when there is none.
-    pub invocation: Box<str>,
 }
 
 impl Filter {
@@ -99,63 +72,4 @@ impl Filter {
         };
         (!self.names.is_empty()).then(|| self.names.iter().map(key).collect())
     }
-}
-
-impl PodView {
-    /// A pod from its parts.
-    pub fn new(report: PodReport, observed: Option<ObservedPod>) -> Self {
-        Self {
-            manifest: object::manifest(&report),
-            report,
-            observed,
-        }
-    }
-
-    /// The containers of the spec: init containers and sidecars in order, then the mains.
-    pub fn containers(&self) -> impl Iterator<Item = (ContainerRole, &Value)> {
-        let of = |field: &str| {
-            self.manifest["spec"][field]
-                .as_array()
-                .into_iter()
-                .flatten()
-        };
-        let init = of("initContainers").map(|container| {
-            let sidecar = container["restartPolicy"] == "Always";
-            let role = if sidecar {
-                ContainerRole::Sidecar
-            } else {
-                ContainerRole::Init
-            };
-            (role, container)
-        });
-        init.chain(of("containers").map(|container| (ContainerRole::Main, container)))
-    }
-
-    /// The status of a container.
-    pub fn container_status(&self, name: &str) -> Option<&ContainerStatus> {
-        let status = &self.report.status;
-        status
-            .init_container_statuses
-            .iter()
-            .chain(&status.container_statuses)
-            .find(|container| container.name.as_str() == name)
-    }
-
-    /// The unit of a container and what runs in it; `None` when it has no unit.
-    pub fn handle(&self, name: &ContainerName) -> Option<ContainerHandle> {
-        let units = &self.observed.as_ref()?.units;
-        let (unit, observed) = units.iter().find(|(_, unit)| is_container(unit, name))?;
-        let run = observed.state.run.clone().unwrap_or_default();
-        Some(ContainerHandle {
-            unit: unit.clone(),
-            main_pid: run.main_pid,
-            invocation: run.invocation,
-        })
-    }
-}
-
-fn is_container(unit: &ObservedUnit, name: &ContainerName) -> bool {
-    unit.identity.as_ref().is_some_and(|identity| {
-        matches!(&identity.role, UnitRole::Container { name: found, .. } if found == name)
-    })
 }

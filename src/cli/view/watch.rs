@@ -19,6 +19,8 @@ pub struct Watch {
     filter: Filter,
     units: Changes,
     unit_files: UnitDir,
+    /// Where word is left of conditions that were set.
+    triggers: UnitDir,
     observed: Observed,
     manifests: Option<Manifests>,
     pods: BTreeMap<PodKey, Arc<PodView>>,
@@ -50,6 +52,8 @@ impl Watch {
         let units = Changes::subscribe(&host.systemd).await?;
         let unit_files =
             UnitDir::watch(&host.settings.layout.units).map_err(ViewError::UnitFiles)?;
+        let triggers =
+            UnitDir::watch(&host.settings.layout.triggers()).map_err(ViewError::UnitFiles)?;
         let manifests = async {
             if !manifests {
                 return Ok(None);
@@ -66,6 +70,7 @@ impl Watch {
             filter,
             units,
             unit_files,
+            triggers,
             observed,
             manifests,
             pods: BTreeMap::new(),
@@ -85,6 +90,7 @@ impl Watch {
                     changed => News::Units(changed.units),
                 },
                 units = self.unit_files.next() => News::Units(units.map_err(ViewError::UnitFiles)?),
+                units = self.triggers.next() => News::Units(units.map_err(ViewError::UnitFiles)?),
                 files = changed(&mut self.manifests) => News::Files(files?),
             };
             match news {

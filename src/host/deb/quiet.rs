@@ -5,15 +5,16 @@
 //! is none an empty file stands in for it meanwhile, which nobody runs, since it is not executable.
 
 use super::DebError;
+use crate::host::files::Dir;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-const OURS: &str = "/run/vks/fetch/policy-rc.d";
+const HOME: &str = "/usr/sbin";
+const PLACE: &str = "/run/vks/fetch";
+const NAME: &str = "policy-rc.d";
 
 /// As long as it lives, nothing is started. The process is in a mount namespace of its own for good.
 pub(super) struct Quiet {
@@ -22,12 +23,11 @@ pub(super) struct Quiet {
 
 impl Quiet {
     pub(super) fn begin() -> Result<Self, DebError> {
-        let step = |what: &'static str| move |error: io::Error| DebError::Quiet(what, error);
         let of_nix =
             |what: &'static str| move |error: nix::Error| DebError::Quiet(what, error.into());
-        fs::write(OURS, "#!/bin/sh\nexit 101\n").map_err(step("policy-rc.d"))?;
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(OURS, mode).map_err(step("policy-rc.d"))?;
+        Dir::create(Path::new(PLACE))
+            .and_then(|dir| dir.write(NAME, b"#!/bin/sh\nexit 101\n", 0o755))?;
+        let ours = format!("{PLACE}/{NAME}");
         unshare(CloneFlags::CLONE_NEWNS).map_err(of_nix("a mount namespace"))?;
         let none = None::<&str>;
         // What is mounted here stays here; what the host mounts is seen.
@@ -35,10 +35,11 @@ impl Quiet {
         mount(none, "/", none, slave, none).map_err(of_nix("a mount namespace"))?;
         let made = fs::symlink_metadata(POLICY).is_err();
         if made {
-            fs::write(POLICY, "").map_err(step("policy-rc.d"))?;
+            Dir::create(Path::new(HOME)).and_then(|dir| dir.write(NAME, b"", 0o644))?;
         }
         let quiet = Self { made };
-        mount(Some(OURS), POLICY, none, MsFlags::MS_BIND, none).map_err(of_nix("policy-rc.d"))?;
+        mount(Some(ours.as_str()), POLICY, none, MsFlags::MS_BIND, none)
+            .map_err(of_nix("policy-rc.d"))?;
         // The rest of /run may be mounted noexec.
         let again = MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
         mount(none, POLICY, none, again, none).map_err(of_nix("policy-rc.d"))?;

@@ -163,15 +163,6 @@ impl Systemd {
         self.job("restart", unit, job).await
     }
 
-    /// Asks a unit to read its configuration again (`ExecReload=`) and does not wait for it.
-    ///
-    /// # Errors
-    /// Also when it is not running, or cannot.
-    pub async fn reload_unit(&self, unit: &UnitName) -> Result<(), SystemdError> {
-        let job = self.inner.manager.reload_unit(unit.as_str(), "replace");
-        self.unit_call("reload", unit, job).await.map(drop)
-    }
-
     /// Has a unit that runs take its settings again, or starts it, and waits for the end of the job.
     pub async fn reload_or_start_and_wait(
         &self,
@@ -182,6 +173,15 @@ impl Systemd {
             .manager
             .reload_or_restart_unit(unit.as_str(), "replace");
         self.job("reload", unit, job).await
+    }
+
+    /// Asks a unit to read its configuration again (`ExecReload=`) and does not wait for it.
+    ///
+    /// # Errors
+    /// Also when it is not running, or cannot.
+    pub async fn reload_unit(&self, unit: &UnitName) -> Result<(), SystemdError> {
+        let job = self.inner.manager.reload_unit(unit.as_str(), "replace");
+        self.unit_call("reload", unit, job).await.map(drop)
     }
 
     /// daemon-reload: systemd reads all unit files again. Returns after one that began after this call;

@@ -40,6 +40,7 @@ impl Request {
 /// What has come of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and short-lived")]
 pub enum Outcome {
     /// The image is here.
     Here {

@@ -21,9 +21,9 @@ pub mod record;
 pub mod registry;
 pub mod resolved;
 
+use self::nix::NixRef;
 use super::name::ObjectName;
 use deb::DebRef;
-use nix::NixRef;
 use oci::OciRef;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -131,7 +131,8 @@ impl ImageRef {
             Self::Bare(name) => {
                 let plain = name.split_once('@').map_or(&**name, |(name, _)| name);
                 let last = last(plain);
-                last.split([':', '=', '#']).next().unwrap_or(last)
+                let mut parts = last.split([':', '=', '#']);
+                parts.find(|part| !part.is_empty()).unwrap_or(last)
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use super::ImageRef;
 use crate::model::name::{ContainerName, PodUid, VolumeName};
+use crate::model::oci::Unpacked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ pub enum Content {
     Nix(NixImage),
     /// Programs of a Debian package.
     Deb(DebImage),
+    /// Layers in the store of images.
+    Oci(Unpacked),
 }
 
 /// Programs of the Nix store.
@@ -127,6 +130,7 @@ impl Reason {
 /// How far an image is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum State {
     /// It is there.
     Ready(Resolved),

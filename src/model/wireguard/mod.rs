@@ -145,7 +145,7 @@ pub struct Peer {
     #[serde(rename = "allowedIPs")]
     pub prefixes: Vec<Prefix>,
     /// Seconds between packets that keep a way through NAT open; 0 for none (default).
-    #[serde(default)]
+    #[serde(default, rename = "persistentKeepalive")]
     pub keepalive: u16,
 }
 

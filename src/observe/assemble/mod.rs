@@ -6,7 +6,7 @@ use crate::host::units::UnitOnDisk;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
-use crate::unit::names::ALL_PODS;
+use crate::unit::names::is_installed;
 use std::collections::BTreeMap;
 
 type States = BTreeMap<UnitName, UnitState>;
@@ -61,7 +61,7 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
         !state.job && matches!(state.active, ActiveState::Inactive | ActiveState::Failed)
     };
     let orphans = states.into_iter().filter(|(name, state)| {
-        still(state) && !name.as_str().ends_with(".slice") && name.as_str() != ALL_PODS
+        still(state) && !name.as_str().ends_with(".slice") && !is_installed(name.as_str())
     });
     observed.orphans = orphans.map(|(name, _)| name).collect();
     observed
@@ -91,6 +91,7 @@ fn pod(
         payloads: dir.payloads,
         runs: dir.runs,
         deadline_exceeded: dir.deadline_exceeded,
+        conditions: dir.conditions,
         reload_needed: dir.reload_needed,
     }
 }

@@ -10,6 +10,7 @@ use crate::model::observed::ObservedPod;
 use crate::model::pod::ContainerRole;
 use crate::model::status::{Condition, ConditionKind, ContainerState, ContainerStatus, Phase};
 use crate::model::time::Timestamp;
+use std::borrow::Cow;
 
 /// What the conditions are made from.
 pub(super) struct Basis<'a> {
@@ -34,6 +35,7 @@ impl Basis<'_> {
         let ready = self.gated(containers_ready.clone());
         let initialized_time = self.initialized_time(initialized.0);
         let ready_time = self.ready_time(containers_ready.0);
+        let gate_time = self.gate_time().filter(|_| containers_ready.0);
         let over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
         // With the last end the sandbox goes too.
         let sandbox_time = ready_time.filter(|_| over && !sandbox);
@@ -41,24 +43,38 @@ impl Basis<'_> {
             kind,
             status: verdict.0,
             last_transition_time: time.or(self.start_time),
-            reason: verdict.1,
+            reason: verdict.1.map(Cow::Borrowed),
             message: verdict.2,
         };
-        vec![
+        let mut all = vec![
             of(
                 ConditionKind::PodReadyToStartContainers,
                 (sandbox, None, None),
                 sandbox_time,
             ),
             of(ConditionKind::Initialized, initialized, initialized_time),
-            of(ConditionKind::Ready, ready, ready_time),
+            of(ConditionKind::Ready, ready, ready_time.max(gate_time)),
             of(ConditionKind::ContainersReady, containers_ready, ready_time),
             of(
                 ConditionKind::PodScheduled,
                 (true, None, None),
                 self.start_time,
             ),
-        ]
+        ];
+        all.extend(self.set());
+        all
+    }
+
+    /// Those that were set from outside.
+    fn set(&self) -> impl Iterator<Item = Condition> {
+        let all = self.observed.into_iter().flat_map(|pod| &pod.conditions);
+        all.map(|(kind, set)| Condition {
+            kind: ConditionKind::Other(kind.clone()),
+            status: set.status,
+            last_transition_time: Some(set.since),
+            reason: set.reason.clone().map(Cow::Owned),
+            message: set.message.clone(),
+        })
     }
 
     fn of_role(
@@ -97,7 +113,7 @@ impl Basis<'_> {
         let incomplete = both().filter(|(container, status)| match container.role {
             ContainerRole::Init => !status.ready,
             ContainerRole::Sidecar => status.started != Some(true),
-            ContainerRole::Main => false,
+            ContainerRole::Main | ContainerRole::Ephemeral => false,
         });
         unless_any(
             incomplete.map(|(_, status)| status),
@@ -122,17 +138,39 @@ impl Basis<'_> {
         )
     }
 
-    /// A pod whose containers are ready is ready when its gates say so too. No one sets conditions on a host by itself,
-    /// so a gate keeps it back (kubelet: GeneratePodReadyCondition).
+    /// A pod whose containers are ready is ready when its gates say so too; on a host they are set by `vks condition`
+    /// (kubelet: GeneratePodReadyCondition).
     fn gated(&self, containers: Verdict) -> Verdict {
-        if !containers.0 || self.gates.is_empty() {
+        if !containers.0 {
             return containers;
         }
-        let missing = self.gates.iter().map(|gate| {
-            format!("corresponding condition of pod readiness gate {gate:?} does not exist.")
+        let set = |gate: &str| self.observed?.conditions.get(gate);
+        let missing = self.gates.iter().filter_map(|gate| match set(gate) {
+            Some(found) if found.status => None,
+            Some(_) => Some(format!(
+                "the status of pod readiness gate {gate:?} is not \"True\", but False"
+            )),
+            None => Some(format!(
+                "corresponding condition of pod readiness gate {gate:?} does not exist."
+            )),
         });
-        let message = missing.collect::<Vec<_>>().join(", ");
-        (false, Some("ReadinessGatesNotReady"), Some(message))
+        let missing: Vec<String> = missing.collect();
+        if missing.is_empty() {
+            return containers;
+        }
+        (
+            false,
+            Some("ReadinessGatesNotReady"),
+            Some(missing.join(", ")),
+        )
+    }
+
+    /// When a pod with gates became ready, or ceased to be.
+    fn gate_time(&self) -> Option<Timestamp> {
+        let observed = self.observed?;
+        let gates = self.gates.iter();
+        let set = gates.filter_map(|gate| observed.conditions.get(gate.as_str()));
+        set.map(|set| set.since).max()
     }
 
     fn initialized_time(&self, status: bool) -> Option<Timestamp> {

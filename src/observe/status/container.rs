@@ -1,6 +1,7 @@
 //! What each container of a pod does.
 
 use super::end::{End, container_id};
+use super::resources;
 use super::stage::Stage;
 use crate::model::identity::UnitRole;
 use crate::model::name::ContainerName;
@@ -242,6 +243,8 @@ impl<'a> Seen<'a> {
                 .or(self.latest.map(|end| end.invocation))
                 .and_then(container_id),
             started: Some(self.stage == Stage::Running { started: true }),
+            allocated_resources: resources::requests(self.spec),
+            resources: self.unit.and_then(|_| resources::of(self.spec)),
             state,
         }
     }
@@ -307,6 +310,7 @@ impl<'a> Seen<'a> {
             ContainerState::Terminated(end) => {
                 self.role == ContainerRole::Init && end.exit_code == 0
             }
+            ContainerState::Running(_) if self.role == ContainerRole::Ephemeral => false,
             ContainerState::Running(_) if self.role != ContainerRole::Init => {
                 let invocation = self.run().map_or("", |run| &*run.invocation);
                 self.stage == Stage::Running { started: true }

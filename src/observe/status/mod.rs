@@ -8,6 +8,7 @@ mod container;
 mod end;
 mod phase;
 pub mod printer;
+mod resources;
 mod stage;
 
 use crate::model::observed::ObservedPod;
@@ -53,16 +54,21 @@ pub fn status(
 ) -> PodStatus {
     let containers: Vec<Seen> = container::seen(&pod.spec, observed);
     let surroundings = Surroundings::new(pod, observed, blocked, &containers);
-    let statuses: Vec<ContainerStatus> = containers
+    let mut statuses: Vec<ContainerStatus> = containers
         .iter()
         .map(|container| container.status(&surroundings))
         .collect();
+    // They come last, and neither phase nor conditions know of them.
+    let own = containers.len() - pod.spec.ephemeral_containers.len();
+    let mut ephemeral = statuses.split_off(own);
+    ephemeral.sort_by(|a, b| a.name.cmp(&b.name));
+    let containers = containers.get(..own).unwrap_or_default();
     let deadline = observed.is_some_and(|observed| observed.deadline_exceeded);
-    let phase = phase::phase(&containers, &statuses, deadline);
-    let start_time = start_time(observed, &containers);
+    let phase = phase::phase(containers, &statuses, deadline);
+    let start_time = start_time(observed, containers);
     let over = deadline && phase == Phase::Failed;
     let conditions = conditions::Basis {
-        containers: &containers,
+        containers,
         gates: &pod.spec.readiness_gates,
         statuses: &statuses,
         phase,
@@ -73,7 +79,7 @@ pub fn status(
     let conditions = conditions.all();
     for (container, status) in containers.iter().zip(statuses) {
         match container.role {
-            ContainerRole::Main => main.push(status),
+            ContainerRole::Main | ContainerRole::Ephemeral => main.push(status),
             ContainerRole::Init | ContainerRole::Sidecar => init.push(status),
         }
     }
@@ -92,6 +98,7 @@ pub fn status(
         start_time,
         init_container_statuses: init,
         container_statuses: main,
+        ephemeral_container_statuses: ephemeral,
         qos_class: pod.spec.qos_class(),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn has_begun(container: &Seen, status: &ContainerStatus) -> bool {
 /// An init container that is not through, or a sidecar that has not started.
 fn is_pending(role: ContainerRole, status: &ContainerStatus) -> bool {
     match (role, &status.state) {
-        (ContainerRole::Main, _) => false,
+        (ContainerRole::Main | ContainerRole::Ephemeral, _) => false,
         (ContainerRole::Init, _) => !status.ready,
         (ContainerRole::Sidecar, ContainerState::Terminated(_)) => false,
         (ContainerRole::Sidecar, _) => status.started != Some(true),

@@ -1,6 +1,7 @@
 //! The network half of planning: addresses of pods, and what the host does with packets.
 
 pub mod addresses;
+pub mod attach;
 pub mod elements;
 pub mod flows;
 pub mod mesh;
@@ -64,6 +65,7 @@ pub fn wiring(pod: &Pod, addresses: &[IpAddr], network: &NetworkSettings) -> Opt
         addresses: addresses.to_vec(),
         host: network.host_addresses().collect(),
         mtu: network.mtu,
+        inner: None,
         localhost: ports.any(|port| port.host_port.is_some()),
     })
 }

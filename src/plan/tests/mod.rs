@@ -13,6 +13,7 @@ use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
 mod blocked;
+mod ephemeral;
 mod properties;
 mod resize;
 mod secrets;
@@ -44,6 +45,7 @@ pub fn container(name: &str) -> Container {
         stop_signal: None,
         resize: Default::default(),
         security: Default::default(),
+        target: None,
     }
 }
 
@@ -63,9 +65,11 @@ pub fn pod(name: &str) -> Pod {
         uid: None,
         labels: Default::default(),
         annotations: Default::default(),
+        ending: None,
         spec: PodSpec {
             init_containers: vec![],
             containers: vec![container("main")],
+            ephemeral_containers: vec![],
             volumes: vec![],
             restart_policy: RestartPolicy::Always,
             host_network: true,
@@ -79,6 +83,7 @@ pub fn pod(name: &str) -> Pod {
             sharing: Default::default(),
             resources: Default::default(),
             devices: vec![],
+            priority: Default::default(),
             pulling: Default::default(),
         },
         source: SourcePath("/etc/vks/pods.d/x.yaml".into()),

@@ -28,7 +28,7 @@ prop_compose! {
 prop_compose! {
     fn any_pod()(name in "[a-b]", inits in prop::collection::vec(any_container(), 0..3), mains in prop::collection::vec(any_container(), 1..3),
         host_network in any::<bool>(), policy in 0..3u8, deadline in prop::option::of(1..100u64),
-        volume in any_volume()) -> Pod {
+        volume in any_volume(), looks in prop::collection::vec(any_container(), 0..2), priority in prop::option::of(-2..2)) -> Pod {
         let mut made = pod(&name);
         let unique = |prefix: &str, mut list: Vec<Container>| {
             for (index, container) in list.iter_mut().enumerate() {
@@ -39,6 +39,12 @@ prop_compose! {
         made.spec.init_containers = unique("i", inits);
         made.spec.containers = unique("m", mains);
         made.spec.volumes = vec![Volume { name: "v".parse().unwrap(), source: volume }];
+        made.spec.ephemeral_containers = unique("e", looks);
+        for look in &mut made.spec.ephemeral_containers {
+            (look.resources, look.probes, look.restart_policy) = Default::default();
+            look.mounts.iter_mut().for_each(|mount| mount.sub_path = None);
+        }
+        made.spec.priority.value = priority;
         made.spec.host_network = host_network;
         made.spec.restart_policy = [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never][usize::from(policy)];
         made.spec.active_deadline = deadline.map(Duration::from_secs);

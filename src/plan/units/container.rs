@@ -14,12 +14,7 @@ use crate::model::security::Profile;
 use crate::model::status::Blocked;
 use crate::unit::UnitFile;
 use crate::unit::escape::{command_line, quoted, specifiers, word};
-use std::time::Duration;
 
-/// Between SIGTERM and SIGKILL a container has at least this long (kubelet: minimumGracePeriodInSeconds).
-const MINIMUM_GRACE: Duration = Duration::from_secs(2);
-/// What systemd grants `ExecStop=` beyond the grace period: the hook keeps the budget itself, this only bounds a hook that hangs.
-const HOOK_SLACK: Duration = Duration::from_secs(10);
 /// `LogRateLimitBurst=` that is never reached: a limit of 0 means journald's default, not "none" (systemd issue 22034).
 const LOG_BURST: &str = "100000000";
 
@@ -35,6 +30,12 @@ impl Room<'_> {
             return Ok(None);
         };
         let image = self.image(spec)?;
+        let base = self.base(spec);
+        if let Some(base) = &base {
+            return self
+                .with_root(role, (name, spec), (image, base), env)
+                .map(Some);
+        }
         let package = package::service(spec, image);
         let policy = self.pod.spec.restart_policy_of(role, spec);
         let mut file = self.file(&format!("Container {}", spec.name));
@@ -46,21 +47,7 @@ impl Room<'_> {
             file.push("Service", "Slice", self.names.slice().as_str());
             self.packaged_settings(&mut file, spec, package);
         } else {
-            let kind = match role {
-                ContainerRole::Init => "oneshot",
-                _ => "exec",
-            };
-            file.push("Service", "Type", kind);
-            file.push("Service", "Slice", self.names.slice().as_str());
-            let mut before = self.launch(spec, &confinement);
-            before.extend(self.identity_change(&confinement));
-            let own = !before.is_empty();
-            file.push(
-                "Service",
-                "ExecStart",
-                exec_start(spec, image, env, before)?,
-            );
-            self.root(&mut file, image, own);
+            self.start(&mut file, (role, spec), image, env, &confinement)?;
         }
         self.hide_sub_paths(&mut file, spec);
         self.hooks(&mut file, role, spec);
@@ -106,15 +93,38 @@ impl Room<'_> {
         Ok(confinement)
     }
 
+    /// Its program, which systemd starts as it is.
+    fn start(
+        &self,
+        file: &mut UnitFile,
+        (role, spec): (ContainerRole, &Container),
+        image: &Resolved,
+        env: &Environment,
+        confinement: &Confinement,
+    ) -> Result<(), Blocked> {
+        self.kind(file, role);
+        let mut before = self.launch(spec, confinement, None);
+        before.extend(self.identity_change(confinement));
+        let own = !before.is_empty();
+        let line = exec_start(spec, Program::Of(image), env, before)?;
+        file.push("Service", "ExecStart", line);
+        self.root(file, image, own);
+        Ok(())
+    }
+
     /// What of a container, when it changes, means that it must be started anew. Liveness and readiness are the
     /// prober's, and not part of it.
-    fn container_hash(
+    pub(super) fn container_hash(
         &self,
         role: ContainerRole,
         spec: &Container,
         policy: RestartPolicy,
         confinement: &Confinement,
     ) -> Box<str> {
+        if role == ContainerRole::Ephemeral {
+            // What else of the pod changes is no concern of a container that runs once.
+            return spec_hash(spec);
+        }
         let probes = Probes {
             startup: spec.probes.startup.clone(),
             ..Probes::default()
@@ -159,7 +169,7 @@ impl Room<'_> {
     /// Order and conditions. An init container gates what follows it (`Requires=`: `After=` alone does not); what
     /// follows a sidecar waits for its start but does not fall with it. Stopping is the same order backwards,
     /// so that sidecars end after the mains, last one first.
-    fn order(
+    pub(super) fn order(
         &self,
         file: &mut UnitFile,
         role: ContainerRole,
@@ -168,12 +178,14 @@ impl Room<'_> {
     ) {
         self.join_pod(file);
         self.bind_to_sandbox(file);
+        // One that is put into a running pod waits for nobody: it may be there to see why an init container hangs.
+        let alone = role == ContainerRole::Ephemeral;
         let before = self
             .pod
             .spec
             .all_containers()
             .take_while(|(earlier, other)| {
-                other.name != spec.name && *earlier != ContainerRole::Main
+                !alone && other.name != spec.name && *earlier != ContainerRole::Main
             });
         for (earlier, other) in before {
             let Some(unit) = self.containers.get(&other.name) else {
@@ -199,69 +211,16 @@ impl Room<'_> {
         }
     }
 
-    /// Hooks, the startup probe, and the record of each run.
-    fn hooks(&self, file: &mut UnitFile, role: ContainerRole, spec: &Container) {
-        let json = |value: &dyn erased::Json| value.json();
-        let mut push = |key: &str, args: &[&str]| {
-            let line = self.own_command(args).replace("%%n", "%n");
-            file.push("Service", key, line);
-        };
-        let grace = self.pod.spec.termination_grace.as_secs().to_string();
-        let pre_stop = spec.pre_stop.as_ref().map(|hook| json(hook));
-        // Both end the container themselves when they fail: with its hook, and in the time that is its due.
-        let signal = spec.stop_signal.map(|signal| signal.to_string());
-        let mut stop = vec!["--grace", grace.as_str()];
-        stop.extend(signal.iter().flat_map(|signal| ["--signal", signal]));
-        let mut end = stop.clone();
-        if let Some(hook) = &pre_stop {
-            end.extend(["--pre-stop", hook]);
-        }
-        if let Some(hook) = &spec.post_start {
-            let hook = json(hook);
-            push(
-                "ExecStartPost",
-                &[&["hook", "post-start"], &end[..], &[&hook]].concat(),
-            );
-        }
-        if let Some(probe) = &spec.probes.startup {
-            let (name, probe) = (spec.name.as_str(), json(probe));
-            let who = ["probe", "startup", "--container", name];
-            push("ExecStartPost", &[&who, &end[..], &[&probe]].concat());
-        }
-        if role == ContainerRole::Init {
-            push("ExecStartPost", &["record", "%n", "--exited-ok"]);
-        }
-        if let Some(hook) = &pre_stop {
-            push(
-                "ExecStop",
-                &[&["hook", "pre-stop"], &stop[..], &[hook]].concat(),
-            );
-        }
-        push("ExecStopPost", &["record", "%n"]);
-    }
-
-    /// How it ends: SIGTERM to the main process, SIGKILL to all of them when the grace period is over.
-    fn end(&self, file: &mut UnitFile, spec: &Container) {
-        let grace = self.pod.spec.termination_grace.max(MINIMUM_GRACE);
-        let stop = if spec.pre_stop.is_some() {
-            grace + HOOK_SLACK
-        } else {
-            grace
-        };
-        file.push("Service", "KillMode", "mixed");
-        if let Some(signal) = spec.stop_signal {
-            file.push("Service", "KillSignal", signal.to_string());
-        }
-        file.push("Service", "OOMPolicy", "kill");
-        file.push("Service", "TimeoutStartSec", "infinity");
-        file.push("Service", "TimeoutStopSec", format!("{}s", stop.as_secs()));
-    }
-
     /// Directory, environment, network.
     fn process(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
         if let Some(directory) = &spec.working_dir {
             file.push("Service", "WorkingDirectory", specifiers(directory));
         }
+        self.variables(file, spec, env);
+        self.join_network(file);
+    }
+
+    pub(super) fn variables(&self, file: &mut UnitFile, spec: &Container, env: &Environment) {
         self.host_name_variable(file, env.contains_key("HOSTNAME"));
         for (name, (value, origin)) in env {
             if *origin == Origin::Manifest {
@@ -272,11 +231,10 @@ impl Room<'_> {
             let path = self.settings.layout.env_file(self.uid, &spec.name);
             file.push("Service", "EnvironmentFile", path.display().to_string());
         }
-        self.join_network(file);
     }
 
     /// Where its output goes, and how it is found there.
-    fn journal(&self, file: &mut UnitFile, spec: &Container) {
+    pub(super) fn journal(&self, file: &mut UnitFile, spec: &Container) {
         file.push("Service", "SyslogIdentifier", spec.name.as_str());
         file.push("Service", "LogRateLimitIntervalSec", "1s");
         file.push("Service", "LogRateLimitBurst", LOG_BURST);
@@ -297,20 +255,44 @@ impl Room<'_> {
     }
 }
 
-fn exec_start(
+/// What runs when the manifest names no command.
+pub(super) enum Program<'a> {
+    /// The program of an image.
+    Of(&'a Resolved),
+    /// The words of an image with a configuration.
+    OfImage(Vec<String>),
+}
+
+pub(super) fn exec_start(
     spec: &Container,
-    image: &Resolved,
+    own: Program<'_>,
     env: &Environment,
     before: Vec<String>,
 ) -> Result<String, Blocked> {
     let program;
-    let first: &[String] = if spec.command.is_empty() {
-        program = [image::program(spec, image)?];
-        &program
-    } else {
-        &spec.command
-    };
     let mut argv = before;
+    let first: &[String] = match own {
+        _ if !spec.command.is_empty() => &spec.command,
+        Program::Of(image) => {
+            program = [image::program(spec, image)?];
+            &program
+        }
+        // As they are: variables are expanded in what the manifest says.
+        Program::OfImage(words) if !words.is_empty() || !spec.args.is_empty() => {
+            argv.extend(words);
+            &[]
+        }
+        Program::OfImage(_) => {
+            return Err(Blocked {
+                container: Some(spec.name.clone()),
+                reason: "CreateContainerError",
+                message: format!(
+                    "image \"{}\" has no program of its own: name one in command",
+                    spec.image
+                ),
+            });
+        }
+    };
     for (field, text) in first
         .iter()
         .map(|t| ("command", t))
@@ -345,18 +327,5 @@ fn restarting(spec: &Container) -> Resources {
         cpu_limit: cpu.cpu_limit,
         memory_request: memory.memory_request,
         memory_limit: memory.memory_limit,
-    }
-}
-
-/// Hooks and probes as JSON, for command lines.
-mod erased {
-    pub(super) trait Json {
-        fn json(&self) -> String;
-    }
-    impl<T: serde::Serialize> Json for T {
-        fn json(&self) -> String {
-            // Plain data: cannot fail.
-            serde_json::to_string(self).unwrap_or_default()
-        }
     }
 }

@@ -30,9 +30,17 @@ impl Room<'_> {
     pub(super) fn devices(&self, file: &mut UnitFile, spec: &Container) {
         for device in self.own_devices(spec) {
             let path = &device.path;
+            file.push("Service", "BindPaths", format!("-{}", bind_path(path)));
+        }
+        self.device_keys(file, spec);
+    }
+
+    /// The same without what shows them.
+    pub(super) fn device_keys(&self, file: &mut UnitFile, spec: &Container) {
+        for device in self.own_devices(spec) {
+            let path = &device.path;
             let allow = format!("{} {}", specifiers(path), device.access);
             file.push("Service", "DeviceAllow", allow);
-            file.push("Service", "BindPaths", format!("-{}", bind_path(path)));
             if is_announced(path) {
                 let unit = device_unit(path);
                 file.push("Unit", "BindsTo", &*unit);

@@ -9,6 +9,8 @@ use crate::unit::identity::SECTION;
 
 /// The key of `[X-kubernetes]` that names the units the deadline stops.
 const UNITS_KEY: &str = "Units";
+/// The key with the deadline, in seconds since the first start.
+const DEADLINE_KEY: &str = "Deadline";
 
 impl Room<'_> {
     fn unit_command(&self, verb: &str) -> String {
@@ -58,7 +60,9 @@ impl Room<'_> {
         Some(self.finish(self.names.probes(), UnitRole::Probes, hash, file))
     }
 
-    /// A timer from the start of the pod, and the service that ends the pod when it elapses.
+    /// A service that ends the pod when its time is over, and a timer that starts it: with the pod, so that it finds out
+    /// how much time is left of that since the first start; when the clock was set or the host has slept; and when the
+    /// time is over for a pod that was started once.
     pub(super) fn deadline(&self) -> Vec<(UnitName, WantedUnit)> {
         let Some(deadline) = self.pod.spec.active_deadline else {
             return Vec::new();
@@ -67,15 +71,19 @@ impl Room<'_> {
         let mut timer = self.file("Active deadline");
         self.join_pod(&mut timer);
         self.deadline_condition(&mut timer);
+        timer.push("Timer", "OnActiveSec", "0");
         timer.push("Timer", "OnActiveSec", format!("{}s", deadline.as_secs()));
+        timer.push("Timer", "OnClockChange", "yes");
         timer.push("Timer", "AccuracySec", "100ms");
         let mut service = self.file("End at the active deadline");
         self.join_pod(&mut service);
-        service.push("Service", "Type", "oneshot");
+        self.deadline_condition(&mut service);
+        service.push("Service", "Type", "exec");
         service.push("Service", "Slice", self.names.slice().as_str());
         service.push("Service", "ExecStart", self.unit_command("deadline"));
         service.push("Service", "SyslogIdentifier", "vks");
         let units: Vec<&str> = self.containers.values().map(UnitName::as_str).collect();
+        service.push(SECTION, DEADLINE_KEY, deadline.as_secs().to_string());
         service.push(SECTION, UNITS_KEY, one_line(&units.join(" ")));
         vec![
             self.finish(

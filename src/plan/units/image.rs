@@ -41,11 +41,7 @@ impl Room<'_> {
     /// Its file tree. `own` says that vks itself starts in it, before the program.
     pub(super) fn root(&self, file: &mut UnitFile, image: &Resolved, own: bool) {
         match &image.content {
-            Content::Host { .. } | Content::Deb(_) => {}
-            Content::Dir { root } => {
-                file.push("Service", "RootDirectory", bind_path(root));
-                file.push("Service", "MountAPIVFS", "yes");
-            }
+            Content::Host { .. } | Content::Deb(_) | Content::Dir { .. } | Content::Oci(_) => {}
             Content::Nix(nix) => self.store(file, nix, own),
         }
     }
@@ -79,7 +75,7 @@ pub(super) fn program(spec: &Container, image: &Resolved) -> Result<String, Bloc
         Content::Host { program } => Some(program),
         Content::Nix(nix) => nix.program.as_ref(),
         Content::Deb(deb) => deb.program.as_ref(),
-        Content::Dir { .. } => None,
+        Content::Dir { .. } | Content::Oci(_) => None,
     };
     program.cloned().ok_or_else(|| Blocked {
         container: Some(spec.name.clone()),

@@ -7,6 +7,7 @@
 
 mod container;
 mod devices;
+mod ending;
 mod helpers;
 mod image;
 mod mounts;
@@ -14,25 +15,30 @@ mod names;
 mod package;
 mod pod;
 mod restart;
+mod rooted;
 mod sandbox;
 mod security;
 mod version;
+mod with_root;
 
 use super::env::{self, Context};
 use super::images;
 use super::network;
+use super::priority;
 use super::volumes::{self, Places};
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::image::resolved::Resolved;
 use crate::model::name::{ContainerName, PodUid, UnitName};
+use crate::model::network::attach::Attachment;
 use crate::model::payload::Payload;
-use crate::model::pod::{ContainerRole, Pod};
+use crate::model::pod::{Container, ContainerRole, Pod};
 use crate::model::sandbox::PodNames;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use crate::unit::{UnitFile, digest, hex, identity};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -75,9 +81,13 @@ struct Room<'a> {
     /// The pod has a sandbox unit.
     sandboxed: bool,
     places: Places,
+    /// Networks beside the pod's own, or instead of it.
+    attachments: Vec<Attachment>,
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
+    /// Its priority.
+    priority: i32,
     /// What its containers run from.
     images: BTreeMap<ContainerName, Result<Resolved, Blocked>>,
 }
@@ -113,27 +123,16 @@ pub fn render_at(
         addresses,
     };
     let (places, mut payloads) = volumes::of_pod(&context)?;
+    let attachments = network::attach::attachments(pod, uid, desired, &settings.layout)?;
+    payloads.extend(network::attach::keys(&attachments, pod, desired)?);
     let mut environments = BTreeMap::new();
     for (_, spec) in pod.spec.all_containers() {
         environments.insert(&spec.name, env::environment(&context, spec));
     }
-    let mut room = Room::new((pod, uid), addresses, settings, places)?;
-    room.images = pod
-        .spec
-        .all_containers()
-        .map(|(_, spec)| {
-            let image = images::of_container(pod, spec, desired, settings);
-            (spec.name.clone(), image)
-        })
-        .collect();
-    let mut rendered = Rendered {
-        uid: uid.clone(),
-        addresses: addresses.to_vec(),
-        units: room.pod_units(),
-        payloads: Vec::new(),
-        blocked: Vec::new(),
-        left_out: BTreeMap::new(),
-    };
+    let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
+    room.priority = priority::of(pod, desired)?;
+    room.images = room.resolved(desired);
+    let mut rendered = room.empty();
     let mut held_up = false;
     for (role, spec) in pod.spec.all_containers() {
         let made = match environments.remove(&spec.name) {
@@ -142,13 +141,15 @@ pub fn render_at(
             None => continue,
         };
         match made {
-            Ok((env, Some((name, _)))) if held_up => {
-                payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
-                rendered.left_out.insert(spec.name.clone(), name);
-            }
             Ok((env, unit)) => {
+                let env = room.env_of(spec, &env);
                 payloads.extend(volumes::container_payloads(pod, spec, &env, settings));
-                rendered.units.extend(unit);
+                match unit {
+                    Some((name, _)) if held_up => {
+                        rendered.left_out.insert(spec.name.clone(), name);
+                    }
+                    unit => rendered.units.extend(unit),
+                }
             }
             Err(blocked) => {
                 held_up |= role != ContainerRole::Main;
@@ -171,14 +172,16 @@ impl<'a> Room<'a> {
         addresses: &'a [IpAddr],
         settings: &'a Settings,
         places: Places,
+        attachments: Vec<Attachment>,
     ) -> Result<Self, Blocked> {
         let names = PodUnits::new(&pod.key);
-        let pod_names = names::of_pod(pod, addresses, settings)?;
-        let input = |(_, spec): (_, &crate::model::pod::Container)| spec.stdio.stdin;
+        let mut pod_names = names::of_pod(pod, addresses, settings)?;
+        names::through_tunnel(&mut pod_names, &attachments, pod);
+        let input = |(_, spec): (_, &Container)| spec.stdio.stdin;
         let sandboxed = !pod.spec.host_network
             || !pod.spec.volumes.is_empty()
             || !pod_names.is_default()
-            || pod.spec.all_containers().any(input);
+            || pod.spec.lasting_containers().any(input);
         Ok(Self {
             pod,
             uid,
@@ -187,10 +190,42 @@ impl<'a> Room<'a> {
             names,
             sandboxed,
             places,
+            attachments,
             addresses,
             pod_names,
+            priority: 0,
             images: BTreeMap::new(),
         })
+    }
+
+    /// The variables as the unit and its files have them.
+    fn env_of<'e>(&self, spec: &Container, env: &'e env::Environment) -> Cow<'e, env::Environment> {
+        match self.base(spec) {
+            Some(_) => Cow::Owned(rooted::in_unit(env)),
+            None => Cow::Borrowed(env),
+        }
+    }
+
+    /// What each container runs from.
+    fn resolved(&self, desired: &Desired) -> BTreeMap<ContainerName, Result<Resolved, Blocked>> {
+        let all = self.pod.spec.all_containers();
+        all.map(|(_, spec)| {
+            let image = images::of_container(self.pod, spec, desired, self.settings);
+            (spec.name.clone(), image)
+        })
+        .collect()
+    }
+
+    /// The pod without its containers.
+    fn empty(&self) -> Rendered {
+        Rendered {
+            uid: self.uid.clone(),
+            addresses: self.addresses.to_vec(),
+            units: self.pod_units(),
+            payloads: Vec::new(),
+            blocked: Vec::new(),
+            left_out: BTreeMap::new(),
+        }
     }
 
     /// The units beside the containers, all but the target, which wants the others.

@@ -7,6 +7,7 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::pod::Container;
+use crate::model::root::Bind;
 use crate::model::sandbox::{SUB_PATHS_KEY, SubPath as Part};
 use crate::model::status::Blocked;
 use crate::model::volume::{Mount, MountSpec, Propagation, SubPath};
@@ -19,6 +20,42 @@ use std::path::Path;
 /// How long a mount may take, a server that does not answer included.
 const TIMEOUT: &str = "90s";
 
+/// Something of the host that a container sees.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub from: String,
+    to: String,
+    read_only: bool,
+    private: bool,
+    optional: bool,
+    /// A device, which it also has to be allowed.
+    pub device: bool,
+}
+
+impl Shown {
+    fn plain(from: &str, to: &str) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            read_only: false,
+            private: false,
+            optional: false,
+            device: false,
+        }
+    }
+
+    pub(super) fn into_bind(self) -> Bind {
+        Bind {
+            from: self.from,
+            to: self.to,
+            read_only: self.read_only,
+            private: self.private,
+            // The sandbox and the command before have made it: a part that is missing is an error there.
+            optional: false,
+        }
+    }
+}
+
 impl Room<'_> {
     /// Volumes, devices, and the termination message file.
     pub(super) fn mounts(
@@ -27,7 +64,40 @@ impl Room<'_> {
         spec: &Container,
         env: &Environment,
     ) -> Result<(), Blocked> {
-        let mut parts = Vec::new();
+        let few_devices = file.value("Service", "PrivateDevices").is_some();
+        let (shown, parts) = self.shown(spec, env)?;
+        for shown in shown {
+            let key = match shown.read_only {
+                true => "BindReadOnlyPaths",
+                false => "BindPaths",
+            };
+            let bind = pair(&shown.from, &shown.to);
+            let bind = match (shown.optional, bind.strip_prefix('"')) {
+                (false, _) => bind,
+                (true, None) => format!("-{bind}"),
+                (true, Some(rest)) => format!("\"-{rest}"),
+            };
+            file.push("Service", key, bind);
+            // Else all are allowed, and naming one would forbid the others.
+            if shown.device && few_devices {
+                file.push("Service", "DeviceAllow", quoted(&shown.from) + " rw");
+            }
+        }
+        let private = |mount: &Mount| mount.propagation == Propagation::Private;
+        if spec.mounts.iter().any(private) {
+            file.push("Service", "MountFlags", "private");
+        }
+        self.show_parts(file, &parts);
+        Ok(())
+    }
+
+    /// What a container sees of the host, and which of it are parts of volumes.
+    pub(super) fn shown(
+        &self,
+        spec: &Container,
+        env: &Environment,
+    ) -> Result<(Vec<Shown>, Vec<Part>), Blocked> {
+        let (mut shown, mut parts) = (Vec::new(), Vec::new());
         for (index, mount) in spec.mounts.iter().enumerate() {
             let Some(place) = self.places.get(&mount.volume) else {
                 continue;
@@ -44,48 +114,40 @@ impl Room<'_> {
                 };
                 parts.push(part);
             }
-            let key = match volumes::is_read_only(place, mount) {
-                true => "BindReadOnlyPaths",
-                false => "BindPaths",
-            };
-            // What a sub-path shows is not there yet when the command that shows it begins, in mounts of its own.
-            let may_be_missing = mount.sub_path.is_some();
-            let bind = pair(&from, &mount.path);
-            let bind = match (may_be_missing, bind.strip_prefix('"')) {
-                (false, _) => bind,
-                (true, None) => format!("-{bind}"),
-                (true, Some(rest)) => format!("\"-{rest}"),
-            };
-            file.push("Service", key, bind);
+            shown.push(Shown {
+                from,
+                to: mount.path.clone(),
+                read_only: volumes::is_read_only(place, mount),
+                private: mount.propagation == Propagation::Private,
+                // What a sub-path shows is not there yet when the command that shows it begins, in mounts of its own.
+                optional: mount.sub_path.is_some(),
+                device: false,
+            });
         }
-        let few_devices = file.value("Service", "PrivateDevices").is_some();
         for device in &spec.volume_devices {
             if let Some(place) = self.places.get(&device.volume) {
                 // A device that is read-only is written to all the same if its bind is: the mount says nothing there.
-                file.push("Service", "BindPaths", pair(&place.path, &device.path));
-                // Else all are allowed, and naming one would forbid the others.
-                if few_devices {
-                    file.push("Service", "DeviceAllow", quoted(&place.path) + " rw");
-                }
+                let mut found = Shown::plain(&place.path, &device.path);
+                found.device = true;
+                shown.push(found);
             }
-        }
-        let private = |mount: &Mount| mount.propagation == Propagation::Private;
-        if spec.mounts.iter().any(private) {
-            file.push("Service", "MountFlags", "private");
         }
         if let Some(path) = volumes::termination_path(self.pod, spec, self.settings) {
             let message = self.settings.layout.termination(self.uid, &spec.name);
-            let message = message.display().to_string();
-            file.push("Service", "BindPaths", pair(&message, path));
+            shown.push(Shown::plain(&message.display().to_string(), path));
         }
+        Ok((shown, parts))
+    }
+
+    /// Has parts of volumes shown before each start.
+    pub(super) fn show_parts(&self, file: &mut UnitFile, parts: &[Part]) {
         if !parts.is_empty() {
             let line = self.own_command(&["subpaths", "%n"]).replace("%%n", "%n");
             file.push("Service", "ExecStartPre", line);
             // Plain data: cannot fail.
-            let json = serde_json::to_string(&parts).unwrap_or_default();
+            let json = serde_json::to_string(parts).unwrap_or_default();
             file.push(SECTION, SUB_PATHS_KEY, one_line(&json));
         }
-        Ok(())
     }
 
     fn is_tree(&self, mount: &Mount) -> bool {

@@ -7,12 +7,14 @@
 //! | `stdin` | a named pipe made by the sandbox |
 //! | `hostPID: false` | `PrivatePIDs=` (systemd 257) |
 
+use super::super::network::attach;
 use super::super::security::{Confinement, HOST_NAME_SINCE};
 use super::{Room, version};
 use crate::config::Settings;
-use crate::model::name::PodUid;
+use crate::model::name::{PodUid, UnitName};
 use crate::model::naming::DnsPolicy;
 use crate::model::network::DNS_ADDRESSES;
+use crate::model::network::attach::Attachment;
 use crate::model::pod::{Container, Pod};
 use crate::model::sandbox::{FromHost, Hosts, MountPoint, PodNames, Resolver, Setup};
 use crate::model::security::Profile;
@@ -59,6 +61,21 @@ pub(super) fn of_pod(
         hosts: (own || !hosts.aliases.is_empty()).then_some(hosts),
         resolver: resolver(pod, settings),
     })
+}
+
+/// A pod whose only way out is a tunnel has the tunnel's name servers, and those of its own `dnsConfig`; the host's would
+/// tell somebody else whom it asks for.
+pub(super) fn through_tunnel(names: &mut PodNames, attachments: &[Attachment], pod: &Pod) {
+    if let Some(mut servers) = attach::servers(attachments) {
+        let dns = &pod.spec.naming.dns;
+        servers.extend(&dns.nameservers);
+        names.resolver = Some(Resolver {
+            nameservers: servers,
+            more_searches: dns.searches.clone(),
+            options: dns.options.clone(),
+            ..Resolver::default()
+        });
+    }
 }
 
 /// Resolver settings (kubelet: GetPodDNS); `None` when they are the host's own file.
@@ -116,7 +133,7 @@ impl Room<'_> {
     }
 
     /// The files of `/etc` that the pod has of its own.
-    fn files(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &'static str> {
         let files = [
             ("hosts", self.pod_names.hosts.is_some()),
             ("hostname", self.pod_names.hostname.is_some()),
@@ -225,13 +242,21 @@ impl Room<'_> {
     }
 
     /// The words in front of the program that give it the pod's host name, a terminal or an input.
-    pub(super) fn launch(&self, spec: &Container, confinement: &Confinement) -> Vec<String> {
+    pub(super) fn launch(
+        &self,
+        spec: &Container,
+        confinement: &Confinement,
+        rooted: Option<&UnitName>,
+    ) -> Vec<String> {
         let mut words = Vec::new();
         let layout = &self.settings.layout;
         let mut option = |name: &str, value: Option<String>| {
             words.push(name.to_owned());
             words.extend(value);
         };
+        if let Some(unit) = rooted {
+            option("--root", Some(unit.to_string()));
+        }
         if self.pod_names.hostname.is_some() && confinement.joins_host_name {
             option("--uts", None);
         }
@@ -245,6 +270,8 @@ impl Room<'_> {
         }
         if spec.stdio.stdin {
             let path = match confinement.profile {
+                // Opened while the host's tree is the root.
+                _ if rooted.is_some() => layout.stdin(self.uid, &spec.name).display().to_string(),
                 Profile::Trusted => layout.stdin(self.uid, &spec.name).display().to_string(),
                 _ => INPUT.to_owned(),
             };

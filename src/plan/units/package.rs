@@ -97,9 +97,7 @@ fn is_taken(key: &str) -> bool {
         ]
         .iter()
         .any(|start| key.starts_with(start));
-    TAKEN.contains(&key)
-        || MORE.contains(&key)
-        || (FAMILIES.iter().any(|start| family(&start)) && !of_restarts)
+    TAKEN.contains(&key) || MORE.contains(&key) || (FAMILIES.iter().any(family) && !of_restarts)
 }
 
 /// The service that a container runs as: that of its package, if it names no command.

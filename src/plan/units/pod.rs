@@ -4,9 +4,23 @@ use super::super::resources;
 use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
+use crate::model::pod::ContainerRole;
+use crate::model::priority::PRIORITY_KEY;
+use crate::unit::UnitFile;
+use crate::unit::identity::{ONCE_KEY, SECTION};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Room<'_> {
+    /// What kind of service it is, and its place among control groups.
+    pub(super) fn kind(&self, file: &mut UnitFile, role: ContainerRole) {
+        let kind = match role {
+            ContainerRole::Init => "oneshot",
+            _ => "exec",
+        };
+        file.push("Service", "Type", kind);
+        file.push("Service", "Slice", self.names.slice().as_str());
+    }
+
     /// The target: active means "this pod is wanted". It has no default dependencies, so that it does not
     /// wait for its containers: a container in back-off must not hold up the boot.
     pub(super) fn target(&self, units: &BTreeMap<UnitName, WantedUnit>) -> (UnitName, WantedUnit) {
@@ -17,16 +31,24 @@ impl Room<'_> {
         file.push("Unit", "BindsTo", self.names.slice().as_str());
         file.push("Unit", "After", self.names.slice().as_str());
         // Also containers that have no unit yet: the target must not change when one comes.
-        let containers = self.containers.values();
+        let lasting = self.pod.spec.lasting_containers();
+        let containers = lasting.filter_map(|(_, spec)| self.containers.get(&spec.name));
         let wanted: BTreeSet<&UnitName> = self.wanted_by_target(units).chain(containers).collect();
         for name in wanted {
             file.push("Unit", "Wants", name.as_str());
+        }
+        for (name, _) in units.iter().filter(|(_, unit)| unit.role.is_ephemeral()) {
+            file.push(SECTION, ONCE_KEY, name.as_str());
+        }
+        if self.priority != 0 {
+            file.push(SECTION, PRIORITY_KEY, self.priority.to_string());
         }
         file.push("Install", "WantedBy", crate::unit::names::ALL_PODS);
         self.finish(self.names.target(), UnitRole::Pod, "".into(), file)
     }
 
-    /// What the target starts: everything but the slice, and the service that the deadline's timer starts.
+    /// What the target starts: everything but the slice, the service that the deadline's timer starts, and what runs
+    /// once.
     fn wanted_by_target<'u>(
         &self,
         units: &'u BTreeMap<UnitName, WantedUnit>,
@@ -34,7 +56,10 @@ impl Room<'_> {
         let deadline = self.names.deadline();
         units
             .iter()
-            .filter(move |(name, unit)| unit.role != UnitRole::Slice && **name != deadline)
+            .filter(move |(name, unit)| {
+                let once = unit.role.is_ephemeral();
+                !once && unit.role != UnitRole::Slice && **name != deadline
+            })
             .map(|(name, _)| name)
     }
 

@@ -73,7 +73,7 @@ impl Room<'_> {
         }
         let all = |action| restarts.rules.iter().any(|rule| rule.action == action);
         if all(RestartAction::RestartAllContainers) {
-            let units = self.pod.spec.all_containers();
+            let units = self.pod.spec.lasting_containers();
             let units =
                 units.filter_map(|(_, other)| Some(self.containers.get(&other.name)?.as_str()));
             let units: Vec<&str> = units.collect();

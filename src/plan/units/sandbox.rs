@@ -5,7 +5,10 @@ use super::{Room, WantedUnit, spec_hash};
 use crate::model::identity::UnitRole;
 use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
-use crate::model::sandbox::SETUP_KEY;
+use crate::model::network::attach::{Network, device_name};
+use crate::model::pod::Container;
+use crate::model::sandbox::{SETUP_KEY, Setup};
+use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
 use crate::unit::identity::SECTION;
@@ -23,18 +26,31 @@ pub(super) fn back_off(file: &mut UnitFile) {
 }
 
 impl Room<'_> {
+    /// What it sets up, but for names.
+    fn setup(&self) -> Setup {
+        let mut wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
+        if let Some(wiring) = &mut wiring {
+            wiring.inner = network::attach::inner(&self.attachments);
+        }
+        let on_host = |spec: &Container| self.base(spec).is_none();
+        let mut setup = volumes::setup(self.pod, &self.places, wiring, &on_host);
+        setup.attachments.clone_from(&self.attachments);
+        let keys = network::attach::key_volume(&self.attachments);
+        setup.secrets.extend(keys);
+        let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
+        let inputs = inputs.filter(|spec| spec.stdio.stdin);
+        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
+        setup
+    }
+
     /// The sandbox unit, for pods that need one. Its namespace and mounts must land on the host, so it has none of
     /// the settings that would give it a mount namespace of its own.
     pub(super) fn sandbox(&self) -> Option<(UnitName, WantedUnit)> {
         if !self.sandboxed {
             return None;
         }
-        let wiring = network::wiring(self.pod, self.addresses, &self.settings.network);
-        let wired = wiring.is_some();
-        let mut setup = volumes::setup(self.pod, &self.places, wiring);
-        let inputs = self.pod.spec.all_containers().map(|(_, spec)| spec);
-        let inputs = inputs.filter(|spec| spec.stdio.stdin);
-        setup.inputs = inputs.map(|spec| spec.name.clone()).collect();
+        let mut setup = self.setup();
+        let wired = setup.wiring.is_some();
         // Names as the manifest has them: what the settings of the host make of them changes nothing that runs.
         let spec = &self.pod.spec;
         let hash = match (&spec.naming, &spec.sharing, spec.host_network) {
@@ -61,6 +77,7 @@ impl Room<'_> {
                 file.push("Unit", "After", socket);
             }
         }
+        self.tunnel_devices(&mut file);
         let program = &self.settings.program;
         let command = |verb| {
             crate::unit::escape::command_line(":", [program.as_str(), "sandbox", verb, "%n"])
@@ -84,6 +101,23 @@ impl Room<'_> {
         let json = serde_json::to_string(&setup).unwrap_or_default();
         file.push(SECTION, SETUP_KEY, one_line(&json));
         Some(self.finish(self.names.sandbox(), UnitRole::Sandbox, hash, file))
+    }
+
+    /// A tunnel's device is a unit of its own where the kernel has no WireGuard; it starts before the sandbox, which
+    /// moves the interface into the pod.
+    fn tunnel_devices(&self, file: &mut UnitFile) {
+        for attachment in &self.attachments {
+            if let Network::Wireguard(tunnel) = &attachment.network {
+                let device = device_name(&attachment.of);
+                let unit = format!("vks-wireguard-device@{device}.service");
+                file.push("Unit", "Wants", unit.as_str());
+                file.push("Unit", "After", unit.as_str());
+                let named = |source: &&KeySource| matches!(source, KeySource::Credential(_));
+                if tunnel.sources().any(|source| named(&source)) {
+                    file.push("Service", "ImportCredential", "vks.*");
+                }
+            }
+        }
     }
 
     /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.

@@ -220,6 +220,21 @@ fn capabilities(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     }
 }
 
+/// Which system calls a container may make whose root `vks launch` makes: also those that it needs for that, and that
+/// are of no use without a capability which it gives up.
+pub(super) fn rooted_calls(file: &mut UnitFile, confinement: &Confinement) {
+    let mut put = |key: &str, value: &str| match key {
+        // A control group namespace, the pod's host name.
+        "RestrictNamespaces" => file.push("Service", key, "cgroup uts"),
+        _ => file.push("Service", key, value),
+    };
+    system_calls(&mut put, confinement);
+    if confinement.calls != Calls::Any {
+        let more = "@mount @setuid capset chroot mknod mknodat setns unshare";
+        file.push("Service", "SystemCallFilter", more);
+    }
+}
+
 fn system_calls(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
     let strict = confinement.profile == Profile::Strict;
     if strict || confinement.calls == Calls::Usual {

@@ -158,6 +158,13 @@ fn fit(
     place: PersistentPlace,
 ) -> Option<(VolumeMode, PersistentPlace)> {
     match (mode, place) {
+        (VolumeMode::Block, PersistentPlace::Path { path, .. }) if !path.starts_with("/dev/") => {
+            // systemd passes over a `DeviceAllow=` of another place: the container could not open it.
+            field.problem(format!(
+                "{path} is no path of a device below /dev: name it by one there, such as /dev/disk/by-id/..."
+            ));
+            None
+        }
         (VolumeMode::Block, PersistentPlace::Path { path, .. }) => Some((
             mode,
             PersistentPlace::Path {

@@ -5,9 +5,11 @@ use super::field::{Field, Fields};
 use super::known;
 use super::{env, mounts, probe, process, resources, restart, security};
 use crate::model::image::PullPolicy;
-use crate::model::pod::{Container, Port, RestartPolicy};
-use crate::model::probe::Probes;
+use crate::model::name::ContainerName;
+use crate::model::pod::{Container, Port, Resize, Resources, RestartPolicy};
+use crate::model::probe::{Hook, Probes};
 use crate::model::process::StopSignal;
+use crate::model::restart::RestartRule;
 use crate::model::volume::Volume;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -35,9 +37,51 @@ pub const PULL_POLICIES: [(&str, PullPolicy); 3] = [
     ("Never", PullPolicy::Never),
 ];
 
-/// Decodes a container; `init` for those of `initContainers`.
-pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<Container> {
-    let mut f = field.fields(known::CONTAINER)?;
+/// Which list of the pod a container stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `initContainers`
+    Init,
+    /// `containers`
+    Main,
+    /// `ephemeralContainers`
+    Ephemeral,
+}
+
+impl Kind {
+    /// What it may have besides.
+    fn rules(self) -> &'static known::Rules {
+        match self {
+            Self::Ephemeral => known::EPHEMERAL_CONTAINER,
+            Self::Init | Self::Main => known::CONTAINER,
+        }
+    }
+
+    /// What not all kinds have.
+    fn own(self, f: &mut Fields<'_>, around: &Around<'_>) -> Lasting {
+        match self {
+            Self::Ephemeral => Lasting {
+                target: f
+                    .optional("targetContainerName", |x| target(&x))
+                    .map(Option::flatten),
+                ..Lasting::none()
+            },
+            Self::Init | Self::Main => Lasting::decode(f, around),
+        }
+    }
+
+    fn fits(self, field: &Field<'_>, container: &Container) -> bool {
+        match self {
+            Self::Init => plain_init(field, container),
+            Self::Main => true,
+            Self::Ephemeral => plain_ephemeral(field, container),
+        }
+    }
+}
+
+/// Decodes a container.
+pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<Container> {
+    let mut f = field.fields(kind.rules())?;
     let name = f.require("name").and_then(|x| x.parse());
     let image = f.require("image").and_then(|x| x.parse());
     let pull_policy = f.optional("imagePullPolicy", |x| x.one_of(&PULL_POLICIES));
@@ -46,16 +90,9 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
     let env_from = env::env_from(&mut f);
     let env = env::env(&mut f);
-    let ports = ports(&mut f, around.host_network);
-    let resources = f.optional("resources", |x| resources::resources(&x));
-    let resize = resources::resize(&mut f);
+    let own = kind.own(&mut f, around);
     let mounts = mounts::mounts(&mut f, around.volumes);
     let volume_devices = mounts::devices(&mut f, around.volumes);
-    let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
-    let restart_rules = restart::rules(&mut f, restart_policy.flatten());
-    let named = ports.as_deref().unwrap_or_default();
-    let probes = probe::probes(&mut f, named);
-    let hooks = probe::hooks(&mut f, named, around.grace);
     let message_path = f.optional("terminationMessagePath", |x| absolute_path(&x));
     let message_policy = f.optional("terminationMessagePolicy", |x| {
         x.one_of(&[("File", false), ("FallbackToLogsOnError", true)])
@@ -63,7 +100,7 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
     let security = f.optional("securityContext", |x| security::of_container(&x));
     let stdio = process::stdio(&mut f);
     f.finish();
-    let (post_start, pre_stop, stop_signal) = hooks?;
+    let (post_start, pre_stop, stop_signal) = own.hooks?;
     let (run_as, security) = security?.unwrap_or_default();
     let container = Container {
         name: name?,
@@ -74,13 +111,13 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         working_dir: working_dir?,
         env_from: env_from?,
         env: env?,
-        ports: ports?,
-        resources: resources?.unwrap_or_default(),
+        ports: own.ports?,
+        resources: own.resources?.unwrap_or_default(),
         mounts: mounts?,
         volume_devices: volume_devices?,
-        restart_policy: restart_policy?,
-        restart_rules: restart_rules?,
-        probes: probes?,
+        restart_policy: own.restart_policy?,
+        restart_rules: own.restart_rules?,
+        probes: own.probes?,
         post_start,
         pre_stop,
         termination_message_path: message_path?,
@@ -89,10 +126,10 @@ pub fn container(field: &Field<'_>, init: bool, around: &Around<'_>) -> Option<C
         security,
         stdio: stdio?,
         stop_signal,
-        resize: resize?,
+        resize: own.resize?,
+        target: own.target?,
     };
-    let plain = !init || plain_init(field, &container);
-    (sendable(field, &container) && plain).then_some(container)
+    (sendable(field, &container) && kind.fits(field, &container)).then_some(container)
 }
 
 /// Hooks and the prober end a container themselves, and can send named signals only.
@@ -127,6 +164,75 @@ fn plain_init(field: &Field<'_>, container: &Container) -> bool {
         );
     }
     sidecar || !watched
+}
+
+/// What only the pod's own containers have, and the target that only others have.
+struct Lasting {
+    target: Option<Option<ContainerName>>,
+    ports: Option<Vec<Port>>,
+    resources: Option<Option<Resources>>,
+    resize: Option<Resize>,
+    restart_policy: Option<Option<RestartPolicy>>,
+    restart_rules: Option<Vec<RestartRule>>,
+    probes: Option<Probes>,
+    hooks: Option<Hooks>,
+}
+
+/// postStart, preStop and stopSignal.
+type Hooks = (Option<Hook>, Option<Hook>, Option<StopSignal>);
+
+impl Lasting {
+    fn decode(f: &mut Fields<'_>, around: &Around<'_>) -> Self {
+        let ports = ports(f, around.host_network);
+        let resources = f.optional("resources", |x| resources::resources(&x));
+        let resize = resources::resize(f);
+        let restart_policy = f.optional("restartPolicy", |x| x.one_of(&RESTART_POLICIES));
+        let restart_rules = restart::rules(f, restart_policy.flatten());
+        let named = ports.as_deref().unwrap_or_default();
+        Self {
+            target: Some(None),
+            resources,
+            resize,
+            restart_policy,
+            restart_rules,
+            probes: probe::probes(f, named),
+            hooks: probe::hooks(f, named, around.grace),
+            ports,
+        }
+    }
+
+    fn none() -> Self {
+        Self {
+            target: Some(None),
+            ports: Some(Vec::new()),
+            resources: Some(None),
+            resize: Some(Resize::default()),
+            restart_policy: Some(None),
+            restart_rules: Some(Vec::new()),
+            probes: Some(Probes::default()),
+            hooks: Some((None, None, None)),
+        }
+    }
+}
+
+/// An empty name is none.
+fn target(field: &Field<'_>) -> Option<Option<ContainerName>> {
+    match field.text()? {
+        "" => Some(None),
+        _ => field.parse().map(Some),
+    }
+}
+
+/// What it sees of a volume, it sees as a whole (pkg/apis/core/validation: `validateEphemeralContainers`).
+fn plain_ephemeral(field: &Field<'_>, container: &Container) -> bool {
+    let part = container
+        .mounts
+        .iter()
+        .any(|mount| mount.sub_path.is_some());
+    if part {
+        field.problem("an ephemeral container mounts no subPath: remove it, and mount the volume");
+    }
+    !part
 }
 
 fn ports(container: &mut Fields<'_>, host_network: bool) -> Option<Vec<Port>> {

@@ -49,8 +49,6 @@ pub const LIST: &Rules = &[("metadata", Noted(Table))];
 /// `ObjectMeta` of an object.
 pub const META: &Rules = &[
     ("creationTimestamp", Noted(Text)),
-    ("deletionGracePeriodSeconds", Noted(Int)),
-    ("deletionTimestamp", Noted(Text)),
     ("finalizers", NO),
     ("generateName", Noted(Text)),
     ("generation", Noted(Int)),
@@ -81,14 +79,11 @@ pub const TEMPLATE_META: &Rules = &[
 pub const POD_SPEC: &Rules = &[
     ("affinity", Unset("a host has one place to run a pod")),
     ("enableServiceLinks", Noted(Bool)),
-    ("ephemeralContainers", NO),
     ("evictionInterceptors", NO),
     ("nodeName", Noted(Text)),
     ("nodeSelector", Unset("a host has one place to run a pod")),
     ("overhead", NO),
     ("preemptionPolicy", Noted(Text)),
-    ("priority", NO),
-    ("priorityClassName", NO),
     ("resourceClaims", NO),
     ("schedulerName", Noted(Text)),
     ("schedulingGates", NO),
@@ -102,7 +97,26 @@ pub const POD_SPEC: &Rules = &[
 pub const POD_SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
 
 /// `Container`.
-pub const CONTAINER: &Rules = &[("targetContainerName", NO)];
+pub const CONTAINER: &Rules = &[(
+    "targetContainerName",
+    Unset("only ephemeralContainers have one"),
+)];
+
+/// `EphemeralContainer`.
+pub const EPHEMERAL_CONTAINER: &Rules = &[
+    ("lifecycle", Unset(NOT_EPHEMERAL)),
+    ("livenessProbe", Unset(NOT_EPHEMERAL)),
+    ("ports", Unset(NOT_EPHEMERAL)),
+    ("readinessProbe", Unset(NOT_EPHEMERAL)),
+    ("resizePolicy", Unset(NOT_EPHEMERAL)),
+    ("resources", Unset(NOT_EPHEMERAL)),
+    ("restartPolicy", Unset(NOT_EPHEMERAL)),
+    ("restartPolicyRules", Unset(NOT_EPHEMERAL)),
+    ("startupProbe", Unset(NOT_EPHEMERAL)),
+];
+
+/// Why the API itself refuses it (core/v1 EphemeralContainerCommon).
+const NOT_EPHEMERAL: &str = "an ephemeral container runs once and promises nothing";
 
 /// `SecurityContext` of a container. Not even `false` is harmless where the default is another one.
 pub const SECURITY: &Rules = &[("windowsOptions", Unset("vks runs on Linux only"))];
@@ -243,7 +257,7 @@ pub const SERVICE: &Rules = &[
 pub const SERVICE_PORT: &Rules = &[];
 
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, NetworkAttachmentDefinition, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List";
 
 /// `StatefulSetSpec`.
 pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
@@ -255,6 +269,9 @@ pub const CLAIM_TEMPLATE: &Rules = &[
     ("spec", Noted(Table)),
     ("status", Noted(Table)),
 ];
+
+/// `PriorityClass`.
+pub const PRIORITY_CLASS: &Rules = &[("description", Noted(Text))];
 
 /// `JobSpec`.
 pub const JOB: &Rules = &[("manualSelector", Noted(Bool)), ("selector", Noted(Table))];

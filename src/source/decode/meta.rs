@@ -5,6 +5,7 @@ use super::known;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::security::PROFILE_ANNOTATION;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The largest sum of all annotations of an object, in bytes.
 const MAX_ANNOTATIONS: usize = 256 << 10;
@@ -18,6 +19,8 @@ pub struct Meta {
     pub uid: Option<PodUid>,
     pub labels: Labels,
     pub annotations: Labels,
+    /// Its deletion has begun: how long it gets to end.
+    pub ending: Option<Duration>,
 }
 
 /// The metadata of an object: everything in it is wanted, so that its key is known even if the rest is wrong.
@@ -26,6 +29,7 @@ pub struct Parts {
     uid: Option<Option<PodUid>>,
     labels: Option<Labels>,
     annotations: Option<Labels>,
+    ending: Option<Option<Duration>>,
 }
 
 impl Parts {
@@ -36,6 +40,7 @@ impl Parts {
             uid: self.uid?,
             labels: self.labels?,
             annotations: self.annotations?,
+            ending: self.ending?,
         })
     }
 }
@@ -49,6 +54,7 @@ pub fn object(object: &mut Fields<'_>) -> Option<Parts> {
         uid: f.optional("uid", |x| x.parse()),
         labels: labels(&mut f),
         annotations: annotations(&mut f),
+        ending: ending(&mut f),
         key: name.zip(namespace).map(|(name, namespace)| ObjectKey {
             namespace: namespace.unwrap_or_else(Namespace::default_namespace),
             name,
@@ -56,6 +62,14 @@ pub fn object(object: &mut Fields<'_>) -> Option<Parts> {
     };
     f.finish();
     Some(parts)
+}
+
+/// `deletionTimestamp`, and how long was granted with it (default 30 s).
+fn ending(meta: &mut Fields<'_>) -> Option<Option<Duration>> {
+    let begun = meta.optional("deletionTimestamp", |x| x.line().map(drop));
+    let grace = meta.optional("deletionGracePeriodSeconds", |x| x.count(0));
+    let grace = Duration::from_secs(u64::from(grace?.unwrap_or(30)));
+    Some(begun?.map(|()| grace))
 }
 
 /// Decodes the `metadata` of a pod template; it may be absent.

@@ -19,7 +19,9 @@ pub(in crate::source) mod known;
 mod meta;
 mod mounts;
 mod naming;
+mod network;
 mod pod;
+mod priority;
 mod probe;
 mod process;
 mod projected;
@@ -39,8 +41,10 @@ use crate::model::claim::{PersistentVolume, VolumeClaim};
 use crate::model::controller::{Controller, ControllerKey};
 use crate::model::desired::DataObject;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
+use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
-use crate::model::pod::Pod;
+use crate::model::pod::{Pod, SourcePath};
+use crate::model::priority::PriorityClass;
 use crate::source::tree::Node;
 use field::{Field, Fields};
 
@@ -63,6 +67,10 @@ pub struct Found {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Classes of priority.
+    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
+    /// Networks that pods can be attached to.
+    pub networks: Vec<Definition>,
 }
 
 /// Something only one file may define, and the line it is on.
@@ -91,6 +99,10 @@ pub enum What {
     PersistentVolume(ObjectKey),
     /// A service.
     Service(ObjectKey),
+    /// A class of priority; its namespace is always the default one.
+    PriorityClass(ObjectKey),
+    /// A network that pods can be attached to.
+    Network(ObjectKey),
     /// A pod's identity.
     Uid(PodUid),
 }
@@ -98,10 +110,19 @@ pub enum What {
 impl What {
     /// A persistent volume, which has no namespace.
     pub fn persistent_volume(name: ObjectName) -> Self {
-        Self::PersistentVolume(ObjectKey {
+        Self::PersistentVolume(Self::without_namespace(name))
+    }
+
+    /// A class of priority, which has no namespace.
+    pub fn priority_class(name: ObjectName) -> Self {
+        Self::PriorityClass(Self::without_namespace(name))
+    }
+
+    fn without_namespace(name: ObjectName) -> ObjectKey {
+        ObjectKey {
             namespace: Namespace::default_namespace(),
             name,
-        })
+        }
     }
 }
 
@@ -115,6 +136,8 @@ impl std::fmt::Display for What {
             Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
             Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
             Self::Service(key) => write!(f, "Service {key}"),
+            Self::PriorityClass(key) => write!(f, "PriorityClass {}", key.name),
+            Self::Network(key) => write!(f, "NetworkAttachmentDefinition {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
         }
     }
@@ -160,7 +183,13 @@ fn list(field: &Field<'_>, report: &Report, found: &mut Found) {
 }
 
 fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
-    let Some(mut f) = field.fields(known::OBJECT) else {
+    use crate::source::tree::Value;
+    let named = field.node.get("kind").map(|kind| &kind.value);
+    let rules = match named {
+        Some(Value::Text(kind)) if kind == "PriorityClass" => known::PRIORITY_CLASS,
+        _ => known::OBJECT,
+    };
+    let Some(mut f) = field.fields(rules) else {
         return;
     };
     let kind = match f.take("kind") {
@@ -172,6 +201,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
         Some((_, "Service")) => service_object(&mut f, found),
+        Some((_, "NetworkAttachmentDefinition")) => network_object(&mut f, field, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
             claim(found, f.line(), key.clone().map(What::ConfigMap));
@@ -184,6 +214,10 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         }
         Some((_, "PersistentVolumeClaim")) => claim_object(&mut f, found),
         Some((_, "PersistentVolume")) => volume_object(&mut f, found),
+        Some((_, "PriorityClass")) => {
+            let source = SourcePath(report.file().to_owned());
+            priority::object(field, &mut f, source, found);
+        }
         Some((_, name)) if let Some(kind) = controller::kind(name) => {
             controller::object(kind, field.node, &mut f, found);
         }
@@ -242,6 +276,22 @@ fn service_object(f: &mut Fields<'_>, found: &mut Found) {
     claim(found, f.line(), key.map(What::Service));
     let whole = meta.and_then(meta::Parts::complete).zip(version);
     found.services.extend(whole.and(service));
+}
+
+fn network_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
+    let version = version(f, "k8s.cni.cncf.io/v1", true);
+    let meta = meta::object(f);
+    let network = network::spec(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    claim(found, f.line(), key.map(What::Network));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(network)) = (whole, network) {
+        found.networks.push(Definition {
+            key: meta.key,
+            network,
+            source: SourcePath(field.report.file().to_owned()),
+        });
+    }
 }
 
 fn data_object(

@@ -1,13 +1,13 @@
 //! Pods: the spec as a whole, and the manifest that a pod carries with it.
 
-use super::container::{Around, RESTART_POLICIES, container};
+use super::container::{Around, Kind, RESTART_POLICIES, container};
 use super::field::{Field, Fields};
 use super::known;
 use super::meta::Meta;
 use super::report::Report;
 use super::security;
 use super::volume::volumes;
-use super::{naming, process, resources};
+use super::{naming, priority, process, resources};
 use crate::model::image::Pulling;
 use crate::model::pod::{Container, Pod, PodSpec, RestartPolicy, SourcePath};
 use crate::source::tree::{Node, json_line};
@@ -35,6 +35,7 @@ pub fn build(meta: Meta, mut spec: PodSpec, spec_node: &Node, report: &Report) -
         uid: meta.uid,
         labels: meta.labels,
         annotations: meta.annotations,
+        ending: meta.ending,
         spec,
         source: SourcePath(report.file().to_owned()),
         manifest: manifest.into(),
@@ -91,8 +92,10 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         host_network: host_network.unwrap_or_default(),
         grace: grace.unwrap_or(Duration::MAX),
     };
-    let init_containers = f.list("initContainers", |x| container(&x, true, &around));
-    let containers = f.list("containers", |x| container(&x, false, &around));
+    let init_containers = f.list("initContainers", |x| container(&x, Kind::Init, &around));
+    let containers = f.list("containers", |x| container(&x, Kind::Main, &around));
+    let ephemeral = |x: Field<'_>| container(&x, Kind::Ephemeral, &around);
+    let ephemeral = f.list("ephemeralContainers", ephemeral);
     if containers.as_ref().is_some_and(Vec::is_empty) {
         f.problem("has no containers: add at least one to `containers`");
     }
@@ -107,12 +110,14 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let sharing = naming::sharing(&mut f);
     let pulling = pulling(&mut f);
     let whole = f.optional("resources", |x| resources::resources(&x));
+    let priority = priority::asked(&mut f);
     f.finish();
     facts?;
     let (run_as, security) = security?.unwrap_or_default();
     let spec = PodSpec {
         init_containers: init_containers?,
         containers: containers?,
+        ephemeral_containers: ephemeral?,
         volumes: volumes?,
         restart_policy: restart_policy?.unwrap_or(RestartPolicy::Always),
         host_network: host_network?,
@@ -126,15 +131,21 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
         sharing: sharing?,
         resources: whole?.unwrap_or_default(),
         devices: Vec::new(),
+        priority: priority?,
         pulling: pulling?,
     };
+    is_whole(field, &spec)?.then_some(spec)
+}
+
+/// Whether the parts of a pod fit each other.
+fn is_whole(field: &Field<'_>, spec: &PodSpec) -> Option<bool> {
     for (_, container) in spec.all_containers() {
         resources::within_pod(field, &spec.resources, &container.resources)?;
     }
-    let distinct = distinct_names(field, &spec);
+    let distinct = distinct_names(field, spec);
     let free = !spec.host_network || distinct_ports(field, &spec.containers);
-    let known = super::facts::containers_are_there(field, &spec);
-    (distinct && free && known && !spec.containers.is_empty()).then_some(spec)
+    let known = super::facts::containers_are_there(field, spec) & targets_are_there(field, spec);
+    Some(distinct && free && known && !spec.containers.is_empty())
 }
 
 /// The type of a readiness gate.
@@ -211,6 +222,21 @@ fn distinct_names(field: &Field<'_>, spec: &PodSpec) -> bool {
             let name = container.name.as_str();
             field.problem(format!(
                 "the container name {name:?} is there twice: rename one (init containers count too)"
+            ));
+            good = false;
+        }
+    }
+    good
+}
+
+/// An ephemeral container is there to look at one of the pod's own.
+fn targets_are_there(field: &Field<'_>, spec: &PodSpec) -> bool {
+    let mut good = true;
+    for target in spec.ephemeral_containers.iter().flat_map(|c| &c.target) {
+        if !spec.lasting_containers().any(|(_, c)| c.name == *target) {
+            field.problem(format!(
+                "the pod has no container {:?}: correct targetContainerName",
+                target.as_str()
             ));
             good = false;
         }

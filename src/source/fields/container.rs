@@ -188,6 +188,12 @@ const TTY: Given = given(
     &["ExecStart="],
 )
 .note("`vks launch --tty`; what is written to it goes to the journal");
+const TARGET: Given = told(
+    "targetContainerName",
+    Shape::Text,
+    "The container it is there to look at.",
+    "containers see each other's processes unless the pod says `hostPID: false`",
+);
 static RESTART_RULE: Table = Table {
     name: "ContainerRestartRule",
     about: "What follows some ends of a container; the first rule that fits decides.",
@@ -285,6 +291,31 @@ pub static INIT_CONTAINER: Table = Table {
         STARTUP,
         STDIN,
         STDIN_ONCE,
+        MESSAGE_PATH,
+        MESSAGE_POLICY,
+        DEVICES,
+        TTY,
+        MOUNTS,
+        WORKING_DIR,
+    ],
+};
+
+pub static EPHEMERAL_CONTAINER: Table = Table {
+    name: "EphemeralContainer",
+    about: "A program put into a running pod to look at it: a service that starts once, whatever the others do.",
+    rest: known::EPHEMERAL_CONTAINER,
+    given: &[
+        ARGS,
+        COMMAND,
+        ENV,
+        FROM,
+        IMAGE,
+        NAME,
+        PULL_POLICY,
+        SECURITY_CONTEXT,
+        STDIN,
+        STDIN_ONCE,
+        TARGET,
         MESSAGE_PATH,
         MESSAGE_POLICY,
         DEVICES,

@@ -107,11 +107,22 @@ fn kind_word(text: &str) -> String {
         ("sts", "statefulset"),
         ("cj", "cronjob"),
         ("pvc", "persistentvolumeclaim"),
+        ("pc", "priorityclass"),
     ];
     if let Some((_, word)) = short.iter().find(|(short, _)| *short == text) {
         return (*word).to_owned();
     }
-    text.strip_suffix('s').unwrap_or(&text).to_owned()
+    let is_kind = |word: &str| {
+        let mut kinds = KINDS.iter();
+        kinds.any(|(kind, _, _)| kind.to_ascii_lowercase() == word)
+    };
+    let mut singular = ["es", "s"].iter().filter_map(|end| text.strip_suffix(end));
+    let known = singular.find(|word| is_kind(word));
+    match (is_kind(&text), known) {
+        (true, _) => text,
+        (false, Some(word)) => word.to_owned(),
+        (false, None) => text.strip_suffix('s').unwrap_or(&text).to_owned(),
+    }
 }
 
 #[cfg(test)]

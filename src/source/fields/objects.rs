@@ -17,6 +17,7 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
     ("Service", "v1", &SERVICE),
+    ("PriorityClass", "scheduling.k8s.io/v1", &PRIORITY_CLASS),
 ];
 
 pub(super) const VERSION: Given = told(
@@ -60,6 +61,18 @@ pub(super) static OBJECT_META: Table = Table {
             Shape::Map,
             "Free notes by name; those that begin with `vks.io/` are settings.",
             "a variable can have one (`fieldRef`)",
+        ),
+        told(
+            "deletionGracePeriodSeconds",
+            Shape::Int,
+            "How long a pod gets to end that is being deleted.",
+            "with `deletionTimestamp`",
+        ),
+        told(
+            "deletionTimestamp",
+            Shape::Text,
+            "A pod with it is stopped, and kept until it is gone from its source.",
+            "written by the API server",
         ),
         told(
             "labels",
@@ -228,6 +241,35 @@ static PERSISTENT_VOLUME: Table = Table {
             Shape::One(&storage::PERSISTENT_VOLUME),
             "What and where it is.",
             &[],
+        ),
+    ],
+};
+
+static PRIORITY_CLASS: Table = Table {
+    name: "PriorityClass",
+    about: "A priority that pods can have by its name. It has no namespace.",
+    rest: known::PRIORITY_CLASS,
+    given: &[
+        VERSION,
+        KIND,
+        NAMED,
+        told(
+            "globalDefault",
+            Shape::Bool,
+            "The priority is that of all pods that name no class.",
+            "",
+        ),
+        told(
+            "preemptionPolicy",
+            Shape::Words(&["PreemptLowerPriority", "Never"]),
+            "Whether pods make room for themselves.",
+            "nothing preempts on one host",
+        ),
+        told(
+            "value",
+            Shape::Int,
+            "The priority.",
+            "`Priority=` of the pods",
         ),
     ],
 };

@@ -1,6 +1,6 @@
 //! The spec of a pod.
 
-use super::container::{CONTAINER, INIT_CONTAINER, RESOURCE_LIST};
+use super::container::{CONTAINER, EPHEMERAL_CONTAINER, INIT_CONTAINER, RESOURCE_LIST};
 use super::identity::{DNS_CONFIG, HOST_ALIAS};
 use super::security::POD_SECURITY;
 use super::volume::VOLUME;
@@ -27,8 +27,8 @@ pub static POD_SPEC: Table = Table {
         given(
             "activeDeadlineSeconds",
             Shape::Int,
-            "The pod is stopped and has failed when it has been active for this long.",
-            &["OnActiveSec=", "ConditionPathExists="],
+            "The pod is stopped and has failed when this long has passed since its first start, reboots included.",
+            &["OnActiveSec=", "OnClockChange=", "ConditionPathExists=", "Deadline="],
         )
         .note("a timer and a service of their own"),
         told(
@@ -58,6 +58,13 @@ pub static POD_SPEC: Table = Table {
             &["BindPaths="],
         )
         .note("an /etc/resolv.conf made by the sandbox unit"),
+        given(
+            "ephemeralContainers",
+            Shape::Many(&EPHEMERAL_CONTAINER),
+            "Programs put into the running pod to look at it. They cannot be changed or taken out again.",
+            &["ExecCondition="],
+        )
+        .note("a service each, which the target of the pod does not start"),
         given(
             "hostAliases",
             Shape::Many(&HOST_ALIAS),
@@ -124,6 +131,18 @@ pub static POD_SPEC: Table = Table {
             "only `linux`",
         ),
         given(
+            "priority",
+            Shape::Int,
+            "How much the pod matters. At the shutdown of the host it ends after pods of lower priority; above 0.",
+            &["ExecStop=", "Priority="],
+        ),
+        given(
+            "priorityClassName",
+            Shape::Text,
+            "The PriorityClass that the priority is taken from.",
+            &["ExecStop=", "Priority="],
+        ),
+        given(
             "resources",
             Shape::One(&RESOURCE_LIST),
             "What the pod as a whole needs and may use.",
@@ -134,7 +153,7 @@ pub static POD_SPEC: Table = Table {
             "readinessGates",
             Shape::Many(&READINESS_GATE),
             "Conditions that must be true besides the containers being ready.",
-            "a host sets none of them by itself: the pod is not ready, with the reason `ReadinessGatesNotReady`",
+            "set by `vks condition`; until then the pod is not ready, with the reason `ReadinessGatesNotReady`",
         ),
         given(
             "restartPolicy",

@@ -27,6 +27,7 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/persistentvolume.yaml"),
     ),
     ("Service", include_str!("samples/service.yaml")),
+    ("PriorityClass", include_str!("samples/priorityclass.yaml")),
 ];
 
 fn key(table: &Table) -> *const Table {

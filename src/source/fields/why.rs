@@ -4,8 +4,6 @@
 #[rustfmt::skip]
 const WHY: &[(&str, &str, &str)] = &[
     ("", "creationTimestamp", "written by the API server"),
-    ("", "deletionGracePeriodSeconds", "written by the API server"),
-    ("", "deletionTimestamp", "written by the API server"),
     ("", "generateName", "written by the API server's clients"),
     ("", "generation", "written by the API server"),
     ("", "managedFields", "written by the API server"),
@@ -17,6 +15,7 @@ const WHY: &[(&str, &str, &str)] = &[
     ("PodSpec", "enableServiceLinks", "there are no services to link to"),
     ("PodSpec", "nodeName", "a manifest on this host is for this host"),
     ("PodSpec", "preemptionPolicy", "of the scheduler: there is none"),
+    ("PriorityClass", "description", "it informs only"),
     ("PodSpec", "schedulerName", "of the scheduler: there is none"),
     ("PodSpec", "tolerations", "of the scheduler: there is none"),
     ("PodSpec", "affinity", "a host has one place to run a pod"),

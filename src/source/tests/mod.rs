@@ -1,4 +1,5 @@
 mod controllers;
+mod late;
 mod right;
 mod security;
 mod service;

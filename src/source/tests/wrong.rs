@@ -54,7 +54,7 @@ fn in_spec(line: &str) -> String {
 const SPECS: &[(&str, &str)] = &[
     (
         "runtimeClassName: a b",
-        "runtimeClassName: \"a b\" has a character that may not be in it: names have lower-case letters, digits, '-' and '.'",
+        "runtimeClassName: \"a b\" is not a valid name: use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit",
     ),
     (
         "nodeSelector: {a: b}",
@@ -87,7 +87,7 @@ const SPECS: &[(&str, &str)] = &[
     ),
     (
         "volumes: [{name: v, image: {}}]",
-        "volumes[0].image: vks does not implement this field yet: remove it",
+        "volumes[0].image.reference: is missing: add it",
     ),
     (
         "volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]",
@@ -149,7 +149,7 @@ const OBJECTS: &[(&str, &[&str])] = &[
     (
         "kind: Ingress\nmetadata: {name: a}",
         &[
-            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume and List",
+            "1: kind: kind \"Ingress\" is not supported yet: remove the object; vks takes Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, NetworkAttachmentDefinition, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List",
         ],
     ),
     (

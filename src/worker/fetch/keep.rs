@@ -3,6 +3,7 @@
 use super::{FetchError, nix::roots, now};
 use crate::config::Settings;
 use crate::host::files::FileError;
+use crate::host::oci::Store;
 use crate::host::{deb, image_files as files, nix_store};
 use crate::model::image::record::{RefRecord, canonical, digest_name};
 use crate::model::image::resolved::{Content, State};
@@ -67,6 +68,16 @@ pub fn remove(image: &Image, settings: &Settings) -> Result<(), FetchError> {
         Content::Nix(_) => {
             let link = digest_name(&canonical(&resolved.reference));
             nix_store::let_go(&roots(settings), &link)?;
+        }
+        Content::Oci(found) => {
+            // Other names may be of the same image.
+            let same = |other: &Image| {
+                other.file != image.file
+                    && matches!(&other.record.resolved.content, Content::Oci(other) if other.digest == found.digest)
+            };
+            if !all(settings)?.iter().any(same) {
+                Store::open(&settings.layout.images())?.remove(&found.digest)?;
+            }
         }
         _ => {}
     }

@@ -7,6 +7,7 @@
 mod deb;
 pub mod keep;
 mod nix;
+mod oci;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
@@ -15,6 +16,7 @@ use crate::host::deb::DebError;
 use crate::host::files::FileError;
 use crate::host::image_files as files;
 use crate::host::nix_store::NixError;
+use crate::host::oci::{PullError, StoreError};
 use crate::host::systemd::SystemdError;
 use crate::model::image::ImageRef;
 use crate::model::image::fetch::{Outcome, Request};
@@ -61,6 +63,12 @@ pub enum FetchError {
     /// A store path has no such file.
     #[error("there is no {0}")]
     NoProgram(String),
+    /// A registry.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The store of images.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// systemd.
     #[error(transparent)]
     Systemd(#[from] SystemdError),
@@ -123,6 +131,7 @@ pub fn run(request: &Request, settings: &Settings) -> Result<Outcome, FetchError
     let found = match &request.reference {
         ImageRef::Deb(deb) => deb::fetch(deb, request, settings)?,
         ImageRef::Nix(nix) => nix::fetch(nix, request, settings)?,
+        ImageRef::Oci(image) => oci::fetch(image, request, settings)?,
         reference => match resolve_here(reference) {
             Some(resolved) => Found {
                 resolved,

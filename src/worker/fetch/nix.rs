@@ -75,7 +75,7 @@ fn program(path: &str, named: Option<String>, reference: &ImageRef) -> Option<St
         .and_then(|last| last.get(33..))
         .unwrap_or_default();
     // `hello-2.12`: the version begins with the first part that begins with a digit.
-    let plain = name.split_once(|c: char| c == '-').map_or(name, |_| {
+    let plain = name.split_once('-').map_or(name, |_| {
         let version = name
             .match_indices('-')
             .find(|(at, _)| name[at + 1..].starts_with(|c: char| c.is_ascii_digit()));

@@ -4,6 +4,7 @@
 //! differs is changed. Where the kernel has no WireGuard, `vks-wireguard-device@vks-wg0.service` has made the device
 //! before. `refresh`, called by a timer, looks up the names of peers that have no session, and touches nobody else.
 
+pub mod check;
 pub mod keys;
 pub mod resolve;
 

@@ -228,7 +228,7 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
     }
     let grace = probe.termination_grace.unwrap_or(probed.grace);
     let (hook, signal) = (probed.pre_stop.as_ref(), probed.stop_signal);
-    if let Err(error) = ending::end(run.pid, hook, signal, grace).await {
+    if let Err(error) = ending::end(run.pid, hook, signal, grace, Some(&probed.name)).await {
         log::error!("Container {}: {}", probed.name, chain(&error));
     }
     // The signal of its end comes next.

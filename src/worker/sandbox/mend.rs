@@ -14,6 +14,7 @@ use crate::model::name::{PodKey, PodUid};
 use crate::model::network::{POD_LINK, Wiring};
 use crate::unit::names::PodUnits;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Mends what is broken. Whether anything was.
@@ -54,7 +55,9 @@ fn is_whole(path: &Path, wiring: &Wiring) -> bool {
     let inside = || {
         let routes = Routes::read();
         let mut addresses = wiring.addresses.iter();
-        link::index(POD_LINK).is_ok() && addresses.all(|ip| routes.has_default(ip.is_ipv4()))
+        // One behind a tunnel has no route of its own.
+        let out = |ip: &IpAddr| wiring.inner.is_some() || routes.has_default(ip.is_ipv4());
+        link::index(POD_LINK).is_ok() && addresses.all(out)
     };
     wiring.addresses.iter().all(|address| host.has(*address))
         && namespace::visit_network(path, inside).unwrap_or(false)

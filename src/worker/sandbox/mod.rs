@@ -4,6 +4,7 @@
 //! that unit and below the pod's directory. `up` may be called again at any time. `down` undoes whatever is
 //! there of it, in reverse, goes on after errors, and never touches the pod's directory nor those of claims.
 
+pub(super) mod attach;
 mod host_path;
 mod mend;
 pub(super) mod mount_points;
@@ -19,6 +20,7 @@ use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
+use crate::host::input;
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::payload::{self, PayloadError};
@@ -26,6 +28,7 @@ use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName, VolumeName};
 use crate::model::sandbox::{SETUP_KEY, Setup};
+use attach::Place;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +56,8 @@ enum SandboxError {
     #[error(transparent)]
     Network(#[from] network::NetworkError),
     #[error(transparent)]
+    Attach(#[from] attach::AttachError),
+    #[error(transparent)]
     Namespace(#[from] NamespaceError),
     #[error("cannot find out what {path} lies on", path = path.display())]
     FileSystem { path: PathBuf, source: MountError },
@@ -79,6 +84,8 @@ enum SandboxError {
     Mount(#[from] MountError),
     #[error(transparent)]
     Names(#[from] names::NamesError),
+    #[error(transparent)]
+    Input(#[from] input::InputError),
 }
 
 /// Runs the verb.
@@ -94,9 +101,13 @@ pub fn main(args: &[OsString]) -> ExitCode {
     journal::install(Some(&own.1.identity));
     let uid = &own.1.identity.uid;
     let errors = match own.0 {
-        Verb::Up => Vec::from_iter(bring_up(&layout, &own.1).err()),
-        Verb::Down => down(&layout, uid),
-        Verb::Mend => Vec::from_iter(mend_network(&layout, &own.1).err()),
+        Verb::Up => Vec::from_iter(bring_up(&layout, &own.1, &own.2).err()),
+        Verb::Down => {
+            let mut errors = down(&layout, uid);
+            errors.extend(detach(&layout, &own.1, &own.2));
+            errors
+        }
+        Verb::Mend => Vec::from_iter(mend_network(&layout, &own.1, &own.2).err()),
     };
     for error in &errors {
         let reason = match (own.0, error) {
@@ -125,7 +136,7 @@ enum Verb {
     Mend,
 }
 
-fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError> {
+fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit, UnitName)), SandboxError> {
     let mut args = Arguments::parse(args, &[])?;
     let verb = match args.next::<String>("up, mend or down")?.as_str() {
         "up" => Verb::Up,
@@ -137,22 +148,54 @@ fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit)), SandboxError>
     args.end()?;
     let layout = super::layout();
     let own = OwnUnit::read(&layout, &unit)?;
-    Ok((layout, (verb, own)))
+    Ok((layout, (verb, own, unit)))
 }
 
-fn bring_up(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
+fn bring_up(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
-    up(layout, &own.identity.uid, &own.identity.pod, &setup)
+    let uid = &own.identity.uid;
+    up(layout, uid, &own.identity.pod, &setup)?;
+    let place = Place {
+        layout,
+        uid,
+        unit: unit.as_str(),
+    };
+    attach::up(place, &setup.attachments)?;
+    // Last: a pod whose sandbox did not come up has not run.
+    if setup.once {
+        once::mark(layout, uid)?;
+    }
+    Ok(())
+}
+
+/// Takes away what of other networks is on the host.
+fn detach(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> {
+    let setup: Setup = match own.json(SETUP_KEY) {
+        Ok(setup) => setup,
+        Err(error) => return vec![error.into()],
+    };
+    let place = Place {
+        layout,
+        uid: &own.identity.uid,
+        unit: unit.as_str(),
+    };
+    let errors = attach::down(place, &setup.attachments).into_iter();
+    errors.map(SandboxError::from).collect()
 }
 
 /// Mends the network of a pod that has one. Everything else of a sandbox is for containers that start.
-fn mend_network(layout: &Layout, own: &OwnUnit) -> Result<(), SandboxError> {
+fn mend_network(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
     let (uid, pod) = (&own.identity.uid, &own.identity.pod);
     if let Some(wiring) = &setup.wiring {
         mend::mend(layout, uid, pod, wiring)?;
     }
-    Ok(())
+    let place = Place {
+        layout,
+        uid,
+        unit: unit.as_str(),
+    };
+    Ok(attach::up(place, &setup.attachments)?)
 }
 
 /// Makes everything. After an error, what was made stays for `down`.
@@ -170,7 +213,7 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
         names::make(layout, uid, &setup.names)?;
     }
     if !setup.inputs.is_empty() {
-        names::inputs(layout, uid, &setup.inputs)?;
+        input::make(layout, uid, &setup.inputs)?;
     }
     if !setup.secrets.is_empty() {
         secrets(layout, uid, &setup.secrets)?;
@@ -190,10 +233,6 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     setup.mounted.iter().try_for_each(storage::mounted)?;
     if !setup.mount_points.is_empty() {
         mount_points::make(layout, uid, &setup.mount_points)?;
-    }
-    // Last: a pod whose sandbox did not come up has not run.
-    if setup.once {
-        once::mark(layout, uid)?;
     }
     Ok(())
 }

@@ -9,12 +9,10 @@ use crate::host::mounts::{self, MountError};
 use crate::host::namespace::NamespaceError;
 use crate::host::pinned;
 use crate::model::layout::Layout;
-use crate::model::name::{ContainerName, PodUid};
+use crate::model::name::PodUid;
 use crate::model::sandbox::{FromHost, Hosts, PodNames, Resolver};
-use nix::sys::stat::Mode;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// What container runtimes give `/dev/shm`.
@@ -33,34 +31,10 @@ pub(super) enum NamesError {
     File(#[from] FileError),
     #[error("cannot read {0} of the host")]
     Host(&'static str, #[source] io::Error),
-    #[error("cannot make the standard input of container {0}")]
-    Input(ContainerName, #[source] io::Error),
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
     #[error(transparent)]
     Mount(#[from] MountError),
-}
-
-/// Makes named pipes that everybody may use who sees them: root, and the containers they are for.
-pub(super) fn inputs(
-    layout: &Layout,
-    uid: &PodUid,
-    containers: &[ContainerName],
-) -> Result<(), NamesError> {
-    pod_run(layout, uid)?.create_sub("stdin", 0o700)?;
-    for container in containers {
-        let path = layout.stdin(uid, container);
-        let failed = |errno: nix::Error| NamesError::Input(container.clone(), errno.into());
-        match nix::unistd::mkfifo(&path, Mode::empty()) {
-            Ok(()) | Err(nix::Error::EEXIST) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
-        // Not by mkfifo, which the mask of this process would have a say in.
-        let mode = std::fs::Permissions::from_mode(0o666);
-        std::fs::set_permissions(&path, mode)
-            .map_err(|error| NamesError::Input(container.clone(), error))?;
-    }
-    Ok(())
 }
 
 fn pod_run(layout: &Layout, uid: &PodUid) -> Result<Dir, FileError> {

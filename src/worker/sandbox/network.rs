@@ -10,12 +10,15 @@
 
 use crate::host::link::{self, Batch, End, LinkError, Way};
 use crate::host::namespace::{self, NamespaceError};
+use crate::host::nft::{self, NftError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid};
 use crate::model::network::{
-    GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, POD_LINK, Prefix, Wiring, link_name, pod_mac,
+    GATEWAY_IPV4, GATEWAY_IPV6, HOST_MAC, INNER_PREFIX, LINK_PREFIX, POD_LINK, Prefix, Wiring,
+    link_name, pod_mac,
 };
 use crate::model::wireguard::MESH_LINK;
+use crate::plan::network::ruleset;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,6 +34,8 @@ const USUAL_MTU: u32 = 1500;
 pub(super) enum NetworkError {
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    #[error("cannot shut the pod in, whose only way out is a tunnel")]
+    Nft(#[from] NftError),
     #[error("cannot open the network namespace of the pod")]
     Open(#[source] io::Error),
     #[error("the host's side of the pod's network")]
@@ -56,6 +61,11 @@ pub(super) fn up(
     if !fresh && namespace::visit_network(&path, || link::index(POD_LINK).is_ok())? {
         return Ok(());
     }
+    if let Some(ports) = &wiring.inner {
+        // Before there is an interface that anything could leave by.
+        let script = ruleset::inner::script(ports);
+        namespace::visit_network(&path, || nft::run(&script))??;
+    }
     let name = host_side(&path, uid, pod, wiring)?;
     sysctls(&name, wiring)?;
     let inside = || pod_side(wiring);
@@ -72,7 +82,12 @@ fn host_side(
     let namespace = File::open(path).map_err(NetworkError::Open)?;
     let salt = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let salt = salt.unwrap_or_default().as_nanos();
+    let prefix = match wiring.inner {
+        Some(_) => INNER_PREFIX,
+        None => LINK_PREFIX,
+    };
     let name = link_name(
+        prefix,
         uid,
         u64::try_from(salt % u128::from(u64::MAX)).unwrap_or_default(),
     );
@@ -124,8 +139,18 @@ fn pod_side(wiring: &Wiring) -> Result<(), LinkError> {
         };
         batch
             .address(index, *address)
-            .neighbour(index, gateway, HOST_MAC)
-            .route(Prefix::new(all, 0), Way::Gateway(index, gateway));
+            .neighbour(index, gateway, HOST_MAC);
+        match wiring.inner {
+            None => batch.route(Prefix::new(all, 0), Way::Gateway(index, gateway)),
+            // The host alone, and only to answer it.
+            Some(_) => {
+                let mut hosts = wiring.host.iter();
+                match hosts.find(|host| host.is_ipv4() == address.is_ipv4()) {
+                    Some(host) => batch.route(Prefix::host(*host), Way::Gateway(index, gateway)),
+                    None => &mut batch,
+                }
+            }
+        };
     }
     batch.run(|_| false)
 }
@@ -138,8 +163,9 @@ fn sysctls(link: &str, wiring: &Wiring) -> Result<(), NetworkError> {
             .iter()
             .any(|address| address.is_ipv4() == ipv4)
     };
+    let forwards = if wiring.inner.is_some() { "0" } else { "1" };
     if has(true) {
-        sysctl(&format!("ipv4/conf/{link}/forwarding"), "1")?;
+        sysctl(&format!("ipv4/conf/{link}/forwarding"), forwards)?;
         // A pod cannot send as somebody else.
         sysctl(&format!("ipv4/conf/{link}/rp_filter"), "1")?;
         if wiring.localhost {
@@ -148,7 +174,7 @@ fn sysctls(link: &str, wiring: &Wiring) -> Result<(), NetworkError> {
         }
     }
     if has(false) {
-        sysctl(&format!("ipv6/conf/{link}/forwarding"), "1")?;
+        sysctl(&format!("ipv6/conf/{link}/forwarding"), forwards)?;
     }
     Ok(())
 }

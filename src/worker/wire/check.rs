@@ -15,7 +15,7 @@ pub fn findings(settings: &Settings, pods: &[(String, Vec<IpAddr>)]) -> Vec<Stri
     if settings.network.mode == Mode::Host {
         return Vec::new();
     }
-    let mut found = Vec::new();
+    let mut found = crate::worker::mesh::check::findings(settings);
     if let Some(problem) = config::network::problem(&settings.network) {
         found.push(format!("pods can have no addresses: {problem}"));
     }

@@ -1,10 +1,12 @@
 use super::*;
 use crate::cli::tests::pod;
 use crate::model::identity::{Identity, UnitRole};
-use crate::model::name::ObjectKey;
+use crate::model::log_run::DEFAULT_CONTAINER;
+use crate::model::name::{ContainerName, ObjectKey};
 use crate::model::observed::{ObservedPod, ObservedUnit};
 use crate::model::pod::{ContainerRole, SourcePath};
-use crate::model::status::{Running, Terminated, Waiting};
+use crate::model::status::{ContainerState, Running, Terminated, Waiting};
+use crate::model::time::Timestamp;
 
 fn terminated(id: &str) -> ContainerState {
     ContainerState::Terminated(Terminated {
@@ -65,6 +67,7 @@ fn observed() -> ObservedPod {
         payloads: Default::default(),
         runs: Default::default(),
         deadline_exceeded: false,
+        conditions: Default::default(),
         reload_needed: false,
     }
 }

@@ -123,18 +123,14 @@ pub enum Progress {
     },
 }
 
-/// Pulls an image, unless the store has it. `progress` is called often and must be quick. Dropped, it stops; what was
+/// Pulls an image. The registry is asked for its manifest also when the store has all of it: who may have it is for the
+/// registry to say. `progress` is called often and must be quick. Dropped, it stops; what was
 /// fetched is resumed by the next pull.
 pub async fn pull(
     request: &PullRequest,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Unpacked, PullError> {
     let store = Store::open(&request.store)?;
-    if let Some(digest) = &request.digest
-        && let Some(image) = store.image(digest)?
-    {
-        return Ok(image);
-    }
     // Each mirror, then the registry: whose manifest can be had has the image. What the last one says counts.
     let mut registries = Registry::all(request)?.into_iter().peekable();
     loop {

@@ -74,21 +74,13 @@ impl Registry {
         };
         // Somebody else may have chosen already; ours is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .user_agent(concat!("vks/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .https_only(!plain)
-            .no_proxy();
-        if let Some(proxy) = &request.proxy {
-            client = client.proxy(reqwest::Proxy::all(proxy).map_err(settings)?);
-        }
-        for pem in &request.certificates {
-            let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(settings)?;
-            client = client.tls_certs_merge(bundle);
-        }
+        let client = match client(request, plain, false) {
+            // A host without certificates of its own trusts those it was told of, or nobody.
+            Err(_) => client(request, plain, true).map_err(settings)?,
+            Ok(client) => client,
+        };
         Ok(Self {
-            client: client.build().map_err(settings)?,
+            client,
             repository: request.repository.clone(),
             image: request.name(),
             proof: Mutex::new(match &auth {
@@ -273,6 +265,27 @@ impl Registry {
         let token = token.ok_or_else(|| wrong("its server for tokens gave none".to_owned()))?;
         Ok(format!("Bearer {token}"))
     }
+}
+
+fn client(request: &PullRequest, plain: bool, only_told: bool) -> reqwest::Result<Client> {
+    let mut client = Client::builder()
+        .user_agent(concat!("vks/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .read_timeout(SILENCE)
+        .https_only(!plain)
+        .no_proxy();
+    if let Some(proxy) = &request.proxy {
+        client = client.proxy(reqwest::Proxy::all(proxy)?);
+    }
+    let mut told = Vec::new();
+    for pem in &request.certificates {
+        told.extend(reqwest::Certificate::from_pem_bundle(pem)?);
+    }
+    match only_told {
+        true => client.tls_certs_only(told),
+        false => client.tls_certs_merge(told),
+    }
+    .build()
 }
 
 #[derive(serde::Deserialize)]

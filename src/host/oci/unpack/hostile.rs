@@ -16,7 +16,8 @@ impl Around {
     fn new(name: &str) -> Self {
         let scratch = Scratch::new(name);
         std::fs::create_dir(scratch.0.join("outside")).unwrap();
-        std::fs::write(scratch.0.join("outside/secret"), "secret").unwrap();
+        let secret = std::fs::File::create(scratch.0.join("outside/secret"));
+        std::io::Write::write_all(&mut secret.unwrap(), b"secret").unwrap();
         let before = Self::look(&scratch.0);
         Self { scratch, before }
     }

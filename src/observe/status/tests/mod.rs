@@ -20,7 +20,7 @@ fn time(seconds: u64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000).unwrap()
 }
 
-fn container(name: &str) -> Container {
+pub(super) fn container(name: &str) -> Container {
     Container {
         name: name.parse().unwrap(),
         image: "host:/usr/bin/sleep".parse().unwrap(),
@@ -46,6 +46,7 @@ fn container(name: &str) -> Container {
         stop_signal: None,
         resize: Default::default(),
         security: Default::default(),
+        target: None,
     }
 }
 
@@ -89,9 +90,11 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
         uid: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        ending: None,
         spec: PodSpec {
             init_containers: init,
             containers: main,
+            ephemeral_containers: vec![],
             volumes: vec![],
             restart_policy: policy,
             host_network: true,
@@ -105,6 +108,7 @@ fn pod(policy: RestartPolicy, init: Vec<Container>, main: Vec<Container>) -> Pod
             sharing: Default::default(),
             resources: Default::default(),
             devices: vec![],
+            priority: Default::default(),
             pulling: Default::default(),
         },
         source: SourcePath("/etc/vks/pods.d/web.yaml".into()),
@@ -132,6 +136,7 @@ impl Host {
                 payloads: BTreeMap::new(),
                 runs: BTreeMap::new(),
                 deadline_exceeded: false,
+                conditions: BTreeMap::new(),
                 reload_needed: false,
             },
             pod,
@@ -321,7 +326,7 @@ fn exit(state: &ContainerState) -> (i32, &str) {
 fn conditions(status: &PodStatus) -> String {
     let words = status.conditions.iter().map(|condition| {
         let sign = if condition.status { '+' } else { '-' };
-        format!("{sign}{}", condition.reason.unwrap_or(""))
+        format!("{sign}{}", condition.reason.as_deref().unwrap_or(""))
     });
     words.collect::<Vec<_>>().join(" ")
 }

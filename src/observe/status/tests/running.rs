@@ -52,7 +52,7 @@ fn a_pod_that_runs() {
     );
     assert_eq!(host.row(), "2/2 Running 0");
     assert_eq!(host.row_when(true), "2/2 Terminating 0");
-    let kinds: Vec<_> = status.conditions.iter().map(|c| c.kind).collect();
+    let kinds: Vec<_> = status.conditions.iter().map(|c| c.kind.clone()).collect();
     assert!(kinds.is_sorted() && kinds[0] == ConditionKind::PodReadyToStartContainers);
 }
 

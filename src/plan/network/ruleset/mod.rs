@@ -12,6 +12,7 @@
 //! | `inner`, `forward` | filter | a pod behind a tunnel is asked by the host, and asks nobody by another way |
 
 mod change;
+pub mod inner;
 pub mod keep;
 mod services;
 
@@ -192,14 +193,8 @@ fn sets(table: &mut Table, network: &NetworkSettings, family: Family) {
     for prefix in network.pods.iter().filter(of_family) {
         element(table, &format!("pods{d}"), prefix.to_string(), "");
     }
-    for address in DNS_ADDRESSES
-        .iter()
-        .filter(|ip| ip.is_ipv4() == family.ipv4)
-    {
-        element(table, &format!("keep{d}"), address.to_string(), "");
-    }
-    for prefix in keep::prefixes(network).filter(of_family) {
-        element(table, &format!("keep{d}"), prefix.to_string(), "");
+    for kept in keep::entries(network, family.ipv4) {
+        element(table, &format!("keep{d}"), kept, "");
     }
 }
 

@@ -102,6 +102,10 @@ pub(super) fn template(field: &Field<'_>, claims: &[String]) -> Option<(Template
     f.finish();
     let (labels, annotations) = meta?;
     let decoded = decoded?;
+    if let (Some(spec), false) = (&spec, decoded.ephemeral_containers.is_empty()) {
+        spec.problem("ephemeralContainers are for pods that run: they cannot be in a template");
+        return None;
+    }
     let json = text(&labels, &annotations, spec?.node);
     Some((
         Template {

@@ -1,19 +1,22 @@
 //! The journal's export format: fields as `NAME=text` lines, or `NAME`, a length and bytes; a blank line ends
 //! an entry (systemd.io/JOURNAL_EXPORT_FORMATS).
 
+use super::place::Place;
 use crate::model::time::Timestamp;
 
 /// One entry: a line that a container wrote, or a part of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Where it stands in the journal.
-    pub cursor: String,
+    pub place: Place,
     /// When it was received.
     pub time: Option<Timestamp>,
     /// The bytes, without a line break at the end.
     pub message: Vec<u8>,
     /// The line goes on in the next entry: it was too long for one.
     pub continues: bool,
+    /// The unit it came from; empty where that was not asked for.
+    pub unit: Box<str>,
 }
 
 /// Why an entry was not understood.
@@ -47,7 +50,8 @@ pub fn entry(bytes: &[u8]) -> Result<Option<(Entry, usize)>, Malformed> {
         };
         let text = || String::from_utf8_lossy(value);
         match name {
-            b"__CURSOR" => entry.cursor = text().into_owned(),
+            b"__CURSOR" => entry.place = Place::new(&text()),
+            b"_SYSTEMD_UNIT" => entry.unit = text().into(),
             b"__REALTIME_TIMESTAMP" => {
                 entry.time = text().parse().ok().and_then(Timestamp::from_micros);
             }
@@ -102,7 +106,7 @@ mod tests {
     fn messages_are_text_or_bytes_or_several() {
         let text = whole(b"MESSAGE=hello = \xc3\xa4\n");
         assert_eq!(text.message, "hello = ä".as_bytes());
-        assert_eq!(text.cursor, "s=1");
+        assert_eq!(&*text.place.cursor, "s=1");
         assert_eq!(
             text.time.map(Timestamp::micros),
             Some(1_700_000_000_123_456)

@@ -7,6 +7,9 @@
 //! The export format is read ([`export`]): two and a half times as fast as JSON for 200,000 lines.
 
 mod export;
+pub mod hub;
+pub mod lines;
+mod place;
 
 use crate::model::name::UnitName;
 use crate::model::time::Timestamp;
@@ -19,12 +22,13 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdout, Command};
 
 pub use export::Entry;
+pub use place::Place;
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// The unit of the container.
-    pub unit: UnitName,
+    /// The unit of the container; all units when absent, and then entries say which.
+    pub unit: Option<UnitName>,
     /// From this time on: the start of the run, or later.
     pub since: Option<Timestamp>,
     /// Before this time: the start of the next run.
@@ -61,7 +65,10 @@ impl Query {
             "--quiet",
             "--no-pager",
             "--output=export",
-            "--output-fields=MESSAGE,_LINE_BREAK",
+            match self.unit {
+                Some(_) => "--output-fields=MESSAGE,_LINE_BREAK",
+                None => "--output-fields=MESSAGE,_LINE_BREAK,_SYSTEMD_UNIT",
+            },
         ]
         .map(OsString::from)
         .into();
@@ -82,7 +89,9 @@ impl Query {
         if let Some(until) = self.until {
             arguments.push(format!("--until={}", at(until)).into());
         }
-        arguments.push(format!("_SYSTEMD_UNIT={}", self.unit).into());
+        if let Some(unit) = &self.unit {
+            arguments.push(format!("_SYSTEMD_UNIT={unit}").into());
+        }
         arguments.push("_TRANSPORT=stdout".into());
         arguments
     }
@@ -189,7 +198,7 @@ mod tests {
         };
         let matches = ["_SYSTEMD_UNIT=vks.a.b.c.service", "_TRANSPORT=stdout"];
         let query = Query {
-            unit: "vks.a.b.c.service".parse().unwrap(),
+            unit: Some("vks.a.b.c.service".parse().unwrap()),
             since: None,
             until: None,
             tail: None,

@@ -1,0 +1,34 @@
+//! vks as a node of a real Kubernetes control plane: kube-apiserver, controller manager and scheduler on one side, a
+//! booted Debian with vks on the other, judged by the real kubectl.
+//!
+//! Each file of `cluster/` is one topic.
+
+#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    reason = "tests: a story each"
+)]
+
+#[allow(dead_code, reason = "the container tests use the rest")]
+#[path = "container/host.rs"]
+mod host;
+mod lab;
+
+#[path = "cluster/controllers.rs"]
+mod controllers;
+#[path = "cluster/data.rs"]
+mod data;
+#[path = "cluster/deletion.rs"]
+mod deletion;
+#[path = "cluster/joining.rs"]
+mod joining;
+#[path = "cluster/node.rs"]
+mod node;
+#[path = "cluster/offline.rs"]
+mod offline;
+#[path = "cluster/pods.rs"]
+mod pods;
+#[path = "cluster/refused.rs"]
+mod refused;

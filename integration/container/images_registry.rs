@@ -1,0 +1,242 @@
+//! Images of a registry: fetched once for all who want them, by those who may, and waited for with the kubelet's words.
+//! The registry is the one of the distribution project, on loopback.
+
+use super::host::Host;
+use super::lab::{self, Machine, Tier};
+use super::space::{Pod, Space};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// `user:right` as htpasswd(1) writes it with bcrypt.
+const HTPASSWD: &str = "user:$2b$04$3vn1rsiP6Pe2172XbCMK..HpWLfQ8ngRFd3r6pmjOvnSbXkcMl2Cq\n";
+
+/// The registry's program, from Debian's package: fetched with the network of the machine that runs the tests.
+fn registry() -> PathBuf {
+    let cache = lab::state().join("packages");
+    let program = cache.join("registry/usr/bin/docker-registry");
+    if !program.exists() {
+        std::fs::create_dir_all(&cache).unwrap();
+        let script =
+            "apt-get download docker-registry >&2 && dpkg-deb -x docker-registry_*.deb registry";
+        let got = std::process::Command::new("sh")
+            .args(["-c", script])
+            .current_dir(&cache)
+            .status();
+        assert!(
+            got.unwrap().success(),
+            "cannot download the package docker-registry"
+        );
+    }
+    program
+}
+
+/// A machine with a registry at localhost:5000 that anybody can use, and one at localhost:5001 for `user`.
+fn with_registries(name: &str) -> Option<Host> {
+    if !lab::require(Tier::Container) {
+        return None;
+    }
+    let bind = format!("{}:/usr/bin/registry", registry().display());
+    let host = Host {
+        machine: Machine::boot_with("trixie", name, &["--bind-ro", &bind]),
+    };
+    host.install();
+    host.machine.write(
+        "/etc/vks/vks.toml.d/images.toml",
+        "[images.registries.'localhost:5000']\nhttp = true\n[images.registries.'localhost:5001']\nhttp = true\n\
+         [images.registries.'localhost:5002']\nhttp = true\n",
+        "0644",
+    );
+    host.machine.write("/t/htpasswd", HTPASSWD, "0644");
+    host.machine
+        .write("/t/push.py", include_str!("push.py"), "0644");
+    for (port, auth) in [
+        (5000, ""),
+        (
+            5001,
+            "auth:\n  htpasswd:\n    realm: vks\n    path: /t/htpasswd\n",
+        ),
+    ] {
+        let config = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /var/lib/registry{port}\nhttp:\n  addr: localhost:{port}\n{auth}"
+        );
+        host.machine
+            .write(&format!("/t/{port}.yml"), &config, "0644");
+        host.ok(&format!(
+            "systemd-run -q --unit registry{port} /usr/bin/registry serve /t/{port}.yml"
+        ));
+        host.wait(&format!("curl -s localhost:{port}/v2/ -o /dev/null"));
+    }
+    host.ok("systemctl enable --now vks-pods.target vks.service");
+    Some(host)
+}
+
+fn push(host: &Host, port: u16, name: &str, word: &str, login: &str) -> String {
+    let digest = host.ok(&format!(
+        "python3 /t/push.py http://localhost:{port} {name} 1 {word} {login}"
+    ));
+    digest.trim().to_owned()
+}
+
+fn spec(image: &str, policy: &str) -> Value {
+    json!({ "hostNetwork": true, "containers": [{ "name": "c", "image": image, "imagePullPolicy": policy }] })
+}
+
+fn secret(space: &Space, name: &str, password: &str) -> Value {
+    let config =
+        json!({ "auths": { "localhost:5001": { "username": "user", "password": password } } });
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+        "metadata": { "name": name, "namespace": space.name },
+        "stringData": { ".dockerconfigjson": config.to_string() },
+    })
+}
+
+fn waits_with(pod: &Pod, reason: &str) -> String {
+    let waiting = |pod: &Pod| pod.container("c")["state"]["waiting"].clone();
+    pod.wait_until(reason, |pod| waiting(pod)["reason"] == reason);
+    waiting(pod)["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Requests for layers that a registry has served whole.
+fn served(host: &Host, port: u16) -> usize {
+    let log = host.ok(&format!(
+        "journalctl -u registry{port} -o cat | grep -c 'GET /v2/.*/blobs/.*HTTP/1.1\" 200' || true"
+    ));
+    log.trim().parse().unwrap()
+}
+
+#[test]
+fn ten_pods_want_one_image_and_it_is_pulled_once() {
+    let Some(host) = with_registries("imgten") else {
+        return;
+    };
+    let digest = push(&host, 5000, "ten", "first", "");
+    let space = Space::new(&host, "ten");
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let image = "localhost:5000/ten:1";
+    let pods: Vec<Value> = names
+        .iter()
+        .map(|name| space.manifest(name, &spec(image, "IfNotPresent")))
+        .collect();
+    space.apply_ok("ten", &pods);
+    let pods: Vec<Pod> = names.iter().map(|name| space.known(name)).collect();
+    for pod in &pods {
+        pod.wait_for("condition=Ready");
+        assert_eq!(
+            pod.container("c")["imageID"],
+            format!("localhost:5000/ten@{digest}")
+        );
+    }
+    // The configuration and the layer, each once.
+    assert_eq!(served(&host, 5000), 2);
+    host.wait("vks logs a -n ten | grep -q first");
+    // What the name means by now is for pods that come later.
+    let other = push(&host, 5000, "ten", "second", "");
+    let life = pods[0].life("c");
+    host.ok("systemctl restart vks");
+    assert_eq!(host.vks_ok(&["plan"]), "Nothing to do.\n");
+    assert_eq!(pods[0].life("c"), life);
+    let old = space.ready("old", &spec(image, "IfNotPresent"));
+    assert_eq!(
+        old.container("c")["imageID"],
+        format!("localhost:5000/ten@{digest}")
+    );
+    let new = space.ready("new", &spec(image, "Always"));
+    assert_eq!(
+        new.container("c")["imageID"],
+        format!("localhost:5000/ten@{other}")
+    );
+    host.wait("vks logs new -n ten | grep -q second");
+}
+
+#[test]
+fn credentials_open_an_image_for_those_who_have_them() {
+    let Some(host) = with_registries("imgauth") else {
+        return;
+    };
+    push(&host, 5001, "mine", "secret", "user:right");
+    let space = Space::new(&host, "auth");
+    space.apply_ok(
+        "secrets",
+        &[
+            secret(&space, "right", "right"),
+            secret(&space, "wrong", "wrong"),
+        ],
+    );
+    let image = "localhost:5001/mine:1";
+    let with = |name: &str, policy| {
+        let mut spec = spec(image, policy);
+        spec["imagePullSecrets"] = json!([{ "name": name }]);
+        spec
+    };
+    let wrong = space.pod("wrong", &with("wrong", "IfNotPresent"));
+    let why = waits_with(&wrong, "ImagePullBackOff");
+    assert!(
+        !why.contains("right") && why.contains("localhost:5001/mine"),
+        "{why}"
+    );
+    let right = space.ready("right", &with("right", "IfNotPresent"));
+    // It is here now, and not for those who could not have fetched it.
+    let none = space.pod("none", &spec(image, "IfNotPresent"));
+    waits_with(&none, "ImagePullBackOff");
+    let never = space.pod("never", &spec(image, "Never"));
+    waits_with(&never, "ErrImageNeverPull");
+    let missing = space.pod("missing", &with("no-such-secret", "IfNotPresent"));
+    waits_with(&missing, "ImagePullBackOff");
+    let told = host.vks_ok(&["events", "-n", "auth"]);
+    assert!(
+        told.contains("Unable to retrieve some image pull secrets (no-such-secret)"),
+        "{told}"
+    );
+    let same = space.ready("same", &with("right", "Never"));
+    assert_eq!(
+        same.container("c")["imageID"],
+        right.container("c")["imageID"]
+    );
+    // A secret that is mended lets the pod in at once.
+    space.apply_ok("mended", &[secret(&space, "wrong", "right")]);
+    wrong.wait_for("condition=Ready");
+    // No password is in a unit, a record of a pod or the journal.
+    host.ok("! grep -rE '\"password\"' /etc/systemd/system.attached /var/lib/vks/images /run/vks/fetch; \
+             ! journalctl -o cat | grep -q 'user:right'");
+}
+
+#[test]
+fn what_cannot_be_fetched_is_tried_again() {
+    let Some(host) = with_registries("imgfail") else {
+        return;
+    };
+    let space = Space::new(&host, "fail");
+    let none = space.pod("none", &spec("localhost:5000/nothing:1", "IfNotPresent"));
+    let closed = space.pod("closed", &spec("localhost:5009/x:1", "IfNotPresent"));
+    // One that has had enough of us.
+    let busy = "import http.server\nclass H(http.server.BaseHTTPRequestHandler):\n  def do_GET(s):\n    s.send_response(429); \
+                s.send_header('Retry-After', '3600'); s.send_header('Content-Length', '0'); s.end_headers()\n  do_HEAD = do_GET\n\
+                http.server.HTTPServer(('localhost', 5002), H).serve_forever()";
+    host.machine.write("/t/busy.py", busy, "0644");
+    host.ok("systemd-run -q --unit busy python3 /t/busy.py");
+    let busy = space.pod("busy", &spec("localhost:5002/x:1", "IfNotPresent"));
+    for pod in [&none, &closed, &busy] {
+        let why = waits_with(pod, "ImagePullBackOff");
+        assert!(why.contains("Back-off pulling image"), "{why}");
+    }
+    let told = host.vks_ok(&["events", "-n", "fail"]);
+    for text in [
+        "Failed to pull image",
+        "Error: ErrImagePull",
+        "Error: ImagePullBackOff",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    assert!(
+        host.vks_ok(&["get", "pod", "busy", "-n", "fail", "-o", "json"])
+            .contains("429"),
+        "{told}"
+    );
+    // It comes when it is there.
+    push(&host, 5000, "nothing", "late", "");
+    none.wait_for("condition=Ready");
+}

@@ -1,0 +1,122 @@
+//! What is known of one pod of the API server.
+
+use super::Seen;
+use crate::model::name::{ObjectKey, PodUid};
+use crate::plan::admission::Amounts;
+use crate::source::cluster::{Given, Needs, TokenWish, needs};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// One life of a pod, as the API server has it.
+#[derive(Debug)]
+pub struct Known {
+    /// Its uid.
+    pub uid: PodUid,
+    /// `metadata.generation`; `None` from servers that do not count it.
+    pub generation: Option<i64>,
+    /// The status that the server has, as JSON.
+    pub status: Box<str>,
+    /// Its deletion has begun.
+    pub ending: bool,
+    /// How far it has come.
+    pub stage: Stage,
+    /// What is to be told of it next.
+    pub latest: Option<Box<Seen>>,
+    /// It is being told.
+    pub telling: bool,
+    /// Failures in a row to tell it.
+    pub failures: u32,
+}
+
+/// How far a pod has come on this node.
+#[derive(Debug)]
+pub enum Stage {
+    /// Waits for what it uses to be known.
+    Waiting(Box<Given>),
+    /// Its manifest is written.
+    Given(Held),
+    /// This node does not take it.
+    Refused,
+    /// It was over before this node knew it.
+    Over,
+    /// It mirrors a pod of this host's own disk, with what stands for its manifest.
+    Mirror(String),
+}
+
+/// What is kept of a pod whose manifest is written.
+#[derive(Debug)]
+pub struct Held {
+    /// The manifest.
+    pub manifest: Box<str>,
+    /// What it uses.
+    pub needs: Needs,
+    /// Its tokens.
+    pub tokens: Vec<TokenWish>,
+    /// What it asks for.
+    pub amounts: Amounts,
+    /// How long it gets to end by its own will.
+    pub grace: Duration,
+    /// How long it gets to end, since its deletion has begun.
+    pub ending: Option<Duration>,
+}
+
+impl Held {
+    /// What is kept of a pod.
+    pub fn new(given: &Given) -> Self {
+        Self {
+            manifest: given.manifest.as_str().into(),
+            needs: needs(&given.pod),
+            tokens: given.tokens.clone(),
+            amounts: Amounts::of(&given.pod.spec),
+            grace: given.pod.spec.termination_grace,
+            ending: given.pod.ending,
+        }
+    }
+}
+
+impl Known {
+    /// A pod that the server has told of for the first time.
+    pub fn new(uid: PodUid, stage: Stage) -> Self {
+        Self {
+            uid,
+            generation: None,
+            status: "null".into(),
+            ending: false,
+            stage,
+            latest: None,
+            telling: false,
+            failures: 0,
+        }
+    }
+
+    /// What the object says beside its spec.
+    pub fn learn(&mut self, object: &Value) {
+        self.generation = object["metadata"]["generation"].as_i64().filter(|n| *n > 0);
+        self.ending = object["metadata"]["deletionTimestamp"].is_string();
+        self.status = object["status"].to_string().into();
+    }
+
+    /// The status that the server has.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.status).unwrap_or_default()
+    }
+
+    /// What is kept of it, when its manifest is written.
+    pub fn held(&self) -> Option<&Held> {
+        match &self.stage {
+            Stage::Given(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Secrets that vks itself makes for it.
+    pub fn own_secrets(&self) -> BTreeSet<ObjectKey> {
+        let tokens = match &self.stage {
+            Stage::Waiting(given) => given.tokens.as_slice(),
+            Stage::Given(held) => &held.tokens,
+            Stage::Refused | Stage::Over | Stage::Mirror(_) => &[],
+        };
+        tokens.iter().map(|wish| wish.secret.clone()).collect()
+    }
+}

@@ -1,0 +1,353 @@
+//! The node itself: its object, its sign of life and its status, at the kubelet's cadence.
+//!
+//! A tick every ten seconds renews the lease and looks how the host fares; the status is posted when it says something
+//! else than before, and every five minutes anyway.
+
+use super::api::{CallError, Patch, Server};
+use super::events::Events;
+use super::retry::Retry;
+use crate::host;
+use crate::host::files::Dir;
+use crate::host::systemd::Systemd;
+use crate::model::layout::Layout;
+use crate::model::node::{ClusterSettings, HostFacts, Posted};
+use crate::model::time::Timestamp;
+use crate::report::event::{Happened, Object};
+use crate::report::{lease, node};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between two signs of life, and two looks at the host (kubelet: nodeStatusUpdateFrequency).
+const TICK: Duration = Duration::from_secs(10);
+/// The longest time without a post of the status (kubelet: nodeStatusReportFrequency).
+const REPORT: Duration = Duration::from_secs(300);
+/// How long systemd may take to answer before it counts as hung.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// What others may know of the node object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registered {
+    /// Its uid.
+    pub uid: String,
+    /// The prefixes of pods that the cluster has given it.
+    pub pod_cidrs: Vec<String>,
+}
+
+/// What the task works with.
+pub struct Node {
+    pub server: Server,
+    pub systemd: Systemd,
+    pub name: String,
+    pub settings: ClusterSettings,
+    pub layout: Arc<Layout>,
+    pub addresses: Vec<String>,
+    pub events: Events,
+    /// Told when the node is registered, and when that changes.
+    pub registered: watch::Sender<Option<Registered>>,
+}
+
+/// What is remembered between two ticks.
+#[derive(Default)]
+struct Memory {
+    facts: HostFacts,
+    conditions: BTreeMap<String, Posted>,
+    posted: Option<(Value, Instant)>,
+    lease_version: Option<String>,
+    ready: Option<bool>,
+    lost: bool,
+}
+
+/// The time, as timestamps of the API have it.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since.map_or(1, |since| u64::try_from(since.as_micros()).unwrap_or(1));
+    #[expect(clippy::expect_used, reason = "neither 0 nor the largest number")]
+    Timestamp::from_micros(micros.clamp(1, u64::MAX - 1)).expect("is a time")
+}
+
+impl Node {
+    /// Registers the node and keeps it alive, until it is aborted.
+    pub async fn run(self) {
+        let mut memory = Memory {
+            facts: self.facts().await,
+            ..Memory::default()
+        };
+        let mut retry = Retry::default();
+        while let Err(error) = self.register(&mut memory).await {
+            self.tell(&mut memory, Err(error));
+            retry.wait().await;
+        }
+        log::info!("node {} is registered", self.name);
+        self.happened("Starting", "Starting kubelet.".to_owned());
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let mut done = self.renew(&mut memory).await;
+            if done.is_ok() {
+                done = self.post(&mut memory).await;
+            }
+            if done.as_ref().is_err_and(CallError::is_absent) {
+                memory.posted = None;
+                memory.lease_version = None;
+                done = self.register(&mut memory).await;
+            }
+            self.tell(&mut memory, done);
+        }
+    }
+
+    async fn facts(&self) -> HostFacts {
+        let systemd = self.systemd.version().await.unwrap_or_default();
+        let (state, addresses) = (self.layout.state.clone(), self.addresses.clone());
+        let work =
+            tokio::task::spawn_blocking(move || host::node::facts(&state, systemd, addresses));
+        work.await.unwrap_or_default()
+    }
+
+    /// Says once that the server is lost, and once that it is back.
+    fn tell(&self, memory: &mut Memory, done: Result<(), CallError>) {
+        match done {
+            Ok(()) if memory.lost => {
+                memory.lost = false;
+                log::info!("the API server answers again");
+            }
+            Err(error) if !memory.lost => {
+                memory.lost = true;
+                log::warn!(
+                    "the API server cannot be told of this node: {}; pods go on, and it is tried again",
+                    crate::chain::line(&error)
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("/api/v1/nodes/{}", self.name)
+    }
+
+    /// Makes the Node object, or brings the one that is there up to date.
+    async fn register(&self, memory: &mut Memory) -> Result<(), CallError> {
+        let status = self.status(memory).await;
+        let facts = &memory.facts;
+        let object = match self.server.get(&self.path()).await {
+            Ok(found) => self.reconcile(found, facts).await?,
+            Err(error) if error.is_absent() => {
+                let wanted = node::node(&self.name, &self.settings, facts, status.clone());
+                match self.server.create("/api/v1/nodes", &wanted).await {
+                    Err(error) if error.is_conflict() => self.server.get(&self.path()).await?,
+                    made => made?,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        for condition in object["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            // A condition that stays as it is keeps its time over a restart.
+            let since = condition["lastTransitionTime"]
+                .as_str()
+                .and_then(Timestamp::parse);
+            if let (Some(kind), Some(since)) = (condition["type"].as_str(), since)
+                && memory.posted.is_none()
+            {
+                let status = condition["status"] == "True";
+                let posted = Posted { status, since };
+                memory.conditions.insert(kind.to_owned(), posted);
+            }
+        }
+        self.learn(&object);
+        let status = self.status(memory).await;
+        self.send(status, memory).await
+    }
+
+    /// Labels and annotations that are ours and say something else; those of others stay.
+    async fn reconcile(&self, found: Value, facts: &HostFacts) -> Result<Value, CallError> {
+        let labels = node::labels(&self.settings, facts);
+        let annotations = node::annotations(&self.settings);
+        let differs = |ours: &BTreeMap<String, String>, theirs: &Value| {
+            ours.iter()
+                .any(|(key, value)| theirs[key] != value.as_str())
+        };
+        let metadata = &found["metadata"];
+        if !differs(&labels, &metadata["labels"])
+            && !differs(&annotations, &metadata["annotations"])
+        {
+            return Ok(found);
+        }
+        let patch = json!({ "metadata": { "labels": labels, "annotations": annotations } });
+        self.server.patch(&self.path(), Patch::Merge, &patch).await
+    }
+
+    /// Tells others of the object.
+    fn learn(&self, object: &Value) {
+        let cidrs = object["spec"]["podCIDRs"].as_array().into_iter().flatten();
+        let registered = Registered {
+            uid: object["metadata"]["uid"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            pod_cidrs: cidrs
+                .filter_map(|cidr| Some(cidr.as_str()?.to_owned()))
+                .collect(),
+        };
+        let cidrs = registered.pod_cidrs.clone();
+        let new = self.registered.send_if_modified(|known| {
+            let new = known.as_ref() != Some(&registered);
+            *known = Some(registered);
+            new
+        });
+        if new && !cidrs.is_empty() {
+            self.take_prefixes(&cidrs);
+        }
+    }
+
+    /// Writes down the prefixes of pods, and has the settings read again when they are others than before.
+    fn take_prefixes(&self, cidrs: &[String]) {
+        let text = cidrs.join("\n") + "\n";
+        if std::fs::read_to_string(self.layout.pod_cidrs()).is_ok_and(|known| known == text) {
+            return;
+        }
+        log::info!(
+            "the cluster gives the pods of this node {}",
+            cidrs.join(" and ")
+        );
+        let dir = Dir::create(&self.layout.node());
+        let done = dir.and_then(|dir| dir.write("pod-cidrs", text.as_bytes(), 0o644));
+        match done {
+            Ok(()) => {
+                // As for `systemctl reload`.
+                let _ = kill(Pid::this(), Signal::SIGHUP);
+            }
+            Err(error) => log::warn!(
+                "{}; the prefixes in force are kept",
+                crate::chain::line(&error)
+            ),
+        }
+    }
+
+    async fn status(&self, memory: &mut Memory) -> Value {
+        let answer = tokio::time::timeout(ANSWER, self.systemd.version()).await;
+        let problem = match answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(crate::chain::line(&error)),
+            Err(_) => Some(format!("no answer in {} s", ANSWER.as_secs())),
+        };
+        let state = self.layout.state.clone();
+        let work = tokio::task::spawn_blocking(move || host::node::load(&state, problem));
+        let load = work.await.unwrap_or_default();
+        let conditions = &mut memory.conditions;
+        node::status(&self.settings, &memory.facts, &load, conditions, now())
+    }
+
+    /// The status, when it is time for it.
+    async fn post(&self, memory: &mut Memory) -> Result<(), CallError> {
+        let status = self.status(memory).await;
+        let due = memory.posted.as_ref().is_none_or(|(known, since)| {
+            since.elapsed() >= REPORT || *known != node::essence(&status)
+        });
+        if due {
+            self.send(status, memory).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, status: Value, memory: &mut Memory) -> Result<(), CallError> {
+        let path = format!("{}/status", self.path());
+        let patch = json!({ "status": status });
+        let object = self.server.patch(&path, Patch::Strategic, &patch).await?;
+        memory.posted = Some((node::essence(&status), Instant::now()));
+        self.learn(&object);
+        let conditions = status["conditions"].as_array().into_iter().flatten();
+        let ready = conditions
+            .into_iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        if memory.ready != Some(ready) {
+            memory.ready = Some(ready);
+            let reason = if ready { "NodeReady" } else { "NodeNotReady" };
+            self.happened(
+                reason,
+                format!("Node {} status is now: {reason}", self.name),
+            );
+        }
+        Ok(())
+    }
+
+    /// The sign of life.
+    async fn renew(&self, memory: &mut Memory) -> Result<(), CallError> {
+        let all = format!(
+            "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+            lease::NAMESPACE
+        );
+        let path = format!("{all}/{}", self.name);
+        let uid = self
+            .registered
+            .borrow()
+            .as_ref()
+            .map(|known| known.uid.clone());
+        let time = now().to_rfc3339_nano();
+        // Microseconds: nine digits, of which the last three are zero.
+        let time = format!(
+            "{}Z",
+            time.trim_end_matches('Z')
+                .strip_suffix("000")
+                .unwrap_or(&time)
+        );
+        if memory.lease_version.is_none() {
+            match self.server.get(&path).await {
+                Ok(found) => memory.lease_version = version(&found),
+                Err(error) if error.is_absent() => {
+                    let made = lease::lease(&self.name, uid.as_deref(), &time, None);
+                    let made = self.server.create(&all, &made).await?;
+                    memory.lease_version = version(&made);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let wanted = lease::lease(
+            &self.name,
+            uid.as_deref(),
+            &time,
+            memory.lease_version.as_deref(),
+        );
+        match self.server.replace(&path, &wanted).await {
+            Ok(made) => {
+                memory.lease_version = version(&made);
+                Ok(())
+            }
+            Err(error) => {
+                // Somebody has changed it, or it is gone: looked at anew.
+                memory.lease_version = None;
+                match error.is_absent() || error.is_conflict() {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+
+    fn happened(&self, reason: &str, message: String) {
+        let what = Happened {
+            warning: false,
+            reason: reason.to_owned(),
+            message,
+            field: String::new(),
+        };
+        self.events.say(Object::node(&self.name), what);
+    }
+}
+
+fn version(object: &Value) -> Option<String> {
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .map(str::to_owned)
+}

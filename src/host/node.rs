@@ -1,0 +1,148 @@
+//! What this host has and how it fares, read from /proc, /sys and the file systems.
+
+use crate::model::node::{HostFacts, Load};
+use nix::sys::statvfs::statvfs;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+fn line(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn number(path: &str) -> Option<u64> {
+    line(path)?.parse().ok()
+}
+
+/// A value of /proc/meminfo in bytes.
+fn meminfo(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib << 10)
+}
+
+/// The machine's architecture as Go names it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
+
+fn huge_pages() -> BTreeMap<u64, u64> {
+    let Ok(entries) = fs::read_dir("/sys/kernel/mm/hugepages") else {
+        return BTreeMap::new();
+    };
+    let sizes = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let kib: u64 = name
+            .strip_prefix("hugepages-")?
+            .strip_suffix("kB")?
+            .parse()
+            .ok()?;
+        let count: u64 = fs::read_to_string(entry.path().join("nr_hugepages"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        Some((kib, (count * kib) << 10))
+    });
+    sizes.collect()
+}
+
+fn os_image() -> Option<String> {
+    let text = fs::read_to_string("/etc/os-release")
+        .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
+        .ok()?;
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(name.trim_matches('"').to_owned())
+}
+
+/// What does not change while the host is up. `state` is a path on the file system that pods use.
+pub fn facts(state: &Path, systemd: u32, addresses: Vec<String>) -> HostFacts {
+    let machine_id = line("/etc/machine-id").unwrap_or_default();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let of_memory = |name| meminfo(&memory, name).unwrap_or_default();
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let cpu = |line: &&str| {
+        line.strip_prefix("cpu")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    HostFacts {
+        system_uuid: line("/sys/class/dmi/id/product_uuid").unwrap_or_else(|| machine_id.clone()),
+        machine_id,
+        boot_id: line("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
+        kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        os_image: os_image().unwrap_or_else(|| "Linux".to_owned()),
+        architecture: architecture(),
+        systemd,
+        hostname: line("/proc/sys/kernel/hostname").unwrap_or_default(),
+        addresses,
+        cpus: stat.lines().filter(cpu).count() as u64,
+        memory: of_memory("MemTotal:"),
+        swap: of_memory("SwapTotal:"),
+        storage: statvfs(state).map_or(0, |fs| fs.blocks() * fs.fragment_size()),
+        huge_pages: huge_pages(),
+    }
+}
+
+/// How the host fares now. `systemd_problem` is what a call to systemd has told.
+pub fn load(state: &Path, systemd_problem: Option<String>) -> Load {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let fs = statvfs(state).ok();
+    let threads = line("/proc/loadavg").and_then(|text| {
+        let field = text.split_whitespace().nth(3)?.to_owned();
+        field.split_once('/')?.1.parse().ok()
+    });
+    let max = [
+        number("/proc/sys/kernel/pid_max"),
+        number("/proc/sys/kernel/threads-max"),
+    ];
+    Load {
+        memory_available: meminfo(&memory, "MemAvailable:").unwrap_or(u64::MAX),
+        storage_available: fs.map_or(u64::MAX, |fs| fs.blocks_available() * fs.fragment_size()),
+        inodes: fs.map_or((0, 0), |fs| (fs.files_available(), fs.files())),
+        pids: (
+            threads.unwrap_or_default(),
+            max.into_iter().flatten().min().unwrap_or_default(),
+        ),
+        memory_stall: stall().unwrap_or_default(),
+        systemd_problem,
+    }
+}
+
+/// PSI: `full avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
+fn stall() -> Option<f64> {
+    let text = fs::read_to_string("/proc/pressure/memory").ok()?;
+    let full = text.lines().find(|line| line.starts_with("full"))?;
+    let word = full
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("avg60="))?;
+    word.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_has_something() {
+        let facts = facts(Path::new("/"), 257, Vec::new());
+        assert!(
+            facts.cpus > 0 && facts.memory > 1 << 20 && facts.storage > 0,
+            "{facts:?}"
+        );
+        let load = load(Path::new("/"), None);
+        assert!(load.memory_available > 0 && load.pids.0 > 0 && load.pids.1 > load.pids.0);
+    }
+}

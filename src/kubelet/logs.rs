@@ -1,0 +1,379 @@
+//! `/containerLogs`: one run of a container, and what it still writes.
+
+use super::refusal::Refusal;
+use super::remote::pod;
+use super::routes::Shared;
+use super::state::State;
+use crate::host::log::hub::{Behind, Follower};
+use crate::host::log::lines::Lines;
+use crate::host::log::{Entry, JournalError, Place, Query, Reader, sync};
+use crate::model::log_run::{self, Run};
+use crate::model::name::ContainerName;
+use crate::model::time::Timestamp;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery};
+use axum::response::Response;
+use hyper::header::CONTENT_TYPE;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long journald may take to write down what it has, which includes a flush to the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client may take nothing before what reads for it is ended.
+const SLOW: Duration = Duration::from_secs(1);
+/// Parts of the log that wait for the client. A part has at most as much as the reader has read at once.
+const WAITING: usize = 1;
+/// Bytes of text that are sent at once.
+const PART: usize = 32 << 10;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    follow: bool,
+    previous: bool,
+    timestamps: bool,
+    since: Option<Since>,
+    tail: Option<u64>,
+    limit: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    Ago(Duration),
+    At(Timestamp),
+}
+
+/// Reads the query of a URL.
+pub fn options(query: &str) -> Result<Options, Refusal> {
+    let mut options = Options::default();
+    let wrong = |name: &str, value: &str| {
+        let text = format!("invalid value {value:?} for {name}");
+        Refusal::new(hyper::StatusCode::UNPROCESSABLE_ENTITY, text)
+    };
+    for (name, value) in super::remote::pairs(query) {
+        let (name, value) = (name.as_str(), value.as_str());
+        let flag = || match value {
+            "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+            _ => Err(wrong(name, value)),
+        };
+        let number = || value.parse::<u64>().map_err(|_| wrong(name, value));
+        match name {
+            "follow" => options.follow = flag()?,
+            "previous" => options.previous = flag()?,
+            "timestamps" => options.timestamps = flag()?,
+            // The older name, with a word for "all of it".
+            "tail" if value == "all" => options.tail = None,
+            "tailLines" | "tail" => options.tail = Some(number()?),
+            "limitBytes" => {
+                options.limit = Some(number()?.max(1)).filter(|_| value != "0");
+                options.limit.ok_or_else(|| wrong(name, value))?;
+            }
+            "sinceSeconds" if options.since.is_none() => {
+                let seconds = number()?;
+                if seconds == 0 {
+                    return Err(wrong(name, value));
+                }
+                options.since = Some(Since::Ago(Duration::from_secs(seconds)));
+            }
+            "sinceTime" if options.since.is_none() => {
+                let time = Timestamp::parse(value).ok_or_else(|| wrong(name, value))?;
+                options.since = Some(Since::At(time));
+            }
+            "sinceSeconds" | "sinceTime" => {
+                let text = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+                return Err(Refusal::new(hyper::StatusCode::UNPROCESSABLE_ENTITY, text));
+            }
+            _ => {}
+        }
+    }
+    Ok(options)
+}
+
+impl Options {
+    fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.since? {
+            Since::At(time) => Some(time),
+            Since::Ago(span) => {
+                let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+                Timestamp::from_micros(now.micros().saturating_sub(micros))
+            }
+        }
+    }
+}
+
+/// The log as a body that comes as it is read.
+pub async fn get(
+    axum::extract::State(state): Shared,
+    Path((namespace, name, container)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let options = options(query.as_deref().unwrap_or_default())?;
+    let pod = pod(&state, &namespace, &name, None).await?;
+    let container_name = container.parse::<ContainerName>().ok();
+    let known = container_name.filter(|name| pod.container_status(name.as_str()).is_some());
+    if known.is_none() {
+        let text = format!("container {container:?} not found in pod {name:?}");
+        return Err(Refusal::not_found(text));
+    }
+    let run = log_run::run(&pod, &container, options.previous);
+    let run = run.map_err(|error| Refusal::bad(error.to_string()))?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let log = Log {
+        state,
+        lines: Lines::new(String::new(), options.timestamps, options.limit),
+        options,
+        run,
+        last: None,
+        sender,
+    };
+    // The task is the body's: when nobody wants that any more, it ends at its next word.
+    let writing = tokio::spawn(log.write());
+    let body =
+        futures_util::stream::unfold((receiver, writing), |(mut receiver, writing)| async move {
+            let part: Bytes = receiver.recv().await?;
+            Some((Ok::<_, Infallible>(part), (receiver, writing)))
+        });
+    let mut response = Response::new(Body::from_stream(body));
+    let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    Ok(response)
+}
+
+/// The client has gone, or has all it wanted.
+struct Enough;
+
+enum Stop {
+    Enough,
+    Journal(JournalError),
+}
+
+impl From<Enough> for Stop {
+    fn from(_: Enough) -> Self {
+        Self::Enough
+    }
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+/// A log that is being written to a client.
+struct Log {
+    state: Arc<State>,
+    options: Options,
+    run: Run,
+    lines: Lines,
+    /// Where the last entry stands that was looked at.
+    last: Option<Place>,
+    sender: mpsc::Sender<Bytes>,
+}
+
+impl Log {
+    async fn write(mut self) {
+        let sender = self.sender.clone();
+        let result = tokio::select! {
+            result = self.all() => result,
+            () = sender.closed() => return,
+        };
+        if let Err(Stop::Journal(error)) = result {
+            let (pod, container) = (&self.run.pod, &self.run.container);
+            log::warn!(
+                "the log of {container} in pod {pod}: {}",
+                crate::chain::line(&error)
+            );
+        }
+    }
+
+    async fn all(&mut self) -> Result<(), Stop> {
+        if !(self.options.follow && self.run.running) {
+            // Of a run that has just ended, some may still be on its way.
+            sync().await;
+            return self.read(self.run.next).await;
+        }
+        let key = self.run.pod.clone();
+        let Ok(mut changes) = self.state.pods.follow(key).await else {
+            return Ok(());
+        };
+        // First, so that nothing falls between what is read and what is heard.
+        let mut follower = self.state.hub.follow(&self.run.unit);
+        self.read(None).await?;
+        loop {
+            tokio::select! {
+                news = follower.next() => self.hear(news, &mut follower).await?,
+                next = over(&mut changes, &self.run) => {
+                    // What the run wrote last may still be on its way.
+                    let _ = timeout(PATIENCE, sync()).await;
+                    let until = next.or(Some(crate::host::clock::timestamp()));
+                    drop(follower);
+                    return self.read(until).await;
+                }
+            }
+        }
+    }
+
+    async fn hear(
+        &mut self,
+        news: Result<Vec<Arc<Entry>>, Behind>,
+        follower: &mut Follower,
+    ) -> Result<(), Stop> {
+        match news {
+            Ok(entries) => {
+                let new = |entry: &&Arc<Entry>| {
+                    self.last
+                        .as_ref()
+                        .is_none_or(|last| entry.place.is_after(last))
+                };
+                let new: Vec<&Arc<Entry>> = entries.iter().filter(new).collect();
+                let since = self.since();
+                if let Some(last) = new.last() {
+                    self.last = Some(last.place.clone());
+                }
+                let admitted = new.into_iter().filter(|entry| entry.time >= since);
+                let text = self.lines.text(admitted.map(|entry| &**entry));
+                Ok(self.send(text).await?)
+            }
+            // More was written than is kept for those who are slow: it is all in the journal.
+            Err(Behind) => {
+                follower.forget();
+                self.read(None).await
+            }
+        }
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.run
+            .started
+            .max(self.options.since(crate::host::clock::timestamp()))
+    }
+
+    /// Sends what the journal has, from where we are. While a client takes nothing, nobody reads for it.
+    async fn read(&mut self, until: Option<Timestamp>) -> Result<(), Stop> {
+        if self.options.tail == Some(0) && self.last.is_none() {
+            return self.skip(until).await;
+        }
+        while let Some(text) = self.stretch(until).await? {
+            self.send(text).await?;
+        }
+        Ok(())
+    }
+
+    fn query(&self, until: Option<Timestamp>) -> Query {
+        Query {
+            unit: Some(self.run.unit.clone()),
+            since: self.since(),
+            until,
+            tail: self.options.tail.filter(|_| self.last.is_none()),
+            follow: false,
+            after: self.last.as_ref().map(|last| last.cursor.to_string()),
+        }
+    }
+
+    /// Reads and sends until all has been read (`None`), or the client takes no more: gives what it is to have next.
+    async fn stretch(&mut self, until: Option<Timestamp>) -> Result<Option<Vec<u8>>, Stop> {
+        // Readers are processes: there are only so many at a time.
+        let _place = self.state.hub.reader().await;
+        let mut reader = Reader::start(self.query(until))?;
+        let mut text = Vec::new();
+        loop {
+            let ready = reader.take()?;
+            if text.len() >= PART || (ready.is_none() && !text.is_empty()) {
+                match timeout(SLOW, self.sender.reserve()).await {
+                    Ok(Ok(place)) => place.send(std::mem::take(&mut text).into()),
+                    Ok(Err(_)) => return Err(Stop::Enough),
+                    Err(_) => return Ok(Some(text)),
+                }
+            }
+            let entry = match ready {
+                Some(entry) => Some(entry),
+                None => reader.next().await?,
+            };
+            let Some(entry) = entry else { return Ok(None) };
+            text.append(&mut self.lines.text([&entry]));
+            self.last = Some(entry.place);
+            if self.lines.is_full() {
+                // Sending finds that it is the end.
+                return Ok(Some(text));
+            }
+        }
+    }
+
+    /// None of the lines that are there: only where the last one stands.
+    async fn skip(&mut self, until: Option<Timestamp>) -> Result<(), Stop> {
+        let _place = self.state.hub.reader().await;
+        let tail = Some(1);
+        let mut reader = Reader::start(Query {
+            tail,
+            ..self.query(until)
+        })?;
+        while let Some(entry) = reader.next().await? {
+            self.last = Some(entry.place);
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, text: Vec<u8>) -> Result<(), Enough> {
+        let done = self.lines.is_full();
+        if !text.is_empty() {
+            self.sender.send(text.into()).await.map_err(|_| Enough)?;
+        }
+        if done { Err(Enough) } else { Ok(()) }
+    }
+}
+
+/// Waits until a run is over, and gives the time at which the next one began.
+async fn over(changes: &mut super::pods::Followed, run: &Run) -> Option<Timestamp> {
+    loop {
+        {
+            let pod = changes.borrow_and_update();
+            let now = pod
+                .as_ref()
+                .map(|pod| log_run::run(pod, &run.container, false));
+            if !matches!(now, Some(Ok(now)) if now.invocation == run.invocation && now.running) {
+                return log_run::next_start(pod.as_ref()?, &run.container, run.started);
+            }
+        }
+        // Without an agent, nobody tells of ends.
+        changes.changed().await.ok()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read() {
+        let read = |query: &str| options(query).map_err(|refusal| refusal.status.as_u16());
+        let all =
+            "follow=true&previous=1&timestamps=t&tailLines=5&limitBytes=7&sinceSeconds=60&x=y";
+        let expected = Options {
+            follow: true,
+            previous: true,
+            timestamps: true,
+            since: Some(Since::Ago(Duration::from_secs(60))),
+            tail: Some(5),
+            limit: Some(7),
+        };
+        assert_eq!(read(all), Ok(expected));
+        assert_eq!(read("tail=all&follow=false"), Ok(Options::default()));
+        let time = read("sinceTime=2026-01-31T12%3A00%3A00Z").unwrap().since;
+        assert!(matches!(time, Some(Since::At(_))));
+        for wrong in [
+            "tailLines=-1",
+            "limitBytes=0",
+            "sinceSeconds=0",
+            "sinceSeconds=x",
+            "sinceTime=now",
+            "follow=maybe",
+            "sinceSeconds=1&sinceTime=2026-01-31T12%3A00%3A00Z",
+        ] {
+            assert_eq!(read(wrong), Err(422), "{wrong}");
+        }
+    }
+}
