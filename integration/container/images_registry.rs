@@ -39,6 +39,8 @@ fn with_registries(name: &str) -> Option<Host> {
     let host = Host {
         machine: Machine::boot_with("trixie", name, &["--bind-ro", &bind]),
     };
+    // The machine's own root is an overlay, and overlayfs writes to no overlayfs.
+    host.ok("mkdir -p /var/lib/vks && mount -t tmpfs -o mode=755 state /var/lib/vks");
     host.install();
     host.machine.write(
         "/etc/vks/vks.toml.d/images.toml",
@@ -218,6 +220,7 @@ fn what_cannot_be_fetched_is_tried_again() {
                 http.server.HTTPServer(('localhost', 5002), H).serve_forever()";
     host.machine.write("/t/busy.py", busy, "0644");
     host.ok("systemd-run -q --unit busy python3 /t/busy.py");
+    host.wait("curl -s localhost:5002/ -o /dev/null");
     let busy = space.pod("busy", &spec("localhost:5002/x:1", "IfNotPresent"));
     for pod in [&none, &closed, &busy] {
         let why = waits_with(pod, "ImagePullBackOff");
