@@ -79,10 +79,10 @@ mod process;
 mod profiles;
 #[path = "container/readiness.rs"]
 mod readiness;
-#[path = "container/registry.rs"]
-mod registry;
 #[path = "container/readonly.rs"]
 mod readonly;
+#[path = "container/registry.rs"]
+mod registry;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]

@@ -39,6 +39,8 @@ fn with_registries(name: &str) -> Option<Host> {
     let host = Host {
         machine: Machine::boot_with("trixie", name, &["--bind-ro", &bind]),
     };
+    // The machine's own root is an overlay, and overlayfs writes to no overlayfs.
+    host.ok("mkdir -p /var/lib/vks && mount -t tmpfs -o mode=755 state /var/lib/vks");
     host.install();
     host.machine.write(
         "/etc/vks/vks.toml.d/images.toml",
@@ -150,6 +152,21 @@ fn ten_pods_want_one_image_and_it_is_pulled_once() {
         format!("localhost:5000/ten@{other}")
     );
     host.wait("vks logs new -n ten | grep -q second");
+    // Removed is what nobody has, and nothing of what somebody runs from.
+    host.vks_ok(&["image", "prune"]);
+    let store = || {
+        host.ok("ls /var/lib/vks/images/layers | wc -l")
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(store(), "2");
+    for pod in pods.iter().chain([&old]) {
+        pod.delete();
+    }
+    host.wait("test $(ls /var/lib/vks/images/pods | wc -l) = 1");
+    host.vks_ok(&["image", "prune", "--old"]);
+    assert_eq!(store(), "1");
+    assert!(new.is_ready());
 }
 
 #[test]
@@ -218,6 +235,7 @@ fn what_cannot_be_fetched_is_tried_again() {
                 http.server.HTTPServer(('localhost', 5002), H).serve_forever()";
     host.machine.write("/t/busy.py", busy, "0644");
     host.ok("systemd-run -q --unit busy python3 /t/busy.py");
+    host.wait("curl -s localhost:5002/ -o /dev/null");
     let busy = space.pod("busy", &spec("localhost:5002/x:1", "IfNotPresent"));
     for pod in [&none, &closed, &busy] {
         let why = waits_with(pod, "ImagePullBackOff");
