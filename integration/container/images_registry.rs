@@ -152,6 +152,21 @@ fn ten_pods_want_one_image_and_it_is_pulled_once() {
         format!("localhost:5000/ten@{other}")
     );
     host.wait("vks logs new -n ten | grep -q second");
+    // Removed is what nobody has, and nothing of what somebody runs from.
+    host.vks_ok(&["image", "prune"]);
+    let store = || {
+        host.ok("ls /var/lib/vks/images/layers | wc -l")
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(store(), "2");
+    for pod in pods.iter().chain([&old]) {
+        pod.delete();
+    }
+    host.wait("test $(ls /var/lib/vks/images/pods | wc -l) = 1");
+    host.vks_ok(&["image", "prune", "--old"]);
+    assert_eq!(store(), "1");
+    assert!(new.is_ready());
 }
 
 #[test]

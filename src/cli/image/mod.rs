@@ -9,8 +9,10 @@ use crate::host::files::Dir;
 use crate::model::image::ImageRef;
 use crate::model::image::fetch::{Outcome as Fetched, Request};
 use crate::model::image::record::canonical;
+use crate::worker::fetch::import::import;
 use crate::worker::fetch::keep::{self, Image};
 use crate::worker::fetch::{self, FetchError};
+use std::path::PathBuf;
 
 /// Look after the images of pods
 #[derive(Debug, clap::Args)]
@@ -18,6 +20,9 @@ use crate::worker::fetch::{self, FetchError};
 Examples:
   # Have it here before a pod needs it
   vks image pull deb:uptimed
+
+  # Without any network, from a file
+  vks image import web.tar
 
   # What is here, and which pods have it
   vks image list
@@ -49,6 +54,15 @@ enum Act {
         /// The image, as a pod would name it
         #[arg(value_name = "IMAGE")]
         image: ImageRef,
+    },
+    /// Bring images from a file that docker save, podman save or Nix has written, or from an OCI layout
+    Import {
+        /// The archive, or the directory of a layout
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// Under this name (default: those in the file)
+        #[arg(long, value_name = "IMAGE")]
+        name: Option<ImageRef>,
     },
     /// Remove images; those that pods have stay
     Rm {
@@ -82,6 +96,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             // Plain data: cannot fail.
             let text = serde_json::to_string_pretty(&found.record).unwrap_or_default();
             context.print(&format!("{text}\n"))?;
+        }
+        Act::Import { path, name } => {
+            let name = name.as_ref().map(|name| reference(name, settings));
+            let (path, name) = (path.clone(), name.transpose()?);
+            let settings = settings.clone();
+            let records = blocking(move || import(&path, name.as_ref(), &settings)).await?;
+            for record in records {
+                let resolved = record.resolved;
+                context.print(&format!("{} {}\n", resolved.reference, resolved.id))?;
+            }
         }
         Act::Rm { images } => {
             for image in images {

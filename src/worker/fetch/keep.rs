@@ -7,9 +7,12 @@ use crate::host::oci::Store;
 use crate::host::{deb, image_files as files, nix_store};
 use crate::model::image::record::{RefRecord, canonical, digest_name};
 use crate::model::image::resolved::{Content, State};
+use crate::model::oci::Digest;
 use crate::model::time::Timestamp;
 use crate::plan::images::collect::{Disk, Kept, collect};
-use std::collections::BTreeMap;
+use rustix::fs::{FlockOperation, flock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 
 /// An image that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,20 +72,62 @@ pub fn remove(image: &Image, settings: &Settings) -> Result<(), FetchError> {
             let link = digest_name(&canonical(&resolved.reference));
             nix_store::let_go(&roots(settings), &link)?;
         }
-        Content::Oci(found) => {
-            // Other names may be of the same image.
-            let same = |other: &Image| {
-                other.file != image.file
-                    && matches!(&other.record.resolved.content, Content::Oci(other) if other.digest == found.digest)
-            };
-            if !all(settings)?.iter().any(same) {
-                Store::open(&settings.layout.images())?.remove(&found.digest)?;
-            }
-        }
         _ => {}
     }
     files::remove_ref(&settings.layout, &image.file)?;
+    if matches!(resolved.content, Content::Oci(_)) {
+        empty_store(settings)?;
+    }
     Ok(())
+}
+
+/// Removes from the store what no name is of and no pod runs from, such as what a name was of before. While something is
+/// being fetched nothing is: it may have no name yet.
+fn empty_store(settings: &Settings) -> Result<(), FetchError> {
+    let Some(_busy) = busy(settings, true)? else {
+        return Ok(());
+    };
+    let layout = &settings.layout;
+    let named = files::read_refs(layout)?
+        .into_iter()
+        .map(|(_, record)| record.resolved);
+    let pods = files::read_pods(layout)?.into_iter();
+    let held = pods.flat_map(|(_, images)| images.images.into_values());
+    let held = held.filter_map(|held| match held.state {
+        State::Ready(resolved) => Some(resolved),
+        State::Waiting { .. } => None,
+    });
+    let wanted: BTreeSet<Digest> = named
+        .chain(held)
+        .filter_map(|resolved| match resolved.content {
+            Content::Oci(image) => Some(image.digest),
+            _ => None,
+        })
+        .collect();
+    let store = Store::open(&layout.images())?;
+    for stored in store.images()? {
+        if !wanted.contains(&stored.image.digest) {
+            store.remove(&stored.image.digest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Held by whoever brings images; alone by whoever removes some, who gets `None` while others bring them.
+pub(super) fn busy(settings: &Settings, alone: bool) -> Result<Option<File>, FetchError> {
+    let failed = |source| FetchError::System("lock the images", source);
+    let fetches = &settings.layout.fetches();
+    std::fs::create_dir_all(fetches).map_err(failed)?;
+    let file = File::create(fetches.join("images.lock")).map_err(failed)?;
+    let how = match alone {
+        true => FlockOperation::NonBlockingLockExclusive,
+        false => FlockOperation::LockShared,
+    };
+    match flock(&file, how) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 /// Removes the images that no pod names and that are old, or that the disk has no room for. Packages of the host stay:
@@ -116,6 +161,7 @@ pub fn tidy(settings: &Settings) -> Result<Vec<Image>, FetchError> {
         );
         remove(image, settings)?;
     }
+    empty_store(settings)?;
     Ok(going)
 }
 

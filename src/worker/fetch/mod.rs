@@ -5,6 +5,7 @@
 //! started anew.
 
 mod deb;
+pub mod import;
 pub mod keep;
 mod nix;
 mod oci;
@@ -16,7 +17,7 @@ use crate::host::deb::DebError;
 use crate::host::files::FileError;
 use crate::host::image_files as files;
 use crate::host::nix_store::NixError;
-use crate::host::oci::{PullError, StoreError};
+use crate::host::oci::{ImportError, PullError, StoreError};
 use crate::host::systemd::SystemdError;
 use crate::model::image::ImageRef;
 use crate::model::image::fetch::{Outcome, Request};
@@ -69,6 +70,12 @@ pub enum FetchError {
     /// The store of images.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file with images.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An image in it has no name.
+    #[error("the image in {0} has no name: give it one with --name")]
+    NoName(String),
     /// systemd.
     #[error(transparent)]
     Systemd(#[from] SystemdError),
@@ -128,6 +135,7 @@ fn verb(args: &[OsString]) -> Result<bool, FetchError> {
 /// Why it is not here.
 pub fn run(request: &Request, settings: &Settings) -> Result<Outcome, FetchError> {
     status(&format!("fetching {}", request.reference));
+    let _busy = keep::busy(settings, false)?;
     let found = match &request.reference {
         ImageRef::Deb(deb) => deb::fetch(deb, request, settings)?,
         ImageRef::Nix(nix) => nix::fetch(nix, request, settings)?,
