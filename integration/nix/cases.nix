@@ -25,6 +25,7 @@ in
       unit = config.systemd.packages == [ config.services.vks.package ];
       directories = config.systemd.tmpfiles.packages == [ config.services.vks.package ];
       boot = config.systemd.services.vks.wantedBy == [ "multi-user.target" ] && config.systemd.targets.vks-pods.wantedBy == [ "multi-user.target" ];
+      old-images = config.systemd.timers.vks-images.wantedBy == [ "timers.target" ];
       alone = !config.systemd.services.vks.stopIfChanged;
       settings = config.environment.etc."vks/vks.toml".source.value == {
         node.program = "/run/current-system/sw/bin/vks";

@@ -51,6 +51,7 @@ in
       tmpfiles.packages = list types.package;
       services = units;
       targets = units;
+      timers = units;
     };
   };
 }

@@ -50,6 +50,8 @@ in
       # Where /etc cannot be written at all (system.etc.overlay.mutable = false).
       services.vks-units.wantedBy = [ "multi-user.target" ];
 
+      timers.vks-images.wantedBy = [ "timers.target" ];
+
       targets.vks-pods = {
         wantedBy = [ "multi-user.target" ];
         # A switch starts the targets that are up: pods that somebody has stopped would start with it.
