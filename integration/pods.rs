@@ -246,6 +246,7 @@ fn tables() -> Vec<&'static Table> {
         let within = found[index]
             .given
             .iter()
+            .filter(|field| !rules::elsewhere(found[index].name, field.name))
             .filter_map(|field| field.shape.table());
         for table in within.collect::<Vec<_>>() {
             if !found.iter().any(|known| std::ptr::eq(*known, table)) {
@@ -267,6 +268,7 @@ fn given() -> Vec<(
         .into_iter()
         .flat_map(|table| table.given.iter().map(move |field| (table, field)));
     fields
+        .filter(|(table, field)| !rules::elsewhere(table.name, field.name))
         .map(|(table, field)| (table, field.name, field))
         .collect()
 }

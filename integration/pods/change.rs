@@ -115,6 +115,7 @@ fn add(maker: &mut Maker, pod: &Value, wanted: Wanted<'_>) -> Option<Change> {
             .given
             .iter()
             .filter(|given| value.get(given.name).is_none())
+            .filter(|given| !rules::elsewhere(table.name, given.name))
         {
             if is_wanted(wanted, table, given.name) && !rules::chosen(table.name, given.name) {
                 choices.push((path.clone(), table, given, told));

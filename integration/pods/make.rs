@@ -83,7 +83,8 @@ impl Maker {
             let needed =
                 rules::needed(table.name, given.name) || rules::chosen(table.name, given.name);
             let likely = self.below(100) < rules::likelihood(table.name, given.name);
-            if !without.contains(&given.name) && (needed || likely) {
+            let elsewhere = rules::elsewhere(table.name, given.name);
+            if !without.contains(&given.name) && !elsewhere && (needed || likely) {
                 map.insert(given.name.to_owned(), self.value(table, given));
             }
         }

@@ -40,6 +40,18 @@ pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
         || resources(before, after, path)
         || last("restartPolicy") && policies(before) == policies(after)
         || requests(before, path)
+        || last("priority") && priority(before) == priority(after)
+        || last("priorityClassName") && priority(before) == priority(after)
+}
+
+/// The priority in force: a class and the number that comes with it say the same.
+fn priority(pod: &Value) -> i64 {
+    let said = pod["spec"]["priority"].as_i64();
+    match pod["spec"]["priorityClassName"].as_str() {
+        Some("high") => 1000,
+        Some("system-node-critical") => 2_000_001_000,
+        _ => said.unwrap_or(0),
+    }
 }
 
 /// Without what says what its absence says.

@@ -112,6 +112,21 @@ pub fn needed(table: &str, field: &str) -> bool {
     rule.is_some_and(|(_, fields)| fields.contains(&field))
 }
 
+/// Whether a field is seen elsewhere: about images that are fetched, where the containers of random pods are programs of
+/// the host, and about the end of a pod of a cluster.
+pub fn elsewhere(table: &str, field: &str) -> bool {
+    matches!(
+        (table, field),
+        ("PodSpec", "runtimeClassName" | "imagePullSecrets")
+            | ("Volume", "image")
+            | (
+                "ObjectMeta",
+                "deletionGracePeriodSeconds" | "deletionTimestamp"
+            )
+            | ("ImageVolumeSource" | "LocalObjectReference", _)
+    )
+}
+
 /// How likely a field is there, in per cent.
 pub fn likelihood(table: &str, field: &str) -> usize {
     match (table, field) {
@@ -210,6 +225,9 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
 
 /// What only an ephemeral container has, and what it has not.
 fn ephemeral(container: &mut Value) {
+    for field in ["resources", "restartPolicy", "restartPolicyRules"] {
+        container.as_object_mut().unwrap().remove(field);
+    }
     if !container["targetContainerName"].is_null() {
         container["targetContainerName"] = "c1".into();
     }

@@ -54,6 +54,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("PodSpec", "priority") => json!([1000, 7, -7]),
         ("PodSpec", "priorityClassName") => json!(["high", "system-node-critical"]),
         ("EphemeralContainer", "targetContainerName") => json!(["c1"]),
+        ("EphemeralContainer", "name") => json!(["look", "peek"]),
         ("PodSpec", "activeDeadlineSeconds") => json!([60, 3600]),
         ("PodSpec", "automountServiceAccountToken") => json!([false]),
         ("PodSpec", "hostUsers") => json!([true]),
