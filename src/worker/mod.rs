@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `vks enter --pid PID [--tty] -- CMD...` | (exec, exec probes, hooks) | becomes a program in the container of a process |
 //! | `vks as UID:GID ... -- CMD...` | `ExecStart=` of containers that name users or groups | becomes the user, then the program |
-//! | `vks launch OPTIONS -- CMD...` | `ExecStart=` of containers with a host name, terminal or input | sets that up, then becomes the program |
+//! | `vks launch OPTIONS -- CMD...` | `ExecStart=` of containers with a root of their own, a host name, terminal or input | sets that up, then becomes the program |
 //! | `vks hold OPTIONS` | (launch) | holds the other end of a container's terminal or input |
 //! | `vks begin UNIT` | `ExecCondition=` of ephemeral containers | writes down that it has begun; 1 when it had already |
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
