@@ -51,7 +51,7 @@ fn killed_twenty_times_all_ends_as_the_manifests_say() {
         "mkdir -p /run/systemd/system/vks.service.d && printf '[Service]\\nRestartSec=10ms\\nRestartSteps=0\\n' \
          >/run/systemd/system/vks.service.d/test.conf && systemctl daemon-reload",
     );
-    let links = host.ok("ip -o link; ip netns; grep -v -e ' /run/credentials' -e ' /run/netns ' /proc/self/mountinfo | cut -d' ' -f5 | sort");
+    let links = host.ok("ip -o link | grep -v vkspdns; ip netns | grep -v vks-dns; grep -v -e ' /run/credentials' -e ' /run/netns[ /]' /proc/self/mountinfo | cut -d' ' -f5 | sort");
     {
         let space = Space::new(&host, "chaos");
         space.apply_ok("s", &[space.object("Secret", "s", &json!({ "k": "v" }))]);
@@ -76,8 +76,8 @@ fn killed_twenty_times_all_ends_as_the_manifests_say() {
         host.wait("! ls /etc/systemd/system.attached | grep -q 'vks[.-]chaos[.-]p'");
     }
     host.wait("! ls -A /var/lib/vks/pods | grep -q .");
-    assert_eq!(host.ok("ip -o link; ip netns; grep -v -e ' /run/credentials' -e ' /run/netns ' /proc/self/mountinfo | cut -d' ' -f5 | sort"), links);
-    assert_eq!(host.ok("find /var/lib/vks/pods /var/lib/vks/mountpoints /run/vks/pods /run/netns -mindepth 1 ! -name '.*' 2>/dev/null || true"), "");
+    assert_eq!(host.ok("ip -o link | grep -v vkspdns; ip netns | grep -v vks-dns; grep -v -e ' /run/credentials' -e ' /run/netns[ /]' /proc/self/mountinfo | cut -d' ' -f5 | sort"), links);
+    assert_eq!(host.ok("find /var/lib/vks/pods /var/lib/vks/mountpoints /run/vks/pods /run/netns -mindepth 1 ! -name '.*' ! -name vks-dns 2>/dev/null || true"), "");
     assert_eq!(
         host.ok("ls /t/chaos | grep -c '^p[0-9]*$' || true"),
         "0\n",

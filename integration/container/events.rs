@@ -71,7 +71,12 @@ fn what_happens_is_told_in_the_kubelets_words() {
         "vks, probed ",
         "Container probed failed liveness probe, will be restarted",
     );
-    line("Warning", "FailedPreStopHook", "vks ", "PreStopHook failed");
+    line(
+        "Warning",
+        "FailedPreStopHook",
+        "vks, probed ",
+        "PreStopHook failed",
+    );
     line(
         "Warning",
         "FailedPostStartHook",

@@ -126,7 +126,7 @@ fn capture(host: &Host) {
 
 /// What was captured but for WireGuard, and who looks for whom on the wire (ARP, neighbours).
 fn others(host: &Host) -> String {
-    host.ok("systemctl stop capture; tcpdump -n -r /t/wire.pcap 'not (udp port 51820 or arp or icmp6)' 2>/dev/null")
+    host.ok("systemctl stop capture; tcpdump -n -r /t/wire.pcap 'not (udp port 51820 or arp or icmp6 or ip6 proto 0)' 2>/dev/null")
 }
 
 #[test]

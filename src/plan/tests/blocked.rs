@@ -82,3 +82,26 @@ fn what_comes_after_a_blocked_init_container_waits_too() {
     settle(&with_config(&without), &mut host, 2);
     assert_eq!(host.container_stops(), Vec::<String>::new());
 }
+
+/// Code that a container chose would run as root where systemd runs commands of vks for it.
+#[test]
+fn variables_that_run_code_are_for_containers_that_are_trusted() {
+    let mut web = pod("web");
+    web.spec.containers.push(container("other"));
+    let (name, value) = ("LD_PRELOAD".to_owned(), EnvValue::Text("/x.so".into()));
+    web.spec.containers[1].env = vec![EnvVar { name, value }];
+    let want = desired([web.clone()]);
+    let blocked = |profile| {
+        let settings = Settings {
+            profile,
+            ..Settings::default()
+        };
+        let uid = new_uid(&web.key, RENDER_SEED);
+        let rendered = units::render(&web, &uid, &want, &settings);
+        rendered.unwrap().blocked
+    };
+    let strict = blocked(crate::model::security::Profile::Strict);
+    assert_eq!(strict.len(), 1);
+    assert!(strict[0].message.starts_with("variable LD_PRELOAD"));
+    assert_eq!(blocked(crate::model::security::Profile::Trusted), []);
+}

@@ -3,6 +3,7 @@
 use super::super::env::{Environment, Origin, expand};
 use super::super::security::Confinement;
 use super::super::{resources, security};
+use super::loader::no_loader_variables;
 use super::{Room, WantedUnit, image, package, spec_hash};
 use crate::config::Settings;
 use crate::model::identity::UnitRole;
@@ -41,6 +42,7 @@ impl Room<'_> {
         let mut file = self.file(&format!("Container {}", spec.name));
         self.order(&mut file, role, spec, policy);
         let confinement = self.confine(spec, package.is_some())?;
+        no_loader_variables(spec, env, &confinement)?;
         if let Some(package) = package {
             let before = self.identity_change(&confinement);
             self.packaged_start(&mut file, role, spec, package, &before)?;

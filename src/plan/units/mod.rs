@@ -10,6 +10,7 @@ mod devices;
 mod ending;
 mod helpers;
 mod image;
+mod loader;
 mod mounts;
 mod names;
 mod package;
