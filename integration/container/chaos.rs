@@ -85,7 +85,8 @@ fn killed_twenty_times_all_ends_as_the_manifests_say() {
     );
     assert_eq!(
         host.ok("systemctl list-units --all --plain --no-legend 'vks*' | cut -d' ' -f1 | grep -vx vks-chaos.slice | sort"),
-        "vks-network.service\nvks-pods.target\nvks.service\nvks.slice\n"
+        "vks-dns.service\nvks-dns.socket\nvks-dns6.socket\nvks-network.service\nvks-pods.target\nvks-resolved.service\n\
+         vks-wireguard-device@vks-wg0.service\nvks-wireguard.service\nvks.service\nvks.slice\n"
     );
     assert_eq!(
         host.ok("find /etc/systemd/system.attached -name 'vks*' ! -name 'vks-pods.target*'"),

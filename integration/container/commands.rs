@@ -87,6 +87,10 @@ fn systemd_has_nothing_to_say_about_the_examples_units() {
                 .write(&to, &std::fs::read_to_string(&file).unwrap(), "0644");
         }
         host.vks_ok(&["verify", &format!("/t/examples/{name}")]);
+        // A package is looked for on the host before anything can be rendered: its `made/` is judged by test.sh.
+        if name == "uptimed" {
+            continue;
+        }
         host.vks_ok(&[
             "render",
             "-f",

@@ -120,7 +120,7 @@ fn expanded(text: &str) -> String {
 
 /// Everything that `meshwire` carries, seen from one host, from now on.
 fn capture(host: &Host) {
-    host.ok("systemd-run -q --unit=capture tcpdump -i eth1 -U -w /t/wire.pcap");
+    host.ok("systemd-run -q --unit=capture tcpdump --immediate-mode -i eth1 -U -w /t/wire.pcap");
     host.wait("journalctl -u capture | grep -q 'listening on'");
 }
 

@@ -210,7 +210,7 @@ fn no_packet_of_a_pod_with_a_dead_tunnel_leaves_by_another_interface() {
         "vpn",
         &network("t", "vpn", key, far, "198.51.100.9:51820"),
     );
-    host.ok("systemd-run -q --unit=capture tcpdump -i any -U -w /t/all.pcap");
+    host.ok("systemd-run -q --unit=capture tcpdump --immediate-mode -i any -U -w /t/all.pcap");
     // A file knows interfaces by number only: what they are called is told while they are there.
     host.ok("systemd-run -q --unit=names -p StandardOutput=file:/t/all.txt -p StandardError=journal tcpdump -l -nn -i any");
     host.wait("journalctl -u capture -u names | grep -c 'listening on' | grep -q 2");
