@@ -198,7 +198,10 @@ verify_units() {
   # shellcheck disable=SC2016 # for the shell in the machine
   integration/lab.sh exec "$name" -- /bin/sh -e -c '
     cd /etc/systemd/system.attached
-    cp /examples/*/made/vks* .
+    # A package that is not installed in the machine has no program there.
+    for unit in /examples/*/made/vks*; do
+      case $unit in /examples/uptimed/*) ;; *) cp "$unit" . ;; esac
+    done
     set -- vks.service vks-pods.target vks.slice
     for unit in vks*; do
       # A colon means FILE:NAME here, so names with one are given in that form.
