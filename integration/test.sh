@@ -117,6 +117,8 @@ licences() {
       --target-dir target/tools/build cargo-deny || return
     rm -rf target/tools/build
   fi
+  # It looks at the crates of all systems, of which a build has fetched only ours.
+  cargo fetch --locked --quiet || return
   "$deny" --locked --offline check licenses bans sources
 }
 
@@ -227,6 +229,7 @@ container_tier() {
   for suite in trixie sid; do
     step "container tier: systemd-analyze verify in $suite" verify_units "$suite"
   done
+  step "container tier: control plane" integration/lab/plane.sh build
   VKS_LAB=1 tests "random pods in trixie" --test pods -- systemd_says
   lab_tests "container tests" container
 }
