@@ -102,7 +102,7 @@ struct Export {
     /// Where others reach this host (default: wireguard.endpoint, else node.ip)
     #[arg(long, value_name = "HOST:PORT")]
     endpoint: Option<Endpoint>,
-    /// A [Peer] of wg-quick(8) instead of a part of vks.toml
+    /// A peer's section of wg-quick(8) instead of a part of vks.toml
     #[arg(long)]
     wg_quick: bool,
     /// As a picture
