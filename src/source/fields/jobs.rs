@@ -1,34 +1,19 @@
 //! Jobs and CronJobs.
 
-use super::objects::{KIND, NAMED, TEMPLATE, TEMPLATE_META, VERSION};
-use super::{Given, Shape, Table, given, told};
+use super::objects::{KIND, NAMED, TEMPLATE, TEMPLATE_META, VERSION, spec};
+use super::{Shape, Table, given, told};
 use crate::source::decode::known;
 
-const fn plain(name: &'static str, about: &'static str, given: &'static [Given]) -> Table {
-    Table {
-        name,
-        about,
-        rest: known::NONE,
-        given,
-    }
-}
-
-pub static JOB: Table = Table {
-    name: "Job",
-    about: "Pods that run to their end, until enough have ended well.",
-    rest: known::OBJECT,
-    given: &[
+pub static JOB: Table = Table::object(
+    "Job",
+    "Pods that run to their end, until enough have ended well.",
+    &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&JOB_SPEC),
-            "How many, and what they run.",
-            &[],
-        ),
+        spec(&JOB_SPEC, "How many, and what they run."),
     ],
-};
+);
 
 static JOB_SPEC: Table = Table {
     name: "JobSpec",
@@ -114,7 +99,7 @@ static JOB_SPEC: Table = Table {
     ],
 };
 
-static FAILURE: Table = plain(
+static FAILURE: Table = Table::plain(
     "PodFailurePolicy",
     "What failures of some kinds mean.",
     &[given(
@@ -125,7 +110,7 @@ static FAILURE: Table = plain(
     )],
 );
 
-static FAILURE_RULE: Table = plain(
+static FAILURE_RULE: Table = Table::plain(
     "PodFailurePolicyRule",
     "What a failure means.",
     &[
@@ -150,7 +135,7 @@ static FAILURE_RULE: Table = plain(
     ],
 );
 
-static EXIT_CODES: Table = plain(
+static EXIT_CODES: Table = Table::plain(
     "PodFailurePolicyOnExitCodesRequirement",
     "Which exit codes a rule is for.",
     &[
@@ -170,7 +155,7 @@ static EXIT_CODES: Table = plain(
     ],
 );
 
-static CONDITION: Table = plain(
+static CONDITION: Table = Table::plain(
     "PodFailurePolicyOnPodConditionsPattern",
     "Which condition of a pod a rule is for.",
     &[
@@ -184,7 +169,7 @@ static CONDITION: Table = plain(
     ],
 );
 
-static SUCCESS: Table = plain(
+static SUCCESS: Table = Table::plain(
     "SuccessPolicy",
     "Which indexes are enough.",
     &[given(
@@ -195,7 +180,7 @@ static SUCCESS: Table = plain(
     )],
 );
 
-static SUCCESS_RULE: Table = plain(
+static SUCCESS_RULE: Table = Table::plain(
     "SuccessPolicyRule",
     "Which indexes are enough.",
     &[
@@ -209,19 +194,18 @@ static SUCCESS_RULE: Table = plain(
     ],
 );
 
-pub static CRON_JOB: Table = Table {
-    name: "CronJob",
-    about: "Jobs by the clock.",
-    rest: known::OBJECT,
-    given: &[
+pub static CRON_JOB: Table = Table::object(
+    "CronJob",
+    "Jobs by the clock.",
+    &[
         VERSION,
         KIND,
         NAMED,
         given("spec", Shape::One(&CRON_SPEC), "When, and what.", &[]),
     ],
-};
+);
 
-static CRON_SPEC: Table = plain(
+static CRON_SPEC: Table = Table::plain(
     "CronJobSpec",
     "When Jobs are made, and which are kept.",
     &[
@@ -272,7 +256,7 @@ static CRON_SPEC: Table = plain(
     ],
 );
 
-static JOB_TEMPLATE: Table = plain(
+static JOB_TEMPLATE: Table = Table::plain(
     "JobTemplateSpec",
     "The Jobs to make.",
     &[

@@ -34,7 +34,7 @@ mod workloads;
 pub use find::{Found, Unknown, find};
 pub use objects::KINDS;
 
-use super::decode::known::{Kind, Rule, Rules};
+use super::decode::known::{self, Kind, Rule, Rules};
 
 /// A type of the API.
 #[derive(Debug)]
@@ -47,6 +47,28 @@ pub struct Table {
     pub given: &'static [Given],
     /// The others.
     rest: &'static Rules,
+}
+
+impl Table {
+    /// A kind of object.
+    const fn object(name: &'static str, about: &'static str, given: &'static [Given]) -> Self {
+        Self {
+            name,
+            about,
+            given,
+            rest: known::OBJECT,
+        }
+    }
+
+    /// A type of which every field has its effect.
+    const fn plain(name: &'static str, about: &'static str, given: &'static [Given]) -> Self {
+        Self {
+            name,
+            about,
+            given,
+            rest: known::NONE,
+        }
+    }
 }
 
 /// A field that has its effect.

@@ -34,22 +34,21 @@ pub(super) const NAMED: Given = given(
     &[],
 );
 
-static POD: Table = Table {
-    name: "Pod",
-    about: "Containers that run together on this host: a target with a service for each of them.",
-    rest: known::OBJECT,
-    given: &[
+/// What an object asks for.
+pub(super) const fn spec(table: &'static Table, meaning: &'static str) -> Given {
+    given("spec", Shape::One(table), meaning, &[])
+}
+
+static POD: Table = Table::object(
+    "Pod",
+    "Containers that run together on this host: a target with a service for each of them.",
+    &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&POD_SPEC),
-            "What the pod runs, and how.",
-            &[],
-        ),
+        spec(&POD_SPEC, "What the pod runs, and how."),
     ],
-};
+);
 
 pub(super) static OBJECT_META: Table = Table {
     name: "ObjectMeta",
@@ -147,11 +146,10 @@ pub(super) static SELECTOR: Table = Table {
     )],
 };
 
-static CONFIG_MAP: Table = Table {
-    name: "ConfigMap",
-    about: "Named values that pods use as variables and files.",
-    rest: known::OBJECT,
-    given: &[
+static CONFIG_MAP: Table = Table::object(
+    "ConfigMap",
+    "Named values that pods use as variables and files.",
+    &[
         VERSION,
         KIND,
         NAMED,
@@ -165,30 +163,26 @@ static CONFIG_MAP: Table = Table {
             "volumes that have it are not followed",
         ),
     ],
-};
+);
 
-static SERVICE: Table = Table {
-    name: "Service",
-    about: "An address and ports that lead to pods that are ready: elements of the table `inet vks`.",
-    rest: known::OBJECT,
-    given: &[
+static SERVICE: Table = Table::object(
+    "Service",
+    "An address and ports that lead to pods that are ready: elements of the table `inet vks`.",
+    &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&super::service::SPEC),
+        spec(
+            &super::service::SPEC,
             "How it is reached, and which pods are behind it.",
-            &[],
         ),
     ],
-};
+);
 
-static SECRET: Table = Table {
-    name: "Secret",
-    about: "Named values that nobody but the pod is to see: they stand in no unit and on no command line.",
-    rest: known::OBJECT,
-    given: &[
+static SECRET: Table = Table::object(
+    "Secret",
+    "Named values that nobody but the pod is to see: they stand in no unit and on no command line.",
+    &[
         VERSION,
         KIND,
         NAMED,
@@ -209,41 +203,29 @@ static SECRET: Table = Table {
         .note("files of volumes on tmpfs, `EnvironmentFile=`"),
         told("type", Shape::Text, "What the values are for.", ""),
     ],
-};
+);
 
-static CLAIM: Table = Table {
-    name: "PersistentVolumeClaim",
-    about: "Storage that outlives pods. The annotation `vks.io/reclaim-policy: Delete` has its directory go with it.",
-    rest: known::OBJECT,
-    given: &[
+static CLAIM: Table = Table::object(
+    "PersistentVolumeClaim",
+    "Storage that outlives pods. The annotation `vks.io/reclaim-policy: Delete` has its directory go with it.",
+    &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&storage::CLAIM),
-            "What is asked for.",
-            &[],
-        ),
+        spec(&storage::CLAIM, "What is asked for."),
     ],
-};
+);
 
-static PERSISTENT_VOLUME: Table = Table {
-    name: "PersistentVolume",
-    about: "Storage that claims can have. It has no namespace.",
-    rest: known::OBJECT,
-    given: &[
+static PERSISTENT_VOLUME: Table = Table::object(
+    "PersistentVolume",
+    "Storage that claims can have. It has no namespace.",
+    &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&storage::PERSISTENT_VOLUME),
-            "What and where it is.",
-            &[],
-        ),
+        spec(&storage::PERSISTENT_VOLUME, "What and where it is."),
     ],
-};
+);
 
 static PRIORITY_CLASS: Table = Table {
     name: "PriorityClass",

@@ -1,26 +1,8 @@
 //! Deployments, StatefulSets and DaemonSets.
 
-use super::objects::{KIND, NAMED, OBJECT_META, SELECTOR, TEMPLATE, VERSION};
+use super::objects::{KIND, NAMED, OBJECT_META, SELECTOR, TEMPLATE, VERSION, spec};
 use super::{Given, Shape, Table, given, told};
 use crate::source::decode::known;
-
-const fn object(name: &'static str, about: &'static str, given: &'static [Given]) -> Table {
-    Table {
-        name,
-        about,
-        rest: known::OBJECT,
-        given,
-    }
-}
-
-const fn plain(name: &'static str, about: &'static str, given: &'static [Given]) -> Table {
-    Table {
-        name,
-        about,
-        rest: known::NONE,
-        given,
-    }
-}
 
 const TEMPLATES: Given = given("template", Shape::One(&TEMPLATE), "The pods to make.", &[]);
 const CHOSEN: Given = told(
@@ -50,23 +32,18 @@ const REPLICAS: Given = given(
     &[],
 );
 
-pub static DEPLOYMENT: Table = object(
+pub static DEPLOYMENT: Table = Table::object(
     "Deployment",
     "Pods that are all the same, all on this host.",
     &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&DEPLOYMENT_SPEC),
-            "How many, and what they run.",
-            &[],
-        ),
+        spec(&DEPLOYMENT_SPEC, "How many, and what they run."),
     ],
 );
 
-static DEPLOYMENT_SPEC: Table = plain(
+static DEPLOYMENT_SPEC: Table = Table::plain(
     "DeploymentSpec",
     "How many pods, what they run, and how they are replaced.",
     &[
@@ -91,7 +68,7 @@ static DEPLOYMENT_SPEC: Table = plain(
     ],
 );
 
-static STRATEGY: Table = plain(
+static STRATEGY: Table = Table::plain(
     "DeploymentStrategy",
     "How pods of an old template are replaced.",
     &[
@@ -110,7 +87,7 @@ static STRATEGY: Table = plain(
     ],
 );
 
-static ROLLING: Table = plain(
+static ROLLING: Table = Table::plain(
     "RollingUpdateDeployment",
     "How many pods are replaced at a time.",
     &[
@@ -129,7 +106,7 @@ static ROLLING: Table = plain(
     ],
 );
 
-pub static DAEMON_SET: Table = object(
+pub static DAEMON_SET: Table = Table::object(
     "DaemonSet",
     "One pod on this host.",
     &[
@@ -140,7 +117,7 @@ pub static DAEMON_SET: Table = object(
     ],
 );
 
-static DAEMON_SPEC: Table = plain(
+static DAEMON_SPEC: Table = Table::plain(
     "DaemonSetSpec",
     "What the pod runs, and how it is replaced.",
     &[
@@ -157,7 +134,7 @@ static DAEMON_SPEC: Table = plain(
     ],
 );
 
-static DAEMON_STRATEGY: Table = plain(
+static DAEMON_STRATEGY: Table = Table::plain(
     "DaemonSetUpdateStrategy",
     "How a pod of an old template is replaced.",
     &[
@@ -176,7 +153,7 @@ static DAEMON_STRATEGY: Table = plain(
     ],
 );
 
-static DAEMON_ROLLING: Table = plain(
+static DAEMON_ROLLING: Table = Table::plain(
     "RollingUpdateDaemonSet",
     "Whether the new pod starts beside the old one.",
     &[
@@ -195,19 +172,14 @@ static DAEMON_ROLLING: Table = plain(
     ],
 );
 
-pub static STATEFUL_SET: Table = object(
+pub static STATEFUL_SET: Table = Table::object(
     "StatefulSet",
     "Pods with a number and volumes of their own, all on this host.",
     &[
         VERSION,
         KIND,
         NAMED,
-        given(
-            "spec",
-            Shape::One(&STATEFUL_SPEC),
-            "How many, and what they run.",
-            &[],
-        ),
+        spec(&STATEFUL_SPEC, "How many, and what they run."),
     ],
 );
 
@@ -255,7 +227,7 @@ static STATEFUL_SPEC: Table = Table {
     ],
 };
 
-static ORDINALS: Table = plain(
+static ORDINALS: Table = Table::plain(
     "StatefulSetOrdinals",
     "The numbers of the pods.",
     &[given(
@@ -266,7 +238,7 @@ static ORDINALS: Table = plain(
     )],
 );
 
-static RETENTION: Table = plain(
+static RETENTION: Table = Table::plain(
     "StatefulSetPersistentVolumeClaimRetentionPolicy",
     "What becomes of the claims of pods that go.",
     &[
@@ -285,7 +257,7 @@ static RETENTION: Table = plain(
     ],
 );
 
-static STATEFUL_STRATEGY: Table = plain(
+static STATEFUL_STRATEGY: Table = Table::plain(
     "StatefulSetUpdateStrategy",
     "How pods of an old template are replaced.",
     &[
@@ -304,7 +276,7 @@ static STATEFUL_STRATEGY: Table = plain(
     ],
 );
 
-static STATEFUL_ROLLING: Table = plain(
+static STATEFUL_ROLLING: Table = Table::plain(
     "RollingUpdateStatefulSetStrategy",
     "Which pods are replaced, and how many at a time.",
     &[
