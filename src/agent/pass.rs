@@ -76,6 +76,11 @@ pub async fn check_version(systemd: &Systemd) -> Result<u32, AgentError> {
 /// Checks systemd's version and reads everything. Changes nothing.
 pub async fn look(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
     settings.systemd = check_version(&systemd).await?;
+    read_all(settings, systemd).await
+}
+
+/// Reads everything, for who has checked systemd's version and put it into the settings. Changes nothing.
+pub async fn read_all(mut settings: Settings, systemd: Systemd) -> Result<Parts, AgentError> {
     let directories = settings.manifest_dirs();
     let images = settings.layout.pod_images();
     let load = move || {

@@ -8,7 +8,7 @@ use super::api::NodeApi;
 use super::cluster::Cluster;
 use super::images::Images;
 use super::mend::{self, Lost, Mender};
-use super::pass::{Parts, check_version, look};
+use super::pass::{Parts, check_version, read_all};
 use super::publisher::Publisher;
 use super::reclaim::Reclaim;
 use super::told::Told;
@@ -38,7 +38,7 @@ use waits::{controls, handler, settled, timer};
 const SETTLE: Duration = Duration::from_millis(5);
 
 /// Runs until SIGTERM or SIGINT. `root` is where the configuration lies (`/` on a real host).
-pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
+pub async fn run(mut settings: Settings, root: &Path) -> Result<(), AgentError> {
     let _lock = match try_lock(&settings.layout.lock(), "vks run").map_err(AgentError::Lock)? {
         Lock::Held(guard) => guard,
         Lock::Busy(holder) => return Err(AgentError::Busy(holder)),
@@ -50,9 +50,9 @@ pub async fn run(settings: Settings, root: &Path) -> Result<(), AgentError> {
         .await
         .map_err(AgentError::Systemd)?;
     // Before anything is written.
-    check_version(&systemd).await?;
+    settings.systemd = check_version(&systemd).await?;
     let (alarm, triggers) = controls(&settings)?;
-    let parts = look(settings, systemd).await?;
+    let parts = read_all(settings, systemd).await?;
     let cluster = join(&parts)?;
     let api = NodeApi::start(&parts.state.settings, &parts.systemd, cluster.as_ref());
     let mut agent = Agent {
