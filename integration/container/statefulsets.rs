@@ -1,9 +1,15 @@
 //! StatefulSets on a real systemd: places, order, partitions.
 
-use super::host::shared;
+use super::host::{Host, shared};
 use super::jobs::get;
 use super::space::Space;
 use serde_json::{Value, json};
+
+/// Waits until all pods of the set are as it says.
+fn rolled_out(host: &Host, namespace: &str) {
+    let status = ["rollout", "status", "statefulset/db", "-n"];
+    host.vks_ok(&[&status[..], &[namespace, "--timeout=60s"]].concat());
+}
 
 /// Pods that are ready when a file of their name is there.
 fn set(space: &Space, replicas: u32, value: &str, more: &Value) -> Value {
@@ -68,14 +74,7 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
         assert_eq!(names(&space).join(" "), there);
         host.ok(&format!("touch {}-db-{ordinal}", space.path("ready")));
     }
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "ordered",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "ordered");
     let row = host.vks_ok(&["get", "sts", "-n", "ordered", "--no-headers"]);
     assert!(row.starts_with("db   3/3   "), "{row}");
     // Only what is not below the partition changes.
@@ -85,14 +84,7 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
         .map(|n| host.get("ordered", &format!("db-{n}"))["metadata"]["uid"].clone())
         .collect();
     space.apply_ok("db", &[set(&space, 3, "two", &partition(2))]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "ordered",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "ordered");
     let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
     assert_eq!(values, ["one", "one", "two"]);
     for (n, uid) in before.iter().take(2).enumerate() {
@@ -104,14 +96,7 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
         1
     );
     space.apply_ok("db", &[set(&space, 3, "two", &partition(0))]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "ordered",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "ordered");
     let values: Vec<String> = (0..3).map(|n| value(&space, &format!("db-{n}"))).collect();
     assert_eq!(values, ["two", "two", "two"]);
     let steps = host.ok("journalctl -u vks.service -o cat | grep -o 'pod ordered/db-[01]: remove'");
@@ -120,14 +105,7 @@ fn pods_come_one_by_one_and_are_updated_from_the_top() {
         "pod ordered/db-1: remove\npod ordered/db-0: remove\n"
     );
     host.vks_ok(&["rollout", "undo", "statefulset/db", "-n", "ordered"]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "ordered",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "ordered");
     assert_eq!(value(&space, "db-0"), "one");
     host.vks_ok(&["scale", "statefulset/db", "-n", "ordered", "--replicas=1"]);
     wait_names(&space, "db-0");
@@ -140,14 +118,7 @@ fn a_broken_update_can_be_taken_back() {
     let more = json!({ "podManagementPolicy": "Parallel", "ordinals": { "start": 4 } });
     host.ok(&format!("touch {0}-db-4 {0}-db-5", space.path("ready")));
     space.apply_ok("db", &[set(&space, 2, "good", &more)]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "forced",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "forced");
     assert_eq!(names(&space), ["db-4", "db-5"]);
     let mut broken = set(&space, 2, "bad", &more);
     broken["spec"]["template"]["spec"]["containers"][0]["image"] = json!("host:false");
@@ -156,14 +127,7 @@ fn a_broken_update_can_be_taken_back() {
     // The other is kept: so many may be away, and no more.
     assert_eq!(value(&space, "db-4"), "good");
     host.vks_ok(&["rollout", "undo", "statefulset/db", "-n", "forced"]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "forced",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "forced");
     assert_eq!(value(&space, "db-5"), "good");
 }
 
@@ -186,23 +150,9 @@ fn each_pod_has_a_claim_that_outlives_it() {
     };
     host.ok(&format!("touch {0}-db-0 {0}-db-1", space.path("ready")));
     space.apply_ok("db", &[object("one")]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "claims",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "claims");
     space.apply_ok("db", &[object("two")]);
-    host.vks_ok(&[
-        "rollout",
-        "status",
-        "statefulset/db",
-        "-n",
-        "claims",
-        "--timeout=60s",
-    ]);
+    rolled_out(&host, "claims");
     for pod in ["db-0", "db-1"] {
         let log = host.vks_ok(&["exec", pod, "-n", "claims", "--", "cat", "/data/log"]);
         assert_eq!(
