@@ -29,6 +29,7 @@ unmask_agent() {
 # check NAME COMMAND...: says whether the command succeeds, and what it said if it does not.
 check() {
   name=$1
+  begin=$(cut -d. -f1 /proc/uptime)
   shift
   if said=$("$@" 2>&1); then
     echo "ok $name"
@@ -36,6 +37,8 @@ check() {
   else
     echo "not ok $name: $* -> $(printf '%s' "$said" | tr '\n' '|' | cut -c1-1500)"
   fi
+  took=$(($(cut -d. -f1 /proc/uptime) - begin))
+  [ $took -lt 10 ] || echo "# after $took s"
 }
 
 # equals WANTED COMMAND...: what the command prints is this.
