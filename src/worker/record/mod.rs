@@ -12,6 +12,7 @@ pub mod unhealthy;
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::host::clock::timestamp as now;
 use crate::host::files::{Dir, FileError};
 use crate::host::journald;
 use crate::host::last_run::{self, LastRun};
@@ -330,14 +331,6 @@ fn timestamp(since_epoch: Duration) -> Option<Timestamp> {
     u64::try_from(since_epoch.as_micros())
         .ok()
         .and_then(Timestamp::from_micros)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 is one that was never set; the least time is as true as any.
-    let now = timestamp(since.unwrap_or_default());
-    now.or(Timestamp::from_micros(1))
-        .unwrap_or_else(|| unreachable!("1 is a time"))
 }
 
 /// The end of a file, which is then empty. Not through a link, and a fifo does not hold us up.
