@@ -28,7 +28,7 @@ use crate::plan::images::wants;
 use attempts::Attempts;
 use look::{Asked, Look};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 
 /// The images of a pod, in place of those it had.
@@ -224,7 +224,14 @@ impl Images {
                 self.fresh.insert(id, record);
                 waiting
             }
-            Outcome::Failed(message) => self.attempts.failed(&id, &message, Instant::now()),
+            Outcome::Failed {
+                message,
+                retry_after,
+            } => {
+                let asked = retry_after.map(Duration::from_secs);
+                let now = Instant::now();
+                self.attempts.failed(&id, &message, asked, now)
+            }
         };
         self.due.extend(waiting);
     }
