@@ -38,6 +38,8 @@ mod commands;
 mod cronjobs;
 #[path = "container/crun.rs"]
 mod crun;
+#[path = "container/crun_images.rs"]
+mod crun_images;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -92,6 +94,8 @@ mod node_api;
 mod oci;
 #[path = "container/oci_ends.rs"]
 mod oci_ends;
+#[path = "container/oci_ways.rs"]
+mod oci_ways;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/package.rs"]

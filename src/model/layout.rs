@@ -114,6 +114,11 @@ impl Layout {
         self.pod_run(uid).join("memory").join(volume.as_str())
     }
 
+    /// A volume that is an image of several layers.
+    pub fn image_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("images").join(volume.as_str())
+    }
+
     /// What the mount number `index` of a container shows, when that is only a part of a volume.
     pub fn sub_path(&self, uid: &PodUid, container: &ContainerName, index: usize) -> PathBuf {
         let parts = self.pod_run(uid).join("sub").join(container.as_str());

@@ -4,6 +4,7 @@ mod beside;
 mod burst;
 mod exit;
 mod idle;
+mod images;
 mod memory;
 mod restart;
 
@@ -19,6 +20,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("idle", idle::measure),
     ("exit", exit::measure),
     ("restart", restart::measure),
+    ("images", images::measure),
 ];
 
 /// One of them, on a machine of its own.

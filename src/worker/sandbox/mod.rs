@@ -221,6 +221,9 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     for volume in &setup.memory {
         storage::memory(layout, uid, volume)?;
     }
+    for volume in &setup.images {
+        storage::image(layout, uid, volume)?;
+    }
     for claim in &setup.claims {
         storage::claim(layout, claim)?;
     }
