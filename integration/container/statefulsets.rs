@@ -165,3 +165,70 @@ fn each_pod_has_a_claim_that_outlives_it() {
     let kept = host.ok("grep -lr '^db-0 one' /var/lib/vks/volumes");
     assert_eq!(kept.lines().count(), 1, "{kept}");
 }
+
+/// What a template asks for is asked for by each claim.
+#[test]
+fn a_claim_gets_what_its_template_asks_for() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "claimask");
+    let claim = json!({
+        "metadata": { "name": "data" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "2Gi" } } },
+    });
+    let mut object = set(
+        &space,
+        1,
+        "one",
+        &json!({ "volumeClaimTemplates": [claim] }),
+    );
+    let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+    container["volumeMounts"] = json!([{ "name": "data", "mountPath": "/t/claimask/in" }]);
+    let volume = |size: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "claimask" },
+            "spec": { "accessModes": ["ReadWriteOnce"], "capacity": { "storage": size }, "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": { "path": "/t/claimask/volume" }, "claimRef": { "namespace": "claimask", "name": "data-db-0" } },
+        })
+    };
+    host.ok(&format!(
+        "mkdir -p /t/claimask/volume && echo kept >/t/claimask/volume/f && touch {}-db-0",
+        space.path("ready")
+    ));
+    space.apply_ok("db", &[volume("1Gi"), object]);
+    host.wait("journalctl -u vks.service -o cat | grep -q 'claimask.* is smaller than the claim asks for'");
+    assert_eq!(
+        host.ok("systemctl list-units --no-legend --state=running 'vks.claimask.*' | wc -l"),
+        "0\n"
+    );
+    space.apply_ok("volume", &[volume("2Gi")]);
+    rolled_out(&host, "claimask");
+    let seen = host.vks_ok(&[
+        "exec",
+        "db-0",
+        "-n",
+        "claimask",
+        "--",
+        "cat",
+        "/t/claimask/in/f",
+    ]);
+    assert_eq!(seen, "kept\n");
+}
+
+/// With OnDelete, who deletes a pod decides when it gets the new template.
+#[test]
+fn pods_are_replaced_when_somebody_deletes_them() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "ondelete");
+    host.ok(&format!("touch {0}-db-0 {0}-db-1", space.path("ready")));
+    let more = json!({ "updateStrategy": { "type": "OnDelete" } });
+    space.apply_ok("db", &[set(&space, 2, "one", &more)]);
+    wait_names(&space, "db-0 db-1");
+    host.wait("test $(vks get pods -n ondelete --no-headers | grep -c ' 1/1 ') = 2");
+    let life = space.known("db-1").life("c");
+    space.apply_ok("db", &[set(&space, 2, "two", &more)]);
+    host.vks_ok(&["delete", "pod", "db-0", "-n", "ondelete"]);
+    host.wait("vks get pod db-0 -n ondelete -o json | grep -q '\"two\"'");
+    host.wait("test $(vks get pods -n ondelete --no-headers | grep -c ' 1/1 ') = 2");
+    assert_eq!(value(&space, "db-1"), "one");
+    assert_eq!(space.known("db-1").life("c"), life);
+}

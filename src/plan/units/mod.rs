@@ -8,6 +8,7 @@
 mod container;
 mod devices;
 mod ending;
+mod file_keys;
 mod helpers;
 mod image;
 mod loader;
