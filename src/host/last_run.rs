@@ -108,6 +108,20 @@ pub fn stop(unit: &UnitName) -> Result<(), LastRunError> {
     job("StopUnit", unit)
 }
 
+/// Has systemd send a signal to the main process of a unit: any signal, also those of the real-time kind.
+pub fn signal(unit: &UnitName, number: i32) -> Result<(), LastRunError> {
+    let send = || -> io::Result<()> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let body = (unit.as_str(), "main", number);
+        wire.call(&call(MANAGER_PATH, MANAGER, "KillUnit", &body)?)
+            .map(drop)
+    };
+    send().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
+    })
+}
+
 /// Whether the host is about to go down or to reboot.
 ///
 /// # Errors
