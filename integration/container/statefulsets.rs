@@ -213,22 +213,3 @@ fn a_claim_gets_what_its_template_asks_for() {
     ]);
     assert_eq!(seen, "kept\n");
 }
-
-/// With OnDelete, who deletes a pod decides when it gets the new template.
-#[test]
-fn pods_are_replaced_when_somebody_deletes_them() {
-    let Some(host) = shared() else { return };
-    let space = Space::new(&host, "ondelete");
-    host.ok(&format!("touch {0}-db-0 {0}-db-1", space.path("ready")));
-    let more = json!({ "updateStrategy": { "type": "OnDelete" } });
-    space.apply_ok("db", &[set(&space, 2, "one", &more)]);
-    wait_names(&space, "db-0 db-1");
-    host.wait("test $(vks get pods -n ondelete --no-headers | grep -c ' 1/1 ') = 2");
-    let life = space.known("db-1").life("c");
-    space.apply_ok("db", &[set(&space, 2, "two", &more)]);
-    host.vks_ok(&["delete", "pod", "db-0", "-n", "ondelete"]);
-    host.wait("vks get pod db-0 -n ondelete -o json | grep -q '\"two\"'");
-    host.wait("test $(vks get pods -n ondelete --no-headers | grep -c ' 1/1 ') = 2");
-    assert_eq!(value(&space, "db-1"), "one");
-    assert_eq!(space.known("db-1").life("c"), life);
-}

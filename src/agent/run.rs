@@ -33,7 +33,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 pub(super) use waits::wait_until;
-use waits::{controls, handler, settled, timer};
+use waits::{controls, ends, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -111,8 +111,7 @@ impl Agent {
         mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
-        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
-        let mut end = [handler(terminate)?, handler(interrupt)?];
+        let mut end = ends()?;
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut news = mend::news();
@@ -122,9 +121,9 @@ impl Agent {
             self.start_work();
             self.publisher.start(&self.parts);
             self.mender.start(&self.parts);
+            self.shares.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
-            self.shares.start(&self.parts);
             self.tell();
             self.report();
             let [terminate, interrupt] = &mut end;
