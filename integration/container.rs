@@ -46,6 +46,8 @@ mod dns;
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/environment_files.rs"]
+mod environment_files;
 #[path = "container/ephemeral.rs"]
 mod ephemeral;
 #[path = "container/escape.rs"]
@@ -70,6 +72,8 @@ mod images;
 mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
+#[path = "container/jobs_indexes.rs"]
+mod jobs_indexes;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
 #[path = "container/lifecycle_rules.rs"]
@@ -126,6 +130,8 @@ mod security;
 mod servers;
 #[path = "container/services.rs"]
 mod services;
+#[path = "container/shares.rs"]
+mod shares;
 #[path = "container/space.rs"]
 mod space;
 #[path = "container/statefulsets.rs"]

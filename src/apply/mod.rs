@@ -4,6 +4,9 @@
 //! run one after the other, and the first failure ends them: what is missing, the next plan finds.
 
 mod files;
+mod shares;
+
+pub use shares::ShareError;
 
 use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};

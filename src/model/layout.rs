@@ -170,6 +170,11 @@ impl Layout {
         self.pod(uid).join("env").join(container.as_str())
     }
 
+    /// The environment file of a container with variables from files of volumes.
+    pub fn taken_variables(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("env").join(container.as_str())
+    }
+
     /// The termination message file of a container.
     pub fn termination(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("termination").join(container.as_str())

@@ -21,6 +21,7 @@ pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;
 pub mod security;
+pub mod shares;
 mod starts;
 pub mod step;
 pub mod units;

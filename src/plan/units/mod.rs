@@ -8,6 +8,7 @@
 mod container;
 mod devices;
 mod ending;
+mod file_keys;
 mod helpers;
 mod image;
 mod loader;
@@ -153,7 +154,7 @@ pub fn render_at(
                 }
             }
             Err(blocked) => {
-                held_up |= role != ContainerRole::Main;
+                held_up |= matches!(role, ContainerRole::Init | ContainerRole::Sidecar);
                 rendered.blocked.push(blocked);
                 let unit = room.containers.get_key_value(&spec.name);
                 let unit = unit.map(|(name, unit)| (name.clone(), unit.clone()));
