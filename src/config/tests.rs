@@ -49,6 +49,7 @@ fn every_setting_arrives() {
             state: "/s".into(),
             run: "/r".into(),
             units: "/u".into(),
+            given: Layout::default().given,
             netns: "/n".into(),
         },
         network: load(&scratch).network,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 mod blocked;
 mod ephemeral;
+mod given;
 mod properties;
 mod resize;
 mod secrets;
