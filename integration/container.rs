@@ -38,6 +38,8 @@ mod commands;
 mod cronjobs;
 #[path = "container/crun.rs"]
 mod crun;
+#[path = "container/declared.rs"]
+mod declared;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
