@@ -2,7 +2,6 @@
 //! store that cannot be written, what is in it are links again, and a switch exchanges them all at once.
 
 use super::host::{Host, own};
-use super::lab;
 use super::space::sleeper;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -113,7 +112,7 @@ fn switch(host: &Host, generation: u32) -> Value {
 }
 
 /// The containers that run, and which run of them it is.
-fn lives(host: &Host) -> BTreeMap<String, String> {
+fn lives(host: &Host) -> Lives {
     let units = host
         .ok("systemctl list-units --plain --no-legend --state=active 'vks.nix.*' | cut -d' ' -f1");
     let of = |unit: &str| {
@@ -139,15 +138,14 @@ fn is_quiet(host: &Host) {
     assert_eq!(said.stderr, "");
 }
 
-fn names(lives: &BTreeMap<String, String>) -> Vec<&str> {
+fn names(lives: &Lives) -> Vec<&str> {
     lives.keys().map(String::as_str).collect()
 }
 
-#[test]
-fn pods_of_the_configuration_are_units_of_it() {
-    let Some(mut host) = own("declared") else {
-        return;
-    };
+type Lives = BTreeMap<String, String>;
+
+/// Three generations, of which the last brings manifests and no units; the first is what boots.
+fn set_up(host: &Host) {
     host.machine.write(
         "/etc/vks/vks.toml",
         "[pods]\nprofile = 'trusted'\n[network]\nipv4 = '10.201.7.0/24'\nipv6 = 'fd07::/64'\n",
@@ -156,107 +154,124 @@ fn pods_of_the_configuration_are_units_of_it() {
     host.ok(LAY_OUT);
     let [secret, key] = with_secret();
     let sleep = |name: &str| pod(name, &["1000"]);
-    let one = [
-        sleep("same"),
-        sleep("other"),
-        sleep("gone"),
-        sleep("held"),
-        sleep("manual"),
-        with_map(),
-        map("slow"),
-        secret,
-        key,
-    ];
-    build(&host, 1, &one, true);
+    let pods = ["same", "other", "gone", "held", "manual"].map(sleep);
+    let mut objects = pods.to_vec();
+    objects.extend([with_map(), map("slow"), secret, key]);
+    build(host, 1, &objects, true);
     let mut crash = pod("crash", &[]);
     crash["spec"]["containers"][0]["image"] = json!("host:/bin/false");
-    let mut two = one.to_vec();
-    two.retain(|object| object["metadata"]["name"] != "gone");
-    two[1] = pod("other", &["2000"]);
-    two[2] = pod("held", &["2000"]);
-    two[5] = map("fast");
-    two.extend([sleep("new"), crash]);
-    build(&host, 2, &two, true);
-    build(&host, 3, &[sleep("same"), with_map(), map("slow")], false);
+    objects[1] = pod("other", &["2000"]);
+    objects[3] = pod("held", &["2000"]);
+    objects[6] = map("fast");
+    objects.remove(2);
+    objects.extend([sleep("new"), crash]);
+    build(host, 2, &objects, true);
+    build(host, 3, &[sleep("same"), with_map(), map("slow")], false);
     host.ok(
         "ln -s /nix/store/1-etc /etc/static; ln -s /etc/static/systemd/system /etc/systemd/system; \
          for name in $(ls /etc/static/vks/pods.d); do ln -s /etc/static/vks/pods.d/$name /etc/vks/pods.d/; done; \
          printf '/nix/store /nix/store none bind,ro 0 0\\n' >> /etc/fstab",
     );
+}
 
-    // The first boot, and no agent.
+/// They come up for the first time without an agent.
+fn first_boot(host: &mut Host) -> Lives {
     host.machine.reboot();
     assert!(host.machine.sh("touch /etc/systemd/system/x").code != 0);
     for pod in ["same", "other", "gone", "held", "map"] {
         host.wait(&format!("systemctl is-active 'vks.nix.{pod}.*'"));
     }
-    let booted = lives(&host);
+    let booted = lives(host);
     assert_eq!(names(&booted), ["gone", "held", "map", "other", "same"]);
-    assert_eq!(written(&host), "");
+    assert_eq!(written(host), "");
     host.wait("test -s /t/mode");
     assert_eq!(host.ok("cat /t/mode"), "slow\n");
     let seen = "vks exec map -n nix -- cat /mnt/conf/MODE; vks exec map -n nix -- ls -d /mnt/own";
     assert_eq!(host.ok(seen), "slow/mnt/own\n");
     assert_eq!(host.property("vks.nix.held.sleep.service", "Nice"), "7");
+    booted
+}
 
-    // The agent finds them as it would have written them, and writes what it alone can.
+/// The agent finds them as it would have written them, and writes what it alone can.
+fn with_the_agent(host: &Host, booted: &Lives) -> Lives {
     host.ok("systemctl start vks.service");
     host.wait("vks wait --for=condition=Ready pod/same pod/map pod/secret -n nix");
-    is_quiet(&host);
-    assert_eq!(written(&host), "secret\n");
-    let mut first = lives(&host);
-    let secret = first.remove("secret").unwrap();
-    assert_eq!(first, booted);
+    is_quiet(host);
+    assert_eq!(written(host), "secret\n");
+    let first = lives(host);
+    let mut given = first.clone();
+    given.remove("secret");
+    assert_eq!(given, *booted);
+    first
+}
 
-    // A switch: what differs, and nothing else.
-    let said = switch(&host, 2);
+/// A switch changes what differs, and nothing else.
+fn onward(host: &Host, first: &Lives) {
+    let said = switch(host, 2);
     assert_eq!(said["failed"], json!([]), "{said}");
     host.wait(
         "pgrep -f 'sleep 2000' && systemctl is-active 'vks.nix.new.*' && ! vks get pod gone -n nix",
     );
     host.wait("vks get pod crash -n nix | grep -E 'CrashLoopBackOff|Error'");
-    let second = lives(&host);
-    for kept in ["same", "map"] {
+    let second = lives(host);
+    for kept in ["same", "map", "secret"] {
         assert_eq!(second[kept], first[kept], "{kept}: {said}");
     }
-    assert_eq!(second["secret"], secret);
     assert_ne!(second["other"], first["other"], "{said}");
     // This one said that a switch leaves it as it is.
     assert_eq!(second["held"], first["held"], "{said}");
-    assert!(
-        said["done"]["skip"].to_string().contains("vks.nix.held."),
-        "{said}"
-    );
+    let skipped = said["done"]["skip"].to_string();
+    assert!(skipped.contains("vks.nix.held."), "{said}");
     assert!(!second.contains_key("gone") && !second.contains_key("manual"));
     // A volume follows its config map; a variable does when the container starts.
     host.wait("vks exec map -n nix -- grep -q fast /mnt/conf/MODE");
     assert_eq!(host.ok("cat /t/mode"), "slow\n");
-    eprintln!("{}", host.machine.sh("systemctl list-units --all 'vks*nix*gone*'; grep -H . /var/lib/vks/pods/*/given; vks plan; vks -vv get pods -A; systemctl cat vks.service | tail -3").stdout);
     host.wait("test $(grep -l nix/gone /var/lib/vks/pods/*/given | wc -l) = 0");
-    is_quiet(&host);
+    is_quiet(host);
+}
 
-    // Back, and once more to where it is.
-    switch(&host, 1);
-    host.wait("systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f 'sleep 2000'");
-    let back = lives(&host);
+/// Back, and once more to where it is.
+fn back(host: &Host, first: &Lives) {
+    switch(host, 1);
+    host.wait(
+        "systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f 'sleep 2000'",
+    );
+    let back = lives(host);
     assert_eq!(back["same"], first["same"]);
-    let said = switch(&host, 1);
+    let said = switch(host, 1);
     assert_eq!(said["done"]["stop"], json!([]), "{said}");
-    assert_eq!(lives(&host), back);
+    assert_eq!(lives(host), back);
+}
 
-    // One that gives no pods: the agent writes them. And the way back, where its units make way.
-    switch(&host, 3);
-    host.wait("vks wait --for=condition=Ready pod/same pod/map -n nix");
-    assert_eq!(written(&host), "map\nsame\n");
-    is_quiet(&host);
-    switch(&host, 1);
-    host.wait("vks wait --for=condition=Ready pod/same pod/map pod/gone pod/secret -n nix && vks plan | grep -q Nothing");
-    assert_eq!(written(&host), "secret\n");
+/// To one that brings no units: the agent writes them. And the way back, where those make way.
+fn by_the_agent_and_back(host: &Host) {
+    let quiet = "vks plan | grep -qx 'Nothing to do.'";
+    let ready = "vks wait --for=condition=Ready pod/same pod/map -n nix";
+    switch(host, 3);
+    host.wait(&format!("{quiet} && {ready}"));
+    assert_eq!(written(host), "map\nsame\n");
+    is_quiet(host);
+    switch(host, 1);
+    host.wait(&format!("{quiet} && {ready} pod/gone pod/secret"));
+    assert_eq!(written(host), "secret\n");
     host.wait("vks exec map -n nix -- grep -q slow /mnt/conf/MODE");
-    is_quiet(&host);
+    is_quiet(host);
     // Nothing of the network of the pod that made way is left.
     let namespaces = host.ok("ls /run/netns | grep -c '^vks-[0-9a-f]*-[0-9a-f-]*$'");
     assert_eq!(namespaces, "1\n");
+}
+
+#[test]
+fn pods_of_the_configuration_are_units_of_it() {
+    let Some(mut host) = own("declared") else {
+        return;
+    };
+    set_up(&host);
+    let booted = first_boot(&mut host);
+    let first = with_the_agent(&host, &booted);
+    onward(&host, &first);
+    back(&host, &first);
+    by_the_agent_and_back(&host);
 }
 
 #[test]
@@ -318,11 +333,5 @@ fn what_cannot_be_a_unit_of_the_configuration_is_said_when_it_is_built() {
             .contains("error: pod nix/secret: its units cannot be part of the configuration"),
         "{}",
         said.stderr
-    );
-    let out = lab::repository().join("docs/nixos.md");
-    assert!(
-        std::fs::read_to_string(out)
-            .unwrap()
-            .contains("restartIfChanged")
     );
 }

@@ -74,9 +74,10 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
                 pod.remove_tree("done")?;
             }
         }
-        Step::MarkGiven(key) => {
+        Step::MarkGiven(key, source) => {
             let pod = Dir::create(&layout.pod(uid))?;
-            pod.write("given", key.to_string().as_bytes(), 0o644)?;
+            let text = format!("{key}\n{}", source.0.display());
+            pod.write("given", text.as_bytes(), 0o644)?;
         }
         Step::CreatePodDirectory => drop(Dir::create(&layout.pod(uid))?),
         Step::RemovePodDirectory => {

@@ -22,8 +22,8 @@ pub struct Observed {
     pub strays: BTreeSet<String>,
     /// Unit files of CronJobs, with whose they are.
     pub timers: BTreeMap<UnitName, ObservedUnit>,
-    /// Directories of pods whose units were given, and are not any more.
-    pub left: BTreeMap<PodKey, PodUid>,
+    /// Directories of pods whose units were given, and are not any more, with where the pods came from.
+    pub left: BTreeMap<PodKey, (PodUid, SourcePath)>,
     /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
     /// behind until the next daemon-reload when something wanted it at boot.
     pub orphans: BTreeSet<UnitName>,

@@ -11,6 +11,7 @@ use crate::model::identity::{Identity, UnitRole};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, ObjectKey, PodKey, PodUid, UnitName};
 use crate::model::observed::{Digest, Runs};
+use crate::model::pod::SourcePath;
 use crate::model::status::SetConditions;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ pub(super) struct Disk {
     /// Of a look at some pods: every unit name that was looked for.
     pub(super) looked_at: BTreeSet<UnitName>,
     /// Of a look at everything: directories that pods with given units have left.
-    pub(super) left: BTreeMap<PodKey, PodUid>,
+    pub(super) left: BTreeMap<PodKey, (PodUid, SourcePath)>,
 }
 
 /// The directory of one life of a pod.
@@ -57,7 +58,7 @@ pub(super) fn all(layout: &Layout) -> Result<Disk, FileError> {
 fn left(
     layout: &Layout,
     pods: &BTreeMap<PodUid, PodDir>,
-) -> Result<BTreeMap<PodKey, PodUid>, FileError> {
+) -> Result<BTreeMap<PodKey, (PodUid, SourcePath)>, FileError> {
     let Some(dirs) = Dir::open(&layout.state.join("pods"))? else {
         return Ok(BTreeMap::new());
     };
@@ -67,12 +68,13 @@ fn left(
         .filter(|uid| !pods.contains_key(uid))
         .filter_map(|uid| {
             let text = std::fs::read_to_string(layout.given_mark(&uid)).ok()?;
-            let (namespace, name) = text.split_once('/')?;
+            let (key, source) = text.split_once('\n')?;
+            let (namespace, name) = key.split_once('/')?;
             let key = ObjectKey {
                 namespace: namespace.parse().ok()?,
                 name: name.parse().ok()?,
             };
-            Some((key, uid))
+            Some((key, (uid, SourcePath(source.into()))))
         });
     Ok(left.collect())
 }

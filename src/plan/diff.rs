@@ -44,7 +44,9 @@ pub fn plan_pod(
         };
         choose(pod, kept, others, &settings.network)
     };
-    if let Some(uid) = observed.left.get(key).filter(|_| desired.held.is_empty()) {
+    if let Some((uid, source)) = observed.left.get(key)
+        && !desired.holds(source)
+    {
         return all(super::given::remove_left(uid));
     }
     match (desired.pods.get(key), observed.pods.get(key)) {

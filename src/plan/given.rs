@@ -23,7 +23,10 @@ impl Update<'_> {
         }
         let mut plan = nothing(self.is.uid.clone());
         if self.is.created.is_none() {
-            plan.steps.push(Step::MarkGiven(self.pod.key.clone()));
+            plan.steps.push(Step::MarkGiven(
+                self.pod.key.clone(),
+                self.pod.source.clone(),
+            ));
         }
         self.payloads(&mut plan.steps);
         plan.addresses.clone_from(&self.is.addresses);

@@ -80,7 +80,7 @@ impl Host {
             Step::RemovePayload(path) => {
                 self.pod(key, plan).payloads.remove(path);
             }
-            Step::MarkGiven(_) => {
+            Step::MarkGiven(..) => {
                 self.pod(key, plan).created = Timestamp::from_micros(1);
             }
             Step::CreatePodDirectory

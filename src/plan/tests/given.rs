@@ -69,7 +69,9 @@ fn whoever_gives_them_takes_them_away() {
     assert!(plan_now(&desired([]), &host).is_empty());
     // They are gone, and nothing of the pod runs: now its directory goes, unless a manifest could not be read.
     let there = host.observed.pods.remove(&web.key).unwrap();
-    host.observed.left.insert(web.key.clone(), there.uid);
+    host.observed
+        .left
+        .insert(web.key.clone(), (there.uid, there.source));
     let mut held = desired([]);
     held.held.insert("/etc/vks/pods.d/x.yaml".into());
     assert!(plan_now(&held, &host).is_empty());
