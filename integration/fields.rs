@@ -24,6 +24,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("PodSpec", "workloadRef"),
     ("ConfigMap", "status"),
     ("Secret", "status"),
+    ("EndpointSlice", "status"),
     ("Container", "targetContainerName"),
 ];
 

@@ -5,7 +5,7 @@
 #
 #   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
 #   --container   a real systemd in booted Debian containers: needs root
-#   --cluster     a real control plane of Kubernetes and a node in a container: needs root; only when asked for
+#   --cluster     a real control plane of Kubernetes and a node in a container: needs root
 #   --vm          a whole Debian in a virtual machine: needs root
 #
 # Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
@@ -26,8 +26,7 @@ for argument in "$@"; do
     *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-# The tier of a cluster has not been seen to pass as a whole since the last changes: it runs only when it is asked for.
-[ $# -gt 0 ] || { quick=1 container=1 vm=1; }
+[ $# -gt 0 ] || { quick=1 container=1 cluster=1 vm=1; }
 
 logs=target/integration/logs
 mkdir -p "$logs"

@@ -29,6 +29,9 @@ pub struct Service {
     pub affinity: Option<u32>,
     /// Pods that are not ready count too.
     pub publish_not_ready: bool,
+    /// Only pods of this host count, for who comes from outside or for all (`externalTrafficPolicy`,
+    /// `internalTrafficPolicy`): no slice does.
+    pub local: bool,
     /// The file it comes from.
     pub source: SourcePath,
 }
