@@ -40,6 +40,8 @@ mod cronjobs;
 mod crun;
 #[path = "container/crun_images.rs"]
 mod crun_images;
+#[path = "container/declared.rs"]
+mod declared;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]

@@ -10,6 +10,7 @@ pub mod dir_news;
 pub mod drop_ins;
 pub mod file_news;
 pub mod files;
+pub mod given;
 pub mod image_files;
 pub mod input;
 pub mod journald;

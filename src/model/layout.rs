@@ -14,6 +14,7 @@
 //!     done/<container>          it has ended for good and must not run at the next boot
 //!     rootfs/<container>/       0700 above: the writable layer of a container's image, anew for each run
 //!     unhealthy/<container>     the run that is being ended because its liveness probe failed
+//!     given                     its units are of the host's configuration; whose they are
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
@@ -63,6 +64,8 @@ pub struct Layout {
     /// Where unit files are written (default `/etc/systemd/system.attached`; [`Layout::kept_units`] where
     /// [`RUN_UNITS`] is a link to it).
     pub units: PathBuf,
+    /// Where units lie that the host's configuration brings (default `/etc/systemd/system`): read, never written.
+    pub given: PathBuf,
     /// Default `/run/netns`.
     pub netns: PathBuf,
 }
@@ -73,6 +76,7 @@ impl Default for Layout {
             state: "/var/lib/vks".into(),
             run: "/run/vks".into(),
             units: "/etc/systemd/system.attached".into(),
+            given: "/etc/systemd/system".into(),
             netns: "/run/netns".into(),
         }
     }
@@ -193,6 +197,11 @@ impl Layout {
     /// The mark that a run of a container is being ended because its liveness probe failed.
     pub fn unhealthy(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("unhealthy").join(container.as_str())
+    }
+
+    /// Whose directory it is, of a pod whose units are given: when they go, nothing else says so.
+    pub fn given_mark(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("given")
     }
 
     /// The mark that a pod that runs only once has been started.

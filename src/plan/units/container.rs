@@ -180,6 +180,7 @@ impl Room<'_> {
         policy: RestartPolicy,
     ) {
         self.join_pod(file);
+        self.fill_first(file);
         self.bind_to_sandbox(file);
         // One that is put into a running pod waits for nobody: it may be there to see why an init container hangs.
         let alone = role == ContainerRole::Ephemeral;
