@@ -1,6 +1,7 @@
 //! `[wireguard]`: the mesh of hosts. Peers have names, so that each can be in a drop-in of its own.
 
 use super::{Settings, Wrong, check_path};
+use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::{Mode, Prefix};
 use crate::model::wireguard::{DEFAULT_PORT, Endpoint, KeySource, Mesh, Peer, PublicKey};
@@ -68,6 +69,30 @@ impl Wireguard {
         self.mtu = mtu.or(self.mtu);
         self.endpoint = endpoint.or(self.endpoint.take());
         self.peers.extend(peers);
+    }
+}
+
+/// The peers that the nodes of the cluster say; none without a cluster, or of a damaged file.
+pub(super) fn told(layout: &Layout) -> BTreeMap<ObjectName, WireguardPeer> {
+    let text = std::fs::read_to_string(layout.mesh_peers()).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Adds peers that others say, but what settings say wins: a name, a key or a prefix that is in them is not taken again.
+pub(super) fn complete(wireguard: &mut Wireguard, told: BTreeMap<ObjectName, WireguardPeer>) {
+    for (name, mut peer) in told {
+        let known = &wireguard.peers;
+        let taken = |prefix: &Prefix| {
+            let mut all = known.values().flat_map(|peer| &peer.prefixes);
+            all.any(|other| other.overlaps(*prefix))
+        };
+        peer.prefixes.retain(|prefix| !taken(prefix));
+        let has_key = known
+            .values()
+            .any(|other| other.public_key == peer.public_key);
+        if !known.contains_key(&name) && !has_key && !peer.prefixes.is_empty() {
+            wireguard.peers.insert(name, peer);
+        }
     }
 }
 

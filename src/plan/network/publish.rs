@@ -258,10 +258,16 @@ impl Publication {
         changes.shared |= is_shared(&made, &self.used);
         let behind = self.behind(service);
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
-            port.endpoints = backend::endpoints(wanted, &behind);
+            port.endpoints = match &service.subsets {
+                Some(subsets) => backend::told(wanted, subsets),
+                None => backend::endpoints(wanted, &behind),
+            };
         }
         if service.kind == ServiceKind::Headless {
-            made.hosts = backend::hosts(service, &behind);
+            made.hosts = match &service.subsets {
+                Some(subsets) => backend::told_hosts(subsets),
+                None => backend::hosts(service, &behind),
+            };
         }
         if old.as_deref() == Some(&made) {
             return;
@@ -287,8 +293,11 @@ impl Publication {
     }
 }
 
-/// The first label that a service selects, if it selects any.
+/// The first label that a service selects, if it selects any, and its endpoints are not told by others.
 fn selected(service: &Service) -> Option<Label> {
+    if service.subsets.is_some() {
+        return None;
+    }
     let (label, value) = service.selector.iter().next()?;
     Some((
         service.key.namespace.to_string(),
