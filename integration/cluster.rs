@@ -40,3 +40,5 @@ mod pods;
 mod refused;
 #[path = "cluster/services.rs"]
 mod services;
+#[path = "cluster/statuses.rs"]
+mod statuses;

@@ -12,7 +12,7 @@ fn an_ephemeral_container_is_put_into_a_running_pod() {
     node.plane.kubectl_ok(&[
         "debug",
         "patient",
-        "--image=host:/bin/sh",
+        "--image=host:sh",
         "--container=look",
         "--arguments-only=true",
         "--",

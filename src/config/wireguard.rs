@@ -75,7 +75,7 @@ impl Wireguard {
 /// The peers that the nodes of the cluster say; none without a cluster, or of a damaged file.
 pub(super) fn told(layout: &Layout) -> BTreeMap<ObjectName, WireguardPeer> {
     let text = std::fs::read_to_string(layout.mesh_peers()).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
+    toml::from_str(&text).unwrap_or_default()
 }
 
 /// Adds peers that others say, but what settings say wins: a name, a key or a prefix that is in them is not taken again.
@@ -335,5 +335,35 @@ mod tests {
             let told = problem(&settings).unwrap();
             assert!(told.contains(wanted), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn what_others_say_comes_after_what_settings_say() {
+        let told = |text: &str| toml::from_str(text).unwrap();
+        let mut wireguard: Wireguard = toml::from_str(&format!(
+            "[peers.a]\npublic_key = '{KEY}'\nprefixes = ['10.1.0.0/16']\n"
+        ))
+        .unwrap();
+        // Its key and its prefix are taken.
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"b\"]\npublic_key = \"{KEY}\"\nprefixes = [\"10.2.0.0/16\"]\n"
+            )),
+        );
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"c\"]\npublic_key = \"{OTHER}\"\nprefixes = [\"10.1.7.0/24\"]\n"
+            )),
+        );
+        assert_eq!(wireguard.peers.len(), 1);
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"n2.example\"]\npublic_key = \"{OTHER}\"\nendpoint = \"192.0.2.1:5\"\nprefixes = [\"10.2.0.0/16\"]\n"
+            )),
+        );
+        assert_eq!(wireguard.peers.len(), 2);
     }
 }

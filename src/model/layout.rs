@@ -51,7 +51,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The file of the peers that the nodes of the cluster say, beside the node's identity.
-pub const MESH_PEERS: &str = "mesh-peers.json";
+pub const MESH_PEERS: &str = "mesh-peers.toml";
 
 /// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
 pub const RUN_UNITS: &str = "/run/systemd/system.attached";

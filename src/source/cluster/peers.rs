@@ -4,7 +4,7 @@
 use crate::model::name::ObjectName;
 use crate::model::network::Prefix;
 use crate::model::wireguard::{Endpoint, PublicKey};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The annotation with a node's public key.
@@ -12,45 +12,50 @@ pub const KEY: &str = "vks.io/wireguard-public-key";
 /// The annotation with where a node is reached, such as `192.0.2.7:51820`.
 pub const ENDPOINT: &str = "vks.io/wireguard-endpoint";
 
-/// What others than this node say of themselves, as the file that settings are completed by: names to peers, as in
+/// What others than this node say of themselves, as the file that settings are completed by: a table for each, as below
 /// `[wireguard.peers]`.
 pub fn peers<'a>(nodes: impl IntoIterator<Item = &'a Value>, own: &str) -> String {
-    let mut peers: BTreeMap<String, Value> = BTreeMap::new();
+    let mut peers: BTreeMap<ObjectName, String> = BTreeMap::new();
     for node in nodes {
         let name = node["metadata"]["name"].as_str().unwrap_or_default();
         if name != own
-            && let Some(peer) = peer(node)
-            && name.parse::<ObjectName>().is_ok()
+            && let (Ok(name), Some(peer)) = (name.parse(), peer(node))
         {
-            peers.insert(name.to_owned(), peer);
+            peers.insert(name, peer);
         }
     }
-    json!(peers).to_string()
+    let tables = peers
+        .iter()
+        .map(|(name, peer)| format!("[\"{name}\"]\n{peer}"));
+    tables.collect()
 }
 
-/// A node that is part of the mesh.
-fn peer(node: &Value) -> Option<Value> {
+/// A node that is part of the mesh. What is written has been understood: nothing of it needs to be quoted.
+fn peer(node: &Value) -> Option<String> {
     let says = |key: &str| node["metadata"]["annotations"][key].as_str();
     let key: PublicKey = says(KEY)?.parse().ok()?;
-    let spec = &node["spec"];
-    let cidrs = spec["podCIDRs"].as_array().into_iter().flatten();
+    let cidrs = node["spec"]["podCIDRs"].as_array().into_iter().flatten();
     let prefixes: Vec<String> = cidrs
         .filter_map(|cidr| cidr.as_str()?.parse::<Prefix>().ok())
-        .map(|prefix| prefix.to_string())
+        .map(|prefix| format!("\"{prefix}\""))
         .collect();
     if prefixes.is_empty() {
         return None;
     }
-    let mut peer = json!({ "public_key": key.to_string(), "prefixes": prefixes });
-    if let Some(endpoint) = says(ENDPOINT).filter(|text| text.parse::<Endpoint>().is_ok()) {
-        peer["endpoint"] = endpoint.into();
-    }
-    Some(peer)
+    let endpoint = says(ENDPOINT).and_then(|text| text.parse::<Endpoint>().ok());
+    let endpoint = endpoint.filter(|endpoint| !endpoint.host.contains(['"', '\\']));
+    let endpoint = endpoint.map(|endpoint| format!("endpoint = \"{endpoint}\"\n"));
+    Some(format!(
+        "public_key = \"{key}\"\n{}prefixes = [{}]\n",
+        endpoint.unwrap_or_default(),
+        prefixes.join(", ")
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn nodes_that_say_their_key_are_peers() {
@@ -72,11 +77,10 @@ mod tests {
                 json!(["10.244.5.0/24"]),
             ),
         ];
-        let text: Value = serde_json::from_str(&peers(&nodes, "n1")).unwrap();
-        let wanted = json!({
-            "n2": { "public_key": key, "endpoint": "10.0.0.2:51820", "prefixes": ["10.244.1.0/24", "fd00:1::/64"] },
-            "n6": { "public_key": key, "prefixes": ["10.244.5.0/24"] },
-        });
-        assert_eq!(text, wanted);
+        let wanted = format!(
+            "[\"n2\"]\npublic_key = \"{key}\"\nendpoint = \"10.0.0.2:51820\"\nprefixes = [\"10.244.1.0/24\", \
+             \"fd00:1::/64\"]\n[\"n6\"]\npublic_key = \"{key}\"\nprefixes = [\"10.244.5.0/24\"]\n"
+        );
+        assert_eq!(peers(&nodes, "n1"), wanted);
     }
 }
