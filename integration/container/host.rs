@@ -2,7 +2,7 @@
 
 use super::lab::{self, Machine, Output, Tier};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// Far above what anything takes: a test that waits this long has failed.
@@ -27,19 +27,42 @@ pub struct Host {
 /// The machine that tests of one process share. It lives as long as a test holds it.
 static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
 
+/// The shared machine in the hands of one test.
+pub struct Shared(Option<Arc<Host>>);
+
+impl std::ops::Deref for Shared {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        self.0.as_deref().expect("there until it is dropped")
+    }
+}
+
+/// The last one out takes the machine down with the door locked: whoever boots the next one waits until the name is free.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _slot = slot();
+        self.0 = None;
+    }
+}
+
+fn slot() -> MutexGuard<'static, Weak<Host>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The shared machine; `None` when this tier cannot run here (said by the lab). Its tests must keep to their own
 /// namespaces and leave the agent and the directories alone.
-pub fn shared() -> Option<Arc<Host>> {
+pub fn shared() -> Option<Shared> {
     if !lab::require(Tier::Container) {
         return None;
     }
-    let mut slot = SHARED.lock().unwrap_or_else(|broken| broken.into_inner());
-    if let Some(host) = slot.upgrade() {
-        return Some(host);
-    }
-    let host = Arc::new(Host::boot("shared"));
-    *slot = Arc::downgrade(&host);
-    Some(host)
+    let mut slot = slot();
+    let host = slot.upgrade().unwrap_or_else(|| {
+        let host = Arc::new(Host::boot("shared"));
+        *slot = Arc::downgrade(&host);
+        host
+    });
+    Some(Shared(Some(host)))
 }
 
 /// A machine of a test's own.

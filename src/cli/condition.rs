@@ -4,13 +4,13 @@ use super::context::{Context, Outcome};
 use super::error::CliError;
 use super::target::{Target, TargetError};
 use super::view::{Filter, Host, PodView};
+use crate::host::clock::timestamp as now;
 use crate::host::conditions;
 use crate::host::files::Dir;
 use crate::model::status::{SetCondition, SetConditions};
 use crate::model::time::Timestamp;
 use crate::unit::names::PodUnits;
 use std::str::FromStr;
-use std::time::SystemTime;
 
 /// Set conditions of pods, for their readiness gates
 ///
@@ -161,15 +161,6 @@ fn unused<'a>(pod: &PodView, changes: &'a [Change]) -> impl Iterator<Item = &'a 
     let set = changes.iter().filter(|change| change.status.is_some());
     set.map(|change| &*change.kind)
         .filter(move |kind| !gates.iter().any(|gate| gate == kind))
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let micros = since.unwrap_or_default().as_micros().max(1);
-    // A clock before 1970 is one that was never set; the least time is as true as any.
-    let now = u64::try_from(micros).ok().and_then(Timestamp::from_micros);
-    now.or(Timestamp::from_micros(1))
-        .unwrap_or_else(|| unreachable!("1 is a time"))
 }
 
 #[cfg(test)]

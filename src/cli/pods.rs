@@ -117,14 +117,4 @@ fn labels(labels: &BTreeMap<String, String>) -> String {
 }
 
 /// The time now.
-#[expect(
-    clippy::expect_used,
-    reason = "the clock of a running system is never before 1970"
-)]
-pub fn now() -> Timestamp {
-    let micros = jiff::Timestamp::now()
-        .as_microsecond()
-        .max(1)
-        .unsigned_abs();
-    Timestamp::from_micros(micros).expect("more than no microseconds")
-}
+pub use crate::host::clock::timestamp as now;

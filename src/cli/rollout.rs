@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::pods::now;
 use super::target::{Kind, Target, TargetError};
 use super::view::{Filter, Host};
+use crate::model::controller::record::Revision;
 use crate::model::controller::{ControllerKey, ControllerKind, ControllerSpec, StatefulSetSpec};
 use crate::model::name::ObjectKey;
 use serde_json::{Value, json};
@@ -282,19 +283,26 @@ fn stateful_set(shown: Shown<'_>, spec: &StatefulSetSpec) -> (String, bool) {
     }
 }
 
+/// The templates a controller has had, the oldest first.
+fn revisions<'a>(
+    look: &'a Look,
+    key: &ControllerKey,
+    context: &Context,
+) -> Result<&'a [Revision], CliError> {
+    let shown = look
+        .one(key)
+        .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
+    let record = shown.record.map(|record| record.revisions.as_slice());
+    Ok(record.unwrap_or_default())
+}
+
 async fn history(
     key: &ControllerKey,
     revision: Option<u64>,
     context: &Context,
 ) -> Result<bool, CliError> {
     let look = Look::now(context).await?;
-    let shown = look
-        .one(key)
-        .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
-    let revisions = shown
-        .record
-        .map(|record| record.revisions.as_slice())
-        .unwrap_or_default();
+    let revisions = revisions(&look, key, context)?;
     let name = format!("{}/{}", one_of(key.kind), key.object.name);
     if let Some(number) = revision {
         let found = revisions.iter().find(|revision| revision.number == number);
@@ -315,13 +323,7 @@ async fn history(
 
 async fn undo(key: &ControllerKey, to: u64, context: &Context) -> Result<bool, CliError> {
     let look = Look::now(context).await?;
-    let shown = look
-        .one(key)
-        .ok_or_else(|| not_found(key.kind, &key.object.name, context))?;
-    let revisions = shown
-        .record
-        .map(|record| record.revisions.as_slice())
-        .unwrap_or_default();
+    let revisions = revisions(&look, key, context)?;
     let found = match to {
         0 => revisions
             .iter()

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -78,12 +78,7 @@ struct Memory {
 }
 
 /// The time, as timestamps of the API have it.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let micros = since.map_or(1, |since| u64::try_from(since.as_micros()).unwrap_or(1));
-    #[expect(clippy::expect_used, reason = "neither 0 nor the largest number")]
-    Timestamp::from_micros(micros.clamp(1, u64::MAX - 1)).expect("is a time")
-}
+pub use crate::host::clock::timestamp as now;
 
 impl Node {
     /// Registers the node and keeps it alive, until it is aborted.

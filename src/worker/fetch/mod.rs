@@ -23,7 +23,6 @@ use crate::model::image::ImageRef;
 use crate::model::image::fetch::{Outcome, Request};
 use crate::model::image::record::RefRecord;
 use crate::model::image::resolved::Resolved;
-use crate::model::time::Timestamp;
 use crate::plan::images::resolve_here;
 use sd_notify::NotifyState;
 use std::ffi::OsString;
@@ -173,14 +172,4 @@ fn status(text: &str) {
 }
 
 /// The time now.
-#[expect(
-    clippy::expect_used,
-    reason = "the clock of a running system is never before 1970"
-)]
-pub fn now() -> Timestamp {
-    let micros = jiff::Timestamp::now()
-        .as_microsecond()
-        .max(1)
-        .unsigned_abs();
-    Timestamp::from_micros(micros).expect("more than no microseconds")
-}
+pub use crate::host::clock::timestamp as now;

@@ -12,6 +12,7 @@ pub mod unhealthy;
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
 use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::host::clock::timestamp as now;
 use crate::host::files::{Dir, FileError};
 use crate::host::journald;
 use crate::host::last_run::{self, LastRun};
@@ -180,11 +181,10 @@ impl Book<'_> {
         last: &LastRun,
         finished: Timestamp,
     ) -> Result<After, RecordError> {
-        let failed = |source| RecordError::File(self.name.clone(), source);
         let restarts = self.restarts()?;
         let others = if end.is_final(self.role, &restarts, last.asked) {
-            self.mark_done().map_err(failed)?;
-            after::end_sidecars(self.layout, self.own)
+            after::mark_done(self.layout, self.own, unit, &self.name)
+                .and_then(|()| after::end_sidecars(self.layout, self.own))
         } else if !last.asked
             && restarts.rule(end.code()) == Some(RestartAction::RestartAllContainers)
         {
@@ -262,13 +262,6 @@ impl Book<'_> {
         }
     }
 
-    /// Written through to the disk: after a power loss the container would run once more.
-    fn mark_done(&self) -> Result<(), FileError> {
-        let (dir, file) = place(&self.layout.done(&self.own.identity.uid, &self.name))?;
-        dir.create_file(&file, 0o644)?;
-        dir.sync()
-    }
-
     /// Reads the termination message and empties its file for the next run.
     fn take_message(&self) -> Result<Box<str>, RecordError> {
         let path = self.layout.termination(&self.own.identity.uid, &self.name);
@@ -338,14 +331,6 @@ fn timestamp(since_epoch: Duration) -> Option<Timestamp> {
     u64::try_from(since_epoch.as_micros())
         .ok()
         .and_then(Timestamp::from_micros)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 is one that was never set; the least time is as true as any.
-    let now = timestamp(since.unwrap_or_default());
-    now.or(Timestamp::from_micros(1))
-        .unwrap_or_else(|| unreachable!("1 is a time"))
 }
 
 /// The end of a file, which is then empty. Not through a link, and a fifo does not hold us up.
