@@ -25,6 +25,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("ConfigMap", "status"),
     ("Secret", "status"),
     ("Service", "subsets"),
+    ("EndpointSlice", "status"),
     ("Container", "targetContainerName"),
 ];
 

@@ -38,6 +38,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         desired.config_maps.extend(more.config_maps);
         desired.secrets.extend(more.secrets);
         desired.services.extend(more.services);
+        desired.slices.extend(more.slices);
         parts.state.mark_all(&desired);
     }
     let wrong = manifests::tell_problems(&desired.problems, context);

@@ -97,6 +97,11 @@ impl Layout {
         self.pod(uid).join("secrets").join(volume.as_str())
     }
 
+    /// What the sandbox has found of the pod's interfaces, if the pod asks for networks: JSON, as in the annotation.
+    pub fn network_status(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("network-status")
+    }
+
     /// The tmpfs directory of a pod, 0700.
     pub fn pod_run(&self, uid: &PodUid) -> PathBuf {
         self.run.join("pods").join(uid.as_str())

@@ -32,6 +32,9 @@ pub struct Service {
     /// Where it leads, as others have found out: the selector is nothing to it then (default: pods of this host that the
     /// selector names).
     pub subsets: Option<Vec<Subset>>,
+    /// Only pods of this host count, for who comes from outside or for all (`externalTrafficPolicy`,
+    /// `internalTrafficPolicy`): no slice does.
+    pub local: bool,
     /// The file it comes from.
     pub source: SourcePath,
 }

@@ -44,7 +44,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
     let affinity = affinity(&mut f);
     let publish_not_ready = f.flag("publishNotReadyAddresses");
     let ports = f.list("ports", |x| port(&x, word));
-    policies(&mut f)?;
+    let local = policies(&mut f);
     f.finish();
     let (headless, cluster_ips) = addresses?;
     let (ports, families) = (ports?, families?);
@@ -75,6 +75,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         affinity: affinity?,
         publish_not_ready: publish_not_ready?,
         subsets: None,
+        local: local?,
         source: SourcePath(field.report.file().to_owned()),
     })
 }
@@ -165,13 +166,14 @@ fn affinity(f: &mut Fields<'_>) -> Option<Option<u32>> {
     Some(sticky.then(|| seconds.unwrap_or(AFFINITY)))
 }
 
-/// Fields that change nothing as long as all pods of a service are on this host: what comes here stays here.
-fn policies(f: &mut Fields<'_>) -> Option<()> {
-    let traffic: [(&str, ()); 2] = [("Cluster", ()), ("Local", ())];
+/// Whether what comes here stays here: all pods that a service selects are on this host, so it is about slices alone.
+fn policies(f: &mut Fields<'_>) -> Option<bool> {
+    let traffic = [("Cluster", false), ("Local", true)];
     let external = f.optional("externalTrafficPolicy", |x| x.one_of(&traffic));
     let internal = f.optional("internalTrafficPolicy", |x| x.one_of(&traffic));
     let allocate = f.flag("allocateLoadBalancerNodePorts");
-    (external.is_some() && internal.is_some() && allocate.is_some()).then_some(())
+    allocate?;
+    Some(external?.unwrap_or(false) || internal?.unwrap_or(false))
 }
 
 fn port(field: &Field<'_>, word: Type) -> Option<Port> {

@@ -17,6 +17,7 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
     ("Service", "v1", &SERVICE),
+    ("EndpointSlice", "discovery.k8s.io/v1", &super::slice::SLICE),
     ("PriorityClass", "scheduling.k8s.io/v1", &PRIORITY_CLASS),
 ];
 

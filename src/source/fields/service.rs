@@ -42,19 +42,19 @@ pub(super) static SPEC: Table = Table {
             "externalName",
             Shape::Text,
             "The name it stands for, of type ExternalName.",
-            "shown; nobody answers for names yet",
+            "shown, and what the name server answers",
         ),
         told(
             "externalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "Whether pods of other hosts count for who comes from outside.",
-            "all pods are on this host, and see who asks",
+            "with Local the endpoints of slices do not count; pods see who asks",
         ),
         told(
             "internalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "The same for pods that ask.",
-            "all pods are on this host",
+            "with Local the endpoints of slices do not count",
         ),
         given(
             "ipFamilies",
@@ -201,7 +201,7 @@ static SUBSET_ADDRESS: Table = Table {
 };
 
 static SUBSET_PORT: Table = Table {
-    name: "EndpointPort",
+    name: "EndpointSubsetPort",
     about: "A port behind a service.",
     rest: known::NONE,
     given: &[

@@ -56,12 +56,17 @@ impl Backend {
     }
 }
 
-/// Where a port of a service leads.
-pub(super) fn endpoints(port: &Port, behind: &[&Backend]) -> Vec<(IpAddr, u16)> {
+/// Where a port of a service leads: to pods, and to those that slices name.
+pub(super) fn endpoints(
+    port: &Port,
+    behind: &[&Backend],
+    named: impl Iterator<Item = (IpAddr, u16)>,
+) -> Vec<(IpAddr, u16)> {
     let mut endpoints: Vec<(IpAddr, u16)> = behind
         .iter()
         .filter_map(|backend| Some((backend, backend.target(port)?)))
         .flat_map(|(backend, number)| backend.addresses.iter().map(move |ip| (*ip, number)))
+        .chain(named)
         .collect();
     endpoints.sort();
     endpoints.dedup();
@@ -97,7 +102,11 @@ pub(super) fn told_hosts(subsets: &[Subset]) -> Vec<NamedHost> {
 }
 
 /// The pods of a headless service by name (Kubernetes: EndpointSlice `hostname`).
-pub(super) fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
+pub(super) fn hosts(
+    service: &Service,
+    behind: &[&Backend],
+    named: impl Iterator<Item = NamedHost>,
+) -> Vec<NamedHost> {
     let mut hosts: Vec<NamedHost> = behind
         .iter()
         .flat_map(|backend| {
@@ -109,6 +118,7 @@ pub(super) fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
                 name: name.clone(),
             })
         })
+        .chain(named)
         .collect();
     hosts.sort();
     hosts.dedup();
