@@ -77,6 +77,11 @@ fn above_root(file: &Path) -> Option<PathBuf> {
     root.parent().map(Path::to_owned)
 }
 
+/// The group of a slice of vks in the one hierarchy.
+pub fn of_slice(slice: &UnitName) -> PathBuf {
+    path(Path::new(crate::host::usage::HIERARCHY), slice)
+}
+
 /// `vks-a-b.slice` lies in `vks-a.slice`, and that in `vks.slice` (systemd.slice(5)).
 fn path(root: &Path, slice: &UnitName) -> PathBuf {
     let name = slice.as_str().trim_end_matches(".slice");

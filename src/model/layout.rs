@@ -51,6 +51,9 @@ use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// The file of the peers that the nodes of the cluster say, beside the node's identity.
+pub const MESH_PEERS: &str = "mesh-peers.toml";
+
 /// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
 pub const RUN_UNITS: &str = "/run/systemd/system.attached";
 
@@ -267,6 +270,11 @@ impl Layout {
     /// The prefixes of pods that the cluster has given this node.
     pub fn pod_cidrs(&self) -> PathBuf {
         self.node().join("pod-cidrs")
+    }
+
+    /// The peers of the mesh, as the nodes of the cluster say.
+    pub fn mesh_peers(&self) -> PathBuf {
+        self.node().join(MESH_PEERS)
     }
 
     /// What is known of images.

@@ -10,6 +10,7 @@ pub mod controllers;
 pub mod diff;
 pub mod env;
 mod ephemeral;
+pub mod eviction;
 mod files;
 pub mod given;
 pub mod grace;
