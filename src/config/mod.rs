@@ -194,14 +194,13 @@ impl Settings {
         } = merged;
         let default = Self::default();
         let layout = layout(paths, default.layout);
-        let mut network = network::settings(network, facts);
         let wireguard = wireguard.map(|mut wireguard| {
             if kubernetes.is_some() {
                 wireguard::complete(&mut wireguard, wireguard::told(&layout));
             }
             wireguard::settings(wireguard)
         });
-        let mut network = network::settings(network);
+        let mut network = network::settings(network, facts);
         let given = kubernetes
             .as_ref()
             .map(|_| kubernetes::pod_prefixes(&layout));
