@@ -4,6 +4,7 @@
 //! run one after the other, and the first failure ends them: what is missing, the next plan finds.
 
 mod files;
+mod wave;
 
 use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};
@@ -14,6 +15,7 @@ use crate::plan::in_place::Change;
 use crate::plan::reclaim::Reclaiming;
 use crate::plan::step::{PodPlan, Step};
 use std::collections::BTreeSet;
+pub use wave::Wave;
 
 /// Runs steps on this host.
 #[derive(Debug, Clone)]
@@ -100,8 +102,14 @@ impl Applier {
         work.await.unwrap_or_default()
     }
 
-    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
-    pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
+    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread. Nothing is started
+    /// before the other pods of its wave have written their files.
+    pub async fn pod(
+        &self,
+        key: &PodKey,
+        plan: PodPlan,
+        mut wave: Wave,
+    ) -> Result<(), ApplyError> {
         let mut files: Vec<Step> = Vec::new();
         for step in plan.steps {
             if files::is_file_step(&step) {
@@ -110,6 +118,11 @@ impl Applier {
             }
             self.flush(key, &plan.uid, std::mem::take(&mut files))
                 .await?;
+            // Also where there was nothing to write: what comes first may take its time.
+            wave.written();
+            if matches!(step, Step::Start(_)) {
+                wave.all_written().await;
+            }
             let result = self.ask_systemd(&step, &plan.uid).await;
             result.map_err(|source| ApplyError {
                 pod: key.clone(),

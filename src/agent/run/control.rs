@@ -1,6 +1,7 @@
 //! The part of the loop that is for controllers.
 
 use super::{Agent, Timed};
+use crate::apply::Wave;
 use crate::agent::AgentError;
 use crate::agent::controllers::timers;
 use crate::source::Directories;
@@ -33,7 +34,7 @@ impl Agent {
         for (key, plan) in timers {
             let applier = parts.applier.clone();
             self.timing.spawn(async move {
-                let result = applier.pod(&key.object, plan).await;
+                let result = applier.pod(&key.object, plan, Wave::default()).await;
                 (key, result)
             });
         }
