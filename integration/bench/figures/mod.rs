@@ -6,6 +6,7 @@ mod exit;
 mod idle;
 mod memory;
 mod restart;
+mod services;
 
 use crate::Effort;
 
@@ -19,6 +20,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("idle", idle::measure),
     ("exit", exit::measure),
     ("restart", restart::measure),
+    ("services", services::measure),
 ];
 
 /// One of them, on a machine of its own.
