@@ -104,12 +104,7 @@ impl Applier {
 
     /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread. Nothing is started
     /// before the other pods of its wave have written their files.
-    pub async fn pod(
-        &self,
-        key: &PodKey,
-        plan: PodPlan,
-        mut wave: Wave,
-    ) -> Result<(), ApplyError> {
+    pub async fn pod(&self, key: &PodKey, plan: PodPlan, mut wave: Wave) -> Result<(), ApplyError> {
         let mut files: Vec<Step> = Vec::new();
         for step in plan.steps {
             if files::is_file_step(&step) {

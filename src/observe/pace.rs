@@ -15,47 +15,56 @@ const LONGEST: Duration = Duration::from_millis(150);
 /// When the next look may begin.
 #[derive(Debug, Default)]
 pub struct Pace {
-    next: Option<Instant>,
+    rests_until: Option<Instant>,
 }
 
 impl Pace {
     /// Waits until the next look may begin, and `least` in any case.
     pub async fn wait(&self, least: Duration) {
-        let soonest = Instant::now() + least;
-        let next = self.next.map_or(soonest, |next| next.max(soonest));
-        if next > Instant::now() {
+        let now = Instant::now();
+        let next = self.next(now + least);
+        if next > now {
             tokio::time::sleep_until(next).await;
         }
+    }
+
+    /// When the next look may begin, and not before that.
+    fn next(&self, soonest: Instant) -> Instant {
+        self.rests_until.map_or(soonest, |end| end.max(soonest))
     }
 
     /// A look that began then has ended.
     pub fn looked(&mut self, begin: Instant) {
         let end = Instant::now();
-        self.next = Some(end + (end.duration_since(begin) * REST).min(LONGEST));
+        self.rests_until = Some(end + rest(end.duration_since(begin)));
     }
+}
+
+/// The rest after a look that took so long.
+fn rest(look: Duration) -> Duration {
+    (look * REST).min(LONGEST)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_rest_is_as_long_as_the_look_asks_for() {
+    #[test]
+    fn a_rest_is_as_long_as_the_look_asks_for() {
         let ms = Duration::from_millis;
+        assert_eq!(rest(ms(0)), ms(0));
+        assert_eq!(rest(ms(10)), ms(20));
+        assert_eq!(rest(ms(1000)), LONGEST);
+    }
+
+    #[test]
+    fn the_next_look_waits_for_the_end_of_the_rest() {
+        let begin = Instant::now();
         let mut pace = Pace::default();
-        let begin = Instant::now();
-        pace.wait(ms(0)).await;
-        assert_eq!(begin.elapsed(), ms(0));
-        for (look, rest) in [(10, 20), (1000, 150)] {
-            let begin = Instant::now();
-            tokio::time::advance(ms(look)).await;
-            pace.looked(begin);
-            let end = Instant::now();
-            pace.wait(ms(5)).await;
-            assert_eq!(end.elapsed(), ms(rest));
-        }
-        let begin = Instant::now();
-        pace.wait(ms(5)).await;
-        assert_eq!(begin.elapsed(), ms(5));
+        assert_eq!(pace.next(begin), begin);
+        pace.looked(begin - Duration::from_millis(10));
+        assert!(pace.next(begin) >= begin + Duration::from_millis(20));
+        let later = begin + Duration::from_secs(3600);
+        assert_eq!(pace.next(later), later);
     }
 }

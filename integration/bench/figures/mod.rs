@@ -7,6 +7,7 @@ mod idle;
 mod memory;
 mod restart;
 mod services;
+mod wiring;
 
 use crate::Effort;
 
@@ -21,6 +22,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("exit", exit::measure),
     ("restart", restart::measure),
     ("services", services::measure),
+    ("wiring", wiring::measure),
 ];
 
 /// One of them, on a machine of its own.

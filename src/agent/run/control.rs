@@ -1,9 +1,9 @@
 //! The part of the loop that is for controllers.
 
 use super::{Agent, Timed};
-use crate::apply::Wave;
 use crate::agent::AgentError;
 use crate::agent::controllers::timers;
+use crate::apply::Wave;
 use crate::source::Directories;
 use crate::unit::names::PodUnits;
 
