@@ -63,7 +63,7 @@ prepare() {
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install gcc libc6-dev >/dev/null
   fi
-  [ -n "$here" ] || "$lab" deps container
+  [ -n "$here" ] || "$lab" deps machine
   say "Building vks"
   cargo build --locked
 }

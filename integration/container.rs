@@ -90,6 +90,8 @@ mod nixos;
 mod node_api;
 #[path = "container/oci.rs"]
 mod oci;
+#[path = "container/oci_ends.rs"]
+mod oci_ends;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/package.rs"]

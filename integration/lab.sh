@@ -30,7 +30,9 @@ usage() {
 usage: lab.sh VERB ...
 
   check [container|vm]      can each tier run here, and if not, why
-  deps [all|container|vm]   install what is missing (Debian 12 or 13)
+  deps [all|machine|container|vm]
+                            install what is missing (Debian 12 or 13): to boot a machine,
+                            for tests with it, for the virtual machine
   rootfs SUITE              build target/integration/rootfs/SUITE (trixie, sid, bookworm)
 
   boot NAME SUITE [--bind HOST:GUEST]... [--bind-ro HOST:GUEST]...

@@ -5,8 +5,8 @@
 #
 #   --quick       no root needed: format, lints, docs, licences, unit and golden tests, layers
 #   --container   a real systemd in booted Debian containers: needs root
-#   --cluster     a real control plane of Kubernetes and a node in a container: needs root; only when asked for
-#   --vm          a whole Debian in a virtual machine: needs root; only when asked for
+#   --cluster     a real control plane of Kubernetes and a node in a container: needs root
+#   --vm          a whole Debian in a virtual machine: needs root
 #
 # Installs from Debian what a tier needs (as root), keeps what it builds in target/, and ends with the line
 # "N passed, N failed, N skipped". With VKS_REQUIRE_ALL=1 a skipped test is a failure.
@@ -26,9 +26,7 @@ for argument in "$@"; do
     *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-# The tiers of a cluster and of the virtual machine have not been seen to pass as a whole since the last changes: they run
-# only when they are asked for.
-[ $# -gt 0 ] || { quick=1 container=1; }
+[ $# -gt 0 ] || { quick=1 container=1 cluster=1 vm=1; }
 
 logs=target/integration/logs
 mkdir -p "$logs"
@@ -246,7 +244,6 @@ vm_tier() {
   ready vm || return 0
   step "VM tier: image" integration/lab.sh vm-image
   step "build" cargo build --locked
-  # One machine at a time: each is emulated and has two processors.
   lab_tests "VM tests" vm --test-threads=1
 }
 

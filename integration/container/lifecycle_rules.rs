@@ -101,6 +101,46 @@ fn a_rule_starts_the_whole_pod_again() {
     assert_eq!(pod.container("done")["state"]["terminated"]["exitCode"], 0);
 }
 
+/// One container has ended well, but systemd has not come round to its record when a rule starts all again.
+#[test]
+fn a_rule_also_starts_one_that_has_just_ended() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "lcjust");
+    let (log, gate) = (space.path("log"), space.path("gate"));
+    let unit = "vks.lcjust.p.sh:done.service";
+    // What an administrator may do too: `systemctl edit`.
+    host.ok(&format!(
+        "mkdir -p '/etc/systemd/system/{unit}.d' && printf '%s\\n' '[Service]' 'ExecStopPost=' \
+         \"ExecStopPost=/bin/sh -c 'until test -e {gate}; do sleep 0.1; done'\" \
+         'ExecStopPost=+:/usr/bin/vks record \"%n\"' >'/etc/systemd/system/{unit}.d/late.conf'"
+    ));
+    let done = sh("done", &format!("echo done >>{log}"));
+    let worker = with(
+        sh(
+            "worker",
+            &format!(
+                "echo worker >>{log}; until grep -q done {log}; do sleep 0.1; done; test $(grep -c worker {log}) -lt 2 && exit 88; exec sleep 1d"
+            ),
+        ),
+        &rules("Never", "RestartAllContainers", "In", &[88]),
+    );
+    let spec = json!({ "restartPolicy": "Never", "terminationGracePeriodSeconds": 120,
+        "containers": [done, worker] });
+    let pod = space.pod("p", &spec);
+    host.wait(&format!(
+        "test \"$(systemctl show -p SubState --value '{unit}')\" = stop-post && systemctl list-jobs | grep -q '{unit} *restart'"
+    ));
+    host.ok(&format!("touch {gate}"));
+    let lines = space.wait_lines("log", 4);
+    let count = |word: &str| lines.iter().filter(|line| *line == word).count();
+    assert_eq!((count("worker"), count("done")), (2, 2), "{lines:?}");
+    pod.wait_until("the second run is the last", |pod| {
+        pod.container("done")["state"]["terminated"]["exitCode"] == 0 && pod.restarts("done") == 1
+    });
+    pod.delete();
+    host.ok(&format!("rm -r '/etc/systemd/system/{unit}.d'"));
+}
+
 /// Without the agent: what ends them is the last main's own record.
 #[test]
 fn sidecars_end_with_the_last_main() {

@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # The packages that the lab needs on this machine, and where apt gets them.
 
-container_packages=(mmdebstrap systemd-container debian-archive-keyring util-linux iproute2 procps jq binutils lintian)
+machine_packages=(mmdebstrap systemd-container debian-archive-keyring util-linux iproute2 procps jq)
+# What tests use on this side of a machine.
+container_packages=("${machine_packages[@]}" binutils lintian)
 vm_packages=(mmdebstrap debian-archive-keyring e2fsprogs util-linux jq)
 # QEMU 7.2 of Debian 12 lets the guest's kernel panic at random under software
 # emulation; QEMU 10 does not.
@@ -9,13 +11,14 @@ qemu_floor=10
 
 cmd_deps() {
   case ${1:-all} in
+    machine) install_missing "${machine_packages[@]}" ;;
     container) install_missing "${container_packages[@]}" ;;
     vm) vm_deps ;;
     all)
       install_missing "${container_packages[@]}"
       vm_deps
       ;;
-    *) die "deps: all, container or vm, not $1" ;;
+    *) die "deps: all, machine, container or vm, not $1" ;;
   esac
 }
 
@@ -73,13 +76,15 @@ package_installed() {
 
 apt_update() {
   need_root
-  apt-get -q -o DPkg::Lock::Timeout=300 update >&2
+  apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
 }
 
 apt_install() {
   need_root
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-    install --no-install-recommends "$@" >&2
+  printf 'lab: installing %s\n' "$*" >&2
+  # Of what goes well it says nothing; errors come by the other stream.
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+    install --no-install-recommends "$@" >/dev/null
 }
 
 os_release() {

@@ -257,9 +257,10 @@ impl Drop for Machine {
 
 /// Runs a script of the payload directory in the virtual machine, where the directory is mounted at
 /// /payload. A script that exits with 100 asks for a reboot, up to `boots` in all; `$1` is the boot's
-/// number, from 1. The code and standard output are the script's.
-pub fn vm_run(payload: &Path, script: &str, boots: u32) -> Output {
+/// number, from 1; each may take `seconds`. The code and standard output are the script's.
+pub fn vm_run(payload: &Path, script: &str, boots: u32, seconds: u32) -> Output {
     let (payload, boots) = (payload.to_string_lossy(), boots.to_string());
+    let seconds = seconds.to_string();
     let args = [
         "vm-run",
         "--payload",
@@ -268,6 +269,8 @@ pub fn vm_run(payload: &Path, script: &str, boots: u32) -> Output {
         script,
         "--boots",
         &boots,
+        "--timeout",
+        &seconds,
     ];
     Output::of(lab(&args).expect("integration/lab.sh"))
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Real boots: one asked for, with the agent masked, and one after the plug was pulled. $1 is the boot's number.
+# Real boots: one asked for, with the agent masked, and one after the plug was pulled. $1 is the part: one a boot.
 . /payload/common.sh
 
 runs() {
@@ -81,7 +81,7 @@ YAML
     nsenter -t "$(systemctl show -P MainPID vks.default.web.sleep.service)" -m sh -c 'echo kept >/t/empty/file'
     pod web .metadata.uid >/var/lib/web-uid
     pod crash '.status.containerStatuses[0].restartCount' >/var/lib/crashes
-    systemctl mask vks.service 2>/dev/null
+    mask_agent
     exit 100
     ;;
   2)
@@ -91,13 +91,12 @@ YAML
     check "boot 2: restarts are not forgotten" test "$(pod crash '.status.containerStatuses[0].restartCount')" -ge "$(cat /var/lib/crashes)"
     check "boot 2: the run before the reboot is known" equals true pod web '.status.containerStatuses[0].lastState.terminated != null'
     invocations | grep -v crash >/t/before
-    systemctl unmask vks.service 2>/dev/null
+    unmask_agent
     check "the agent starts" systemctl start vks.service
     invocations | grep -v crash >/t/after
     check "and changes nothing" cmp /t/before /t/after
     steps() { ! vks plan | grep -Eq '^ *(write|start|stop|remove|reload)'; }
     check "nor has it anything to do" steps
-    sync
     # The plug is pulled.
     exit 101
     ;;

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Jobs and CronJobs while the clock is set, the host sleeps, and over a reboot in the middle. $1 is the boot's number.
+# Jobs and CronJobs while the clock is set, the host sleeps, and over a reboot in the middle. $1 is the part: one
+# a boot.
 . /payload/common.sh
 
 lines() { cat "/var/lib/$1" 2>/dev/null | wc -l; }

@@ -1,10 +1,12 @@
 # shellcheck shell=sh
 # For the scripts that run in the virtual machine: setting up, looking, saying.
 
-good=/var/lib/good # outlives a reboot
+# shellcheck disable=SC2154 # run.sh tells the story's name
+good=/var/lib/good-$story # outlives a reboot
 
-# Puts vks in place, as its package does.
+# Puts vks in place, as its package does. Whoever comes later finds it there.
 set_up() {
+  [ ! -e /usr/bin/vks ] || return 0
   install -m 755 /payload/vks /usr/bin/vks
   cp -r /payload/units/. /
   mkdir -p /t /etc/vks
@@ -15,9 +17,19 @@ set_up() {
   systemctl enable --now vks-pods.target vks.service 2>/dev/null
 }
 
+# The next boot has no agent.
+mask_agent() {
+  touch /var/lib/stories/.mask
+}
+
+unmask_agent() {
+  systemctl unmask vks.service 2>/dev/null
+}
+
 # check NAME COMMAND...: says whether the command succeeds, and what it said if it does not.
 check() {
   name=$1
+  begin=$(cut -d. -f1 /proc/uptime)
   shift
   if said=$("$@" 2>&1); then
     echo "ok $name"
@@ -25,6 +37,8 @@ check() {
   else
     echo "not ok $name: $* -> $(printf '%s' "$said" | tr '\n' '|' | cut -c1-1500)"
   fi
+  took=$(($(cut -d. -f1 /proc/uptime) - begin))
+  [ $took -lt 10 ] || echo "# after $took s"
 }
 
 # equals WANTED COMMAND...: what the command prints is this.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # WireGuard of the kernel: a mesh with two other hosts, which are namespaces that ip and wg set up, and a pod behind a
-# tunnel. Then a reboot with the agent masked. $1 is the boot's number.
+# tunnel. Then a reboot with the agent masked, and one after the plug was pulled. $1 is the part: one a boot.
 . /payload/common.sh
 
 # The other hosts, on a wire with this one; each with an address as of a pod.
@@ -62,7 +62,8 @@ case $1 in
     umask 077
     for key in h2 h3 tunnel; do wg genkey >/var/lib/$key.key; done
     umask 022
-    cat >>/etc/vks/vks.toml <<TOML
+    mkdir -p /etc/vks/vks.toml.d
+    cat >/etc/vks/vks.toml.d/mesh.toml <<TOML
 [network]
 ipv4 = '10.192.1.0/24'
 ipv6 = 'fd00:1::/64'
@@ -108,18 +109,23 @@ YAML
     check "a peer is removed" vks wireguard peer rm new
     check "nobody else felt it" equals "$before" sh -c "wg show vks-wg0 latest-handshakes | sort; ip -j link show vks-wg0 | jq '.[0].ifindex'"
     check "vks says what wg says" equals "up up" sh -c 'vks get peers -o json | jq -r "[.items[].state]|join(\" \")"'
-    systemctl mask vks.service
+    mask_agent
     exit 100
+    ;;
+  2)
+    others
+    check "boot 2: no agent" equals inactive sh -c 'systemctl is-active vks.service || true'
+    all_well 2
+    unmask_agent
+    exit 101
     ;;
   *)
     others
-    check "boot 2: no agent" equals inactive systemctl is-active vks.service
-    all_well 2
+    check "the agent runs" until_so 60 systemctl is-active vks.service
+    all_well 3
     rm /etc/vks/pods.d/*
-    systemctl unmask vks.service && systemctl start vks.service
-    check "all pods go" until_so 60 nothing_left
-    systemctl stop vks-network.service vks-wireguard.service
-    check "and all links of ours" equals "" sh -c 'ip -j link | jq -r ".[].ifname | select(startswith(\"vks\"))"'
+    gone() { [ -z "$(systemctl list-units --all --no-legend 'vks.default.p.*' 'vks.default.behind.*' | grep -v not-found)" ]; }
+    check "all pods go" until_so 60 gone
     finish
     ;;
 esac

@@ -3,8 +3,8 @@
 # limits that change under a container that runs.
 . /payload/common.sh
 set_up
-mkdir -p /etc/vks
-printf '[node]\npids_limit = 64\n[pods]\nprofile = "trusted"\n' >/etc/vks/vks.toml
+mkdir -p /etc/vks/vks.toml.d
+printf '[node]\npids_limit = 64\n' >/etc/vks/vks.toml.d/resize.toml
 systemctl restart vks
 
 cat >/t/pods.yaml <<'YAML'
@@ -102,4 +102,6 @@ check "it still runs" equals "$before" sh -c "echo \$(systemctl show -P Invocati
 check "delete" vks delete -f /t/pods.yaml
 none() { [ -z "$(systemctl list-units --all --no-legend 'vks.*.*' 'vks-default-*' | grep -v not-found)" ]; }
 check "nothing is left" until_so 30 none
+rm /etc/vks/vks.toml.d/resize.toml
+systemctl restart vks
 finish

@@ -62,14 +62,64 @@ pub fn reset_back_off(unit: &UnitName) -> Result<(), LastRunError> {
     })
 }
 
-/// Asks for a restart of a unit and does not wait for it; one that does not run is started.
-pub fn restart(unit: &UnitName) -> Result<(), LastRunError> {
-    job("RestartUnit", unit)
+/// Asks for restarts of units, in this order, and does not wait for them; one that does not run is started. All are
+/// asked for before the first begins: none that has been started again because of an earlier one is started twice.
+/// One that cannot be restarted does not keep the others from it; the first failure is told.
+pub fn restart_all(units: &[UnitName]) -> Result<(), LastRunError> {
+    let Some(first) = units.first() else {
+        return Ok(());
+    };
+    let failed = |unit: &UnitName, source| LastRunError {
+        unit: unit.clone(),
+        source,
+    };
+    let asked = || -> io::Result<Wire> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        for unit in units {
+            let body = (unit.as_str(), "replace");
+            wire.send(&call(MANAGER_PATH, MANAGER, "RestartUnit", &body)?)?;
+        }
+        Ok(wire)
+    };
+    let mut wire = asked().map_err(|source| failed(first, source))?;
+    let mut told = Ok(());
+    for unit in units {
+        let answer = wire.answer().map_err(|source| failed(unit, source));
+        told = told.and(answer.map(drop));
+    }
+    told
+}
+
+/// Whether a unit that is ending is to be started again after that, by a restart that somebody has asked for.
+pub fn is_restarting(unit: &UnitName) -> Result<bool, LastRunError> {
+    let ask = || -> io::Result<bool> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let kind = job_type(&mut wire, unit)?.1;
+        Ok(kind.is_some_and(|kind| is_restart(&kind)))
+    };
+    ask().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
+    })
 }
 
 /// Asks for the stop of a unit and does not wait for it.
 pub fn stop(unit: &UnitName) -> Result<(), LastRunError> {
     job("StopUnit", unit)
+}
+
+/// Has systemd send a signal to the main process of a unit: any signal, also those of the real-time kind.
+pub fn signal(unit: &UnitName, number: i32) -> Result<(), LastRunError> {
+    let send = || -> io::Result<()> {
+        let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
+        let body = (unit.as_str(), "main", number);
+        wire.call(&call(MANAGER_PATH, MANAGER, "KillUnit", &body)?)
+            .map(drop)
+    };
+    send().map_err(|source| LastRunError {
+        unit: unit.clone(),
+        source,
+    })
 }
 
 /// Whether the host is about to go down or to reboot.
@@ -97,23 +147,31 @@ fn job(method: &str, unit: &UnitName) -> Result<(), LastRunError> {
 
 fn answer(unit: &UnitName) -> io::Result<LastRun> {
     let mut wire = Wire::connect(Path::new(SOCKET), LIMIT)?;
-    let get_unit = call(MANAGER_PATH, MANAGER, "GetUnit", &unit.as_str())?;
-    let path = wire.call(&get_unit)?;
-    let path = path.text(0).ok_or_else(malformed)?;
-    let job = get(&mut wire, path, "Unit", "Job")?;
-    let asked = match job.variant_number_and_path().ok_or_else(malformed)? {
-        (0, _) => false,
-        (_, job) => {
-            let kind = get(&mut wire, job, "Job", "JobType")?;
-            is_stop(kind.variant_text().ok_or_else(malformed)?) && !ended_before(&mut wire, path)?
-        }
-    };
-    let started = get(&mut wire, path, "Service", "ExecMainStartTimestamp")?;
+    let (path, kind) = job_type(&mut wire, unit)?;
+    let stops = kind.is_some_and(|kind| is_stop(&kind));
+    let asked = stops && !ended_before(&mut wire, &path)?;
+    let started = get(&mut wire, &path, "Service", "ExecMainStartTimestamp")?;
     let started = started.variant_u64().ok_or_else(malformed)?;
     Ok(LastRun {
         asked,
         started: Timestamp::from_micros(started),
     })
+}
+
+/// The object of a unit, and the type of the job that it has, if it has one.
+fn job_type(wire: &mut Wire, unit: &UnitName) -> io::Result<(String, Option<String>)> {
+    let get_unit = call(MANAGER_PATH, MANAGER, "GetUnit", &unit.as_str())?;
+    let path = wire.call(&get_unit)?;
+    let path = path.text(0).ok_or_else(malformed)?;
+    let job = get(wire, path, "Unit", "Job")?;
+    let kind = match job.variant_number_and_path().ok_or_else(malformed)? {
+        (0, _) => None,
+        (_, job) => {
+            let kind = get(wire, job, "Job", "JobType")?;
+            Some(kind.variant_text().ok_or_else(malformed)?.to_owned())
+        }
+    };
+    Ok((path.to_owned(), kind))
 }
 
 /// Whether the process had ended before the unit began to stop: then the stop came while the end was being seen to, and
@@ -156,7 +214,11 @@ fn call(
 /// A start job at the end of a run is the one that the run itself is part of (it did not get so far as to
 /// have started, and will be tried again).
 fn is_stop(job_type: &str) -> bool {
-    ["stop", "restart", "try-restart"].contains(&job_type)
+    job_type == "stop" || is_restart(job_type)
+}
+
+fn is_restart(job_type: &str) -> bool {
+    ["restart", "try-restart"].contains(&job_type)
 }
 
 #[cfg(test)]

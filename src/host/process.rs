@@ -148,6 +148,12 @@ impl Process {
         Ok(parse_environ(&self.read("environ")?))
     }
 
+    /// The service that it is part of, by its control group.
+    pub fn service(&self) -> Result<Option<String>, ProcessError> {
+        let groups = self.cgroups()?;
+        Ok(groups.iter().find_map(Cgroup::service).map(str::to_owned))
+    }
+
     /// The control groups it is in.
     pub fn cgroups(&self) -> Result<Vec<Cgroup>, ProcessError> {
         let text = self.read("cgroup")?;
@@ -242,6 +248,14 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
+    /// The service of systemd whose control group this is, or one below it.
+    pub fn service(&self) -> Option<&str> {
+        let systemd = self.controllers.is_empty() || self.controllers == "name=systemd";
+        let mut parts = self.path.split('/');
+        let found = parts.find(|part| part.ends_with(".service"));
+        found.filter(|_| systemd)
+    }
+
     /// Where its `cgroup.procs` may be, given where the hierarchies are mounted (`/sys/fs/cgroup`): the
     /// version 2 tree is that directory itself, or `unified` in it beside version 1 hierarchies.
     pub fn procs_files(&self, mount: &Path) -> Vec<PathBuf> {
@@ -338,6 +352,15 @@ mod tests {
             "/sys/fs/cgroup/unified/y/cgroup.procs",
         ];
         assert_eq!(files, want.map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_service_of_a_process_is_in_its_control_group() {
+        let groups = parse_cgroups(
+            "4:cpu:/x.service\n0::/vks.slice/vks-a.slice/vks.a.b.c.service/below\n0::/user.slice\n",
+        );
+        let services: Vec<_> = groups.iter().map(Cgroup::service).collect();
+        assert_eq!(services, [None, Some("vks.a.b.c.service"), None]);
     }
 
     #[test]

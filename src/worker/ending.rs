@@ -4,9 +4,10 @@
 use super::check::Target;
 use super::hook::run_hook;
 use super::journal::chain;
+use crate::host::last_run::{self, LastRunError};
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, UnitName};
 use crate::model::probe::Hook;
 use crate::model::process::StopSignal;
 use rustix::process::Signal;
@@ -23,6 +24,9 @@ pub enum EndError {
     /// Its main process.
     #[error("cannot end the container")]
     Process(#[from] ProcessError),
+    /// A signal that only systemd can send.
+    #[error("cannot end the container")]
+    Systemd(#[from] LastRunError),
     /// The thread that waits for it is gone.
     #[error("the wait for the container's end was interrupted")]
     Interrupted,
@@ -58,13 +62,11 @@ pub async fn end(
             }
         }
     }
-    // Manifests with a hook or probe name no real-time signal, which cannot be sent from here.
-    let signal = Signal::from_named_raw(signal.number()).unwrap_or(Signal::TERM);
     let left = (begun + grace)
         .saturating_duration_since(Instant::now())
         .max(LEAST);
     let wait = tokio::task::spawn_blocking(move || {
-        process.signal(signal)?;
+        ask(&process, signal)?;
         if !process.wait_exit(left)? {
             process.signal(Signal::KILL)?;
             process.wait_exit(left)?;
@@ -72,6 +74,26 @@ pub async fn end(
         Ok(())
     });
     wait.await.map_err(|_| EndError::Interrupted)?
+}
+
+/// Sends the stop signal. One of the real-time kind is systemd's to send: there is no safe call for it here.
+fn ask(process: &Process, signal: StopSignal) -> Result<(), EndError> {
+    if let Some(named) = Signal::from_named_raw(signal.number()) {
+        process.signal(named)?;
+        return Ok(());
+    }
+    if process.has_exited()? {
+        return Ok(());
+    }
+    let unit = process
+        .service()?
+        .and_then(|name| name.parse::<UnitName>().ok());
+    match unit {
+        Some(unit) => last_run::signal(&unit, signal.number())?,
+        // Not in a unit any more, whoever moved it: what every program understands.
+        None => drop(process.signal(Signal::TERM)?),
+    }
+    Ok(())
 }
 
 fn failed(container: Option<&ContainerName>, text: &str) {

@@ -46,8 +46,8 @@ fn run(args: &[OsString]) -> Result<(), HookError> {
     let mut args = Arguments::parse(args, &allowed)?;
     let verb: String = args.next("post-start or pre-stop")?;
     let unit: Option<UnitName> = args.option("--unit")?;
-    // What only waits for others has none.
-    let hook: Option<Json<Hook>> = match unit.is_some() {
+    // What only waits, for others or for the container's end, has none.
+    let hook: Option<Json<Hook>> = match verb == "pre-stop" {
         true => args.next_optional("HOOK")?,
         false => Some(args.next("HOOK")?),
     };

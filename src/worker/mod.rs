@@ -10,7 +10,7 @@
 //! | `vks record UNIT` | `ExecStopPost=` of containers | writes down how the run ended, marks a container that is done |
 //! | `vks record UNIT --exited-ok` | `ExecStartPost=` of init containers | the same for a good end |
 //! | `vks hook post-start HOOK` | `ExecStartPost=` | runs a hook, given as JSON; its failure ends the container |
-//! | `vks hook pre-stop --grace SECONDS [--signal NAME] HOOK` | `ExecStop=` | runs a hook and ends the container within one budget; with `--unit UNIT` first waits, at shutdown, for pods of lower priority |
+//! | `vks hook pre-stop --grace SECONDS [--signal NAME] [HOOK]` | `ExecStop=` | runs a hook and ends the container within one budget; with `--unit UNIT` first waits, at shutdown, for pods of lower priority |
 //! | `vks probe startup PROBE` | `ExecStartPost=` | ends when the startup probe, given as JSON, has succeeded |
 //! | `vks prober UNIT` | `ExecStart=` of the probes unit | runs the liveness and readiness probes of a pod |
 //! | `vks sandbox up UNIT` | `ExecStart=` of the sandbox | makes network, secrets and mount points; 77 when the pod may not run again |

@@ -1,20 +1,15 @@
-//! Config maps and secrets that the pods of this node use, each followed by its name: a node may read no others.
+//! Config maps, secrets and claims that the pods of this node use, each asked for by its name: a node may read no others.
 
 use super::api::Server;
+use super::claims::claimed;
 use super::files::Files;
 use super::follow::{News, follow};
-use super::retry::Retry;
 use crate::model::name::ObjectKey;
-use crate::source::cluster::{
-    FileKind, Needs, claim, config_map, file_name, secret, volume, volume_of,
-};
+use crate::source::cluster::{FileKind, Needs, config_map, file_name, secret};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::{UnboundedSender, channel};
 use tokio::task::JoinSet;
-
-/// Failures after which a volume is said not to be there.
-const PATIENCE: u32 = 6;
 
 /// An object by its kind and name.
 pub type Datum = (FileKind, ObjectKey);
@@ -109,7 +104,7 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
     let (kind, key) = &datum;
     let (resource, text): (_, fn(&Value) -> String) = match kind {
         FileKind::Secret => ("secrets", secret),
-        FileKind::Claim => ("persistentvolumeclaims", claim),
+        FileKind::Claim => return claimed(server, datum, files, answers).await,
         FileKind::ConfigMap | FileKind::Pod | FileKind::Volume => ("configmaps", config_map),
     };
     let path = format!(
@@ -137,16 +132,7 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
                 None
             }
         };
-        // A claim that is not bound is not there yet.
-        let now = match now {
-            Some(Some(object)) if *kind == FileKind::Claim => Some(
-                bound(&server, &files, key, &object)
-                    .await
-                    .then(|| text(&object)),
-            ),
-            now => now.map(|now| now.as_ref().map(text)),
-        };
-        match now {
+        match now.map(|now| now.as_ref().map(text)) {
             Some(Some(text)) if known.as_ref() != Some(&text) => {
                 files.write(name.clone(), text.clone());
                 known = Some(text);
@@ -160,34 +146,6 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
         if !told {
             told = true;
             let _ = answers.send(datum.clone());
-        }
-    }
-}
-
-/// Writes the volume that a claim is bound to; whether it is.
-async fn bound(server: &Server, files: &Files, key: &ObjectKey, claim: &Value) -> bool {
-    let Some(name) = volume_of(claim) else {
-        return false;
-    };
-    // The API server lets a node read it a moment after the claim is bound.
-    let mut retry = Retry::default();
-    loop {
-        match server
-            .get(&format!("/api/v1/persistentvolumes/{name}"))
-            .await
-        {
-            Ok(object) => {
-                files.write(file_name(FileKind::Volume, key), volume(&object));
-                return true;
-            }
-            Err(error) if retry.failures() >= PATIENCE => {
-                log::warn!(
-                    "claim {key}: its volume {name}: {}",
-                    crate::chain::line(&error)
-                );
-                return false;
-            }
-            Err(_) => retry.wait().await,
         }
     }
 }

@@ -317,12 +317,14 @@ impl Member {
 
     /// Forgets a pod: without its manifest it is stopped and removed.
     pub(super) fn remove(&mut self, key: &PodKey) {
-        if let Some(known) = self.pods.remove(key)
-            && !matches!(known.stage, Stage::Mirror(_))
-        {
-            self.tokens.forget(known.own_secrets().into_iter());
-            self.files.remove(file_name(FileKind::Pod, key));
+        let Some(known) = self.pods.remove(key) else {
+            return;
+        };
+        if matches!(known.stage, Stage::Mirror(_)) {
+            return self.mirror_gone(key, known);
         }
+        self.tokens.forget(known.own_secrets().into_iter());
+        self.files.remove(file_name(FileKind::Pod, key));
     }
 
     /// Forgets what no pod uses any more.

@@ -149,14 +149,32 @@ impl Member {
         }
     }
 
+    /// A mirror is gone: how its pod is, is kept for the next one, since only what changes is heard of.
+    pub(super) fn mirror_gone(&mut self, key: &PodKey, known: Known) {
+        if let Some(own) = self.statics.get_mut(key)
+            && own.latest.is_none()
+        {
+            own.latest = known.latest;
+        }
+    }
+
     /// Mirrors that a list has not are gone, and made anew.
     pub(super) fn mirrors_listed(&mut self, items: &[Value]) {
         let listed: Vec<_> = items.iter().filter_map(name_of).collect();
-        let there =
-            |key: &PodKey, uid: &str| listed.iter().any(|(name, id)| name == key && id == uid);
-        self.pods.retain(|key, known| {
-            !matches!(known.stage, Stage::Mirror(_)) || there(key, known.uid.as_str())
-        });
+        let gone: Vec<PodKey> = self
+            .pods
+            .iter()
+            .filter(|(_, known)| matches!(known.stage, Stage::Mirror(_)))
+            .filter(|(key, known)| {
+                !listed
+                    .iter()
+                    .any(|(name, uid)| name == *key && uid == known.uid.as_str())
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.remove(&key);
+        }
     }
 
     /// Makes what has no mirror yet one.

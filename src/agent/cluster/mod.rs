@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `begin`, `identity` | a certificate is asked for and renewed; then all of the others run |
 //! | `api` | the connection |
-//! | `node` | the Node object, its lease and its status |
+//! | `node`, `lease` | the Node object, its status and its lease |
 //! | `follow` | lists and watches |
 //! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
-//! | `data`, `tokens` | config maps, secrets and tokens that pods use |
+//! | `data`, `claims`, `tokens` | config maps, secrets, claims and tokens that pods use |
 //! | `tell` | statuses go back, and the delete that ends a pod |
 //! | `mirrors` | pods of this host's own disk are shown to the cluster |
 //! | `events` | events |
@@ -17,12 +17,14 @@
 
 mod api;
 mod begin;
+mod claims;
 mod data;
 mod events;
 mod files;
 mod follow;
 pub mod identity;
 mod known;
+mod lease;
 mod lists;
 mod member;
 mod mirrors;

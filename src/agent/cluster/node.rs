@@ -5,6 +5,7 @@
 
 use super::api::{CallError, Patch, Server};
 use super::events::Events;
+use super::lease::Lease;
 use super::retry::Retry;
 use crate::host;
 use crate::host::files::Dir;
@@ -13,7 +14,7 @@ use crate::model::layout::Layout;
 use crate::model::node::{ClusterSettings, HostFacts, Posted};
 use crate::model::time::Timestamp;
 use crate::report::event::{Happened, Object};
-use crate::report::{lease, node};
+use crate::report::node;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ struct Memory {
     facts: HostFacts,
     conditions: BTreeMap<String, Posted>,
     posted: Option<(Value, Instant)>,
-    lease_version: Option<String>,
+    lease: Lease,
     ready: Option<bool>,
     lost: bool,
 }
@@ -84,13 +85,23 @@ impl Node {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let mut done = self.renew(&mut memory).await;
-            if done.is_ok() {
-                done = self.post(&mut memory).await;
-            }
+            let uid = self
+                .registered
+                .borrow()
+                .as_ref()
+                .map(|node| node.uid.clone());
+            let renewed = memory.lease.renew(&self.server, &self.name, uid.as_deref());
+            let mut done = match renewed.await {
+                // The Node may be another too, or none.
+                Ok(true) => {
+                    memory.posted = None;
+                    self.register(&mut memory).await
+                }
+                Ok(false) => self.post(&mut memory).await,
+                Err(error) => Err(error),
+            };
             if done.as_ref().is_err_and(CallError::is_absent) {
                 memory.posted = None;
-                memory.lease_version = None;
                 done = self.register(&mut memory).await;
             }
             self.tell(&mut memory, done);
@@ -276,60 +287,6 @@ impl Node {
         Ok(())
     }
 
-    /// The sign of life.
-    async fn renew(&self, memory: &mut Memory) -> Result<(), CallError> {
-        let all = format!(
-            "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
-            lease::NAMESPACE
-        );
-        let path = format!("{all}/{}", self.name);
-        let uid = self
-            .registered
-            .borrow()
-            .as_ref()
-            .map(|known| known.uid.clone());
-        let time = now().to_rfc3339_nano();
-        // Microseconds: nine digits, of which the last three are zero.
-        let time = format!(
-            "{}Z",
-            time.trim_end_matches('Z')
-                .strip_suffix("000")
-                .unwrap_or(&time)
-        );
-        if memory.lease_version.is_none() {
-            match self.server.get(&path).await {
-                Ok(found) => memory.lease_version = version(&found),
-                Err(error) if error.is_absent() => {
-                    let made = lease::lease(&self.name, uid.as_deref(), &time, None);
-                    let made = self.server.create(&all, &made).await?;
-                    memory.lease_version = version(&made);
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let wanted = lease::lease(
-            &self.name,
-            uid.as_deref(),
-            &time,
-            memory.lease_version.as_deref(),
-        );
-        match self.server.replace(&path, &wanted).await {
-            Ok(made) => {
-                memory.lease_version = version(&made);
-                Ok(())
-            }
-            Err(error) => {
-                // Somebody has changed it, or it is gone: looked at anew.
-                memory.lease_version = None;
-                match error.is_absent() || error.is_conflict() {
-                    true => Ok(()),
-                    false => Err(error),
-                }
-            }
-        }
-    }
-
     fn happened(&self, reason: &str, message: String) {
         let what = Happened {
             warning: false,
@@ -339,10 +296,4 @@ impl Node {
         };
         self.events.say(Object::node(&self.name), what);
     }
-}
-
-fn version(object: &Value) -> Option<String> {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .map(str::to_owned)
 }

@@ -232,6 +232,13 @@ impl Dir {
         Ok(stat.st_mode & 0o7777)
     }
 
+    /// Waits until nobody else has this lock of the directory, and has it for as long as this lives. It keeps out only
+    /// those who ask for it too (flock(2)). Blocks the thread.
+    pub fn lock(&self) -> Result<(), FileError> {
+        let locked = fs::flock(&self.fd, fs::FlockOperation::LockExclusive);
+        locked.map_err(|e| error("lock", &self.path, e))
+    }
+
     /// Makes all that was written to this file system so far safe from a power loss: once for a batch.
     pub fn sync(&self) -> Result<(), FileError> {
         fs::syncfs(&self.fd).map_err(|e| error("write out", &self.path, e))

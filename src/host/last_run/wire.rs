@@ -1,4 +1,4 @@
-//! A conversation with systemd on its private socket: one call at a time, blocking, no runtime.
+//! A conversation with systemd on its private socket: calls and their answers in order, blocking, no runtime.
 //!
 //! Written out because no client library takes it: there, systemd signs its messages with its well-known
 //! name, where only a unique name is allowed (D-Bus specification, "Header Fields"). It also sends every
@@ -51,7 +51,17 @@ impl Wire {
 
     /// Makes a call and gives the body of its answer.
     pub fn call(&mut self, call: &zbus::Message) -> io::Result<Body> {
-        self.0.write_all(call.data())?;
+        self.send(call)?;
+        self.answer()
+    }
+
+    /// Makes a call without waiting for its answer, so that others can follow at once.
+    pub fn send(&mut self, call: &zbus::Message) -> io::Result<()> {
+        self.0.write_all(call.data())
+    }
+
+    /// The body of the next answer. They come in the order of the calls.
+    pub fn answer(&mut self) -> io::Result<Body> {
         loop {
             let (kind, body) = self.message()?;
             match kind {

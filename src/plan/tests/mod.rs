@@ -13,6 +13,7 @@ use crate::model::volume::{Mount, Volume, VolumeSource};
 use std::time::Duration;
 
 mod blocked;
+mod ends;
 mod ephemeral;
 mod properties;
 mod resize;

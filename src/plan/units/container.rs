@@ -55,7 +55,7 @@ impl Room<'_> {
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
         self.restarts(&mut file, role, &restarts);
-        self.end(&mut file, spec);
+        self.end(&mut file, role, spec);
         self.process(&mut file, spec, env);
         self.shut_in(&mut file, &confinement, spec, env);
         self.mounts(&mut file, spec, env)?;

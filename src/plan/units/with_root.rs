@@ -33,7 +33,7 @@ impl Room<'_> {
         self.hooks(&mut file, role, spec);
         let restarts = self.restarts_of(role, spec);
         self.restarts(&mut file, role, &restarts);
-        self.end(&mut file, spec);
+        self.end(&mut file, role, spec);
         self.variables(&mut file, spec, &rooted::in_unit(env));
         self.join_network(&mut file);
         let hash = self.container_hash(role, spec, policy, &confinement);

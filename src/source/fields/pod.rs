@@ -88,7 +88,7 @@ pub static POD_SPEC: Table = Table {
             "hostPID",
             Shape::Bool,
             "`false`: each container is process 1 of a pid namespace of its own. When absent, that of the host.",
-            &["PrivatePIDs="],
+            &["PrivatePIDs=", "ExecStop="],
         )
         .since(257),
         told(

@@ -5,6 +5,7 @@ use crate::host::files::{Dir, FileError};
 use crate::host::last_run::{self, LastRunError};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, UnitName};
+use crate::worker::journal::chain;
 use crate::worker::own_unit::OwnUnit;
 
 /// The key with the services of the pod that a rule starts again, in order.
@@ -24,15 +25,39 @@ pub(super) enum AfterError {
 
 /// Starts all containers of the pod again: systemd ends them in reverse order and starts them in order, init
 /// containers first. Those that had ended for good run too.
+///
+/// One that has ended, but whose own record has not come so far as to mark it done, would not run if the mark came after
+/// this: so both are done under the pod's lock, and see [`mark_done`].
 pub(super) fn restart_all(layout: &Layout, own: &OwnUnit) -> Result<(), AfterError> {
-    let pod = layout.pod(&own.identity.uid);
-    if let Some(dir) = Dir::open(&pod)? {
-        dir.remove_tree("done")?;
-    }
-    for unit in units(own, ALL_KEY) {
-        last_run::restart(&unit)?;
-    }
+    let pod = Dir::create(&layout.pod(&own.identity.uid))?;
+    pod.lock()?;
+    pod.remove_tree("done")?;
+    last_run::restart_all(&units(own, ALL_KEY))?;
     Ok(())
+}
+
+/// Marks a container that has ended for good, unless a rule of another one has just asked for its restart. Written
+/// through to the disk: after a power loss the container would run once more.
+pub(super) fn mark_done(
+    layout: &Layout,
+    own: &OwnUnit,
+    unit: &UnitName,
+    name: &ContainerName,
+) -> Result<(), AfterError> {
+    let uid = &own.identity.uid;
+    let pod = Dir::create(&layout.pod(uid))?;
+    pod.lock()?;
+    match last_run::is_restarting(unit) {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        // It has ended for good as far as anybody knows.
+        Err(error) => log::warn!("{}", chain(&error)),
+    }
+    let (dir, file) = place(&layout.done(uid, name))?;
+    dir.create_file(&file, 0o644)?;
+    // Others need not wait for the disk.
+    drop(pod);
+    Ok(dir.sync()?)
 }
 
 /// Ends the sidecars when no main will run again.

@@ -181,11 +181,10 @@ impl Book<'_> {
         last: &LastRun,
         finished: Timestamp,
     ) -> Result<After, RecordError> {
-        let failed = |source| RecordError::File(self.name.clone(), source);
         let restarts = self.restarts()?;
         let others = if end.is_final(self.role, &restarts, last.asked) {
-            self.mark_done().map_err(failed)?;
-            after::end_sidecars(self.layout, self.own)
+            after::mark_done(self.layout, self.own, unit, &self.name)
+                .and_then(|()| after::end_sidecars(self.layout, self.own))
         } else if !last.asked
             && restarts.rule(end.code()) == Some(RestartAction::RestartAllContainers)
         {
@@ -261,13 +260,6 @@ impl Book<'_> {
             true => log_tail::of(unit, last.started, self.patience() / 2).into(),
             false => message,
         }
-    }
-
-    /// Written through to the disk: after a power loss the container would run once more.
-    fn mark_done(&self) -> Result<(), FileError> {
-        let (dir, file) = place(&self.layout.done(&self.own.identity.uid, &self.name))?;
-        dir.create_file(&file, 0o644)?;
-        dir.sync()
     }
 
     /// Reads the termination message and empties its file for the next run.
