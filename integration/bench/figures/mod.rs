@@ -7,6 +7,8 @@ mod idle;
 mod images;
 mod memory;
 mod restart;
+mod services;
+mod wiring;
 
 use crate::Effort;
 
@@ -21,6 +23,8 @@ pub const ALL: &[(&str, Measure)] = &[
     ("exit", exit::measure),
     ("restart", restart::measure),
     ("images", images::measure),
+    ("services", services::measure),
+    ("wiring", wiring::measure),
 ];
 
 /// One of them, on a machine of its own.
