@@ -91,7 +91,10 @@ fn images_come_from_files() {
     for (name, image) in [("saved", "oci:saved:1"), ("other", "oci:other.test/name:2")] {
         let pod = space.ready(
             name,
-            &never(image, json!(["sh", "-c", "cat /etc/gone; exec sleep 1d"])),
+            &never(
+                image,
+                json!(["sh", "-c", "echo $(cat /etc/gone); exec sleep 1d"]),
+            ),
         );
         on.host.wait(&format!(
             "vks logs {name} -n ocifiles | grep -q 'hidden by'"
