@@ -4,6 +4,11 @@
 //! run one after the other, and the first failure ends them: what is missing, the next plan finds.
 
 mod files;
+mod shares;
+mod wave;
+
+pub use shares::ShareError;
+pub use wave::Wave;
 
 use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};
@@ -116,8 +121,9 @@ impl Applier {
         })
     }
 
-    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
-    pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
+    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread. Nothing is started
+    /// before the other pods of its wave have written their files.
+    pub async fn pod(&self, key: &PodKey, plan: PodPlan, mut wave: Wave) -> Result<(), ApplyError> {
         if let Some(unit) = files::given(&self.layout, &plan.steps) {
             return Err(ApplyError {
                 pod: key.clone(),
@@ -133,6 +139,11 @@ impl Applier {
             }
             self.flush(key, &plan.uid, std::mem::take(&mut files))
                 .await?;
+            // Also where there was nothing to write: what comes first may take its time.
+            wave.written();
+            if matches!(step, Step::Start(_)) {
+                wave.all_written().await;
+            }
             let result = self.ask_systemd(&step, &plan.uid).await;
             result.map_err(|source| ApplyError {
                 pod: key.clone(),

@@ -192,9 +192,14 @@ impl Settings {
             api,
             images,
         } = merged;
-        let wireguard = wireguard.map(wireguard::settings);
         let default = Self::default();
         let layout = layout(paths, default.layout);
+        let wireguard = wireguard.map(|mut wireguard| {
+            if kubernetes.is_some() {
+                wireguard::complete(&mut wireguard, wireguard::told(&layout));
+            }
+            wireguard::settings(wireguard)
+        });
         let mut network = network::settings(network, facts);
         let given = kubernetes
             .as_ref()

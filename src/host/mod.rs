@@ -33,6 +33,7 @@ pub mod pinned;
 pub mod process;
 pub mod program;
 pub mod pty;
+pub mod rebind;
 pub mod records;
 pub mod rootfs;
 pub mod routes;

@@ -51,6 +51,9 @@ use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// The file of the peers that the nodes of the cluster say, beside the node's identity.
+pub const MESH_PEERS: &str = "mesh-peers.toml";
+
 /// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
 pub const RUN_UNITS: &str = "/run/systemd/system.attached";
 
@@ -118,6 +121,11 @@ impl Layout {
         self.pod_run(uid).join("memory").join(volume.as_str())
     }
 
+    /// A volume that is an image of several layers.
+    pub fn image_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("images").join(volume.as_str())
+    }
+
     /// What the mount number `index` of a container shows, when that is only a part of a volume.
     pub fn sub_path(&self, uid: &PodUid, container: &ContainerName, index: usize) -> PathBuf {
         let parts = self.pod_run(uid).join("sub").join(container.as_str());
@@ -167,6 +175,11 @@ impl Layout {
     /// The environment file of a container.
     pub fn env_file(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("env").join(container.as_str())
+    }
+
+    /// The environment file of a container with variables from files of volumes.
+    pub fn taken_variables(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("env").join(container.as_str())
     }
 
     /// The termination message file of a container.
@@ -257,6 +270,11 @@ impl Layout {
     /// The prefixes of pods that the cluster has given this node.
     pub fn pod_cidrs(&self) -> PathBuf {
         self.node().join("pod-cidrs")
+    }
+
+    /// The peers of the mesh, as the nodes of the cluster say.
+    pub fn mesh_peers(&self) -> PathBuf {
+        self.node().join(MESH_PEERS)
     }
 
     /// What is known of images.

@@ -273,11 +273,19 @@ impl Publication {
         changes.shared |= is_shared(&made, &self.used);
         let behind = self.behind(service);
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
-            let more = self.slices.endpoints(service, wanted);
-            port.endpoints = backend::endpoints(wanted, &behind, more);
+            port.endpoints = match &service.subsets {
+                Some(subsets) => backend::told(wanted, subsets),
+                None => {
+                    let more = self.slices.endpoints(service, wanted);
+                    backend::endpoints(wanted, &behind, more)
+                }
+            };
         }
         if service.kind == ServiceKind::Headless {
-            made.hosts = backend::hosts(service, &behind, self.slices.hosts(service));
+            made.hosts = match &service.subsets {
+                Some(subsets) => backend::told_hosts(subsets),
+                None => backend::hosts(service, &behind, self.slices.hosts(service)),
+            };
         }
         if old.as_deref() == Some(&made) {
             return;
@@ -303,8 +311,11 @@ impl Publication {
     }
 }
 
-/// The first label that a service selects, if it selects any.
+/// The first label that a service selects, if it selects any, and its endpoints are not told by others.
 fn selected(service: &Service) -> Option<Label> {
+    if service.subsets.is_some() {
+        return None;
+    }
     let (label, value) = service.selector.iter().next()?;
     Some((
         service.key.namespace.to_string(),

@@ -8,6 +8,7 @@
 mod container;
 mod devices;
 mod ending;
+mod file_keys;
 mod helpers;
 mod image;
 mod loader;
@@ -192,7 +193,7 @@ fn render_for(
                 }
             }
             Err(blocked) => {
-                held_up |= role != ContainerRole::Main;
+                held_up |= matches!(role, ContainerRole::Init | ContainerRole::Sidecar);
                 rendered.blocked.push(blocked);
                 let unit = room.containers.get_key_value(&spec.name);
                 let unit = unit.map(|(name, unit)| (name.clone(), unit.clone()));

@@ -95,7 +95,7 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
-        if wired {
+        if wired || self.files().next().is_some() {
             file.push("Service", "ExecReload", command("mend"));
         }
         file.push("Service", "ExecStopPost", command("down"));

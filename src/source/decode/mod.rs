@@ -33,6 +33,7 @@ mod restart;
 mod security;
 mod service;
 mod slice;
+mod subsets;
 mod volume;
 
 pub(in crate::source) use field::nearest;
@@ -281,9 +282,12 @@ fn service_object(f: &mut Fields<'_>, found: &mut Found) {
     let service = f
         .require("spec")
         .and_then(|spec| service::service(&spec, key.clone()));
+    let subsets = f.optional("subsets", |x| subsets::subsets(&x));
     claim(found, f.line(), key.map(What::Service));
     let whole = meta.and_then(meta::Parts::complete).zip(version);
-    found.services.extend(whole.and(service));
+    if let (Some(_), Some(service), Some(subsets)) = (whole, service, subsets) {
+        found.services.push(Service { subsets, ..service });
+    }
 }
 
 fn slice_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {

@@ -74,6 +74,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         external_ips: external_ips?,
         affinity: affinity?,
         publish_not_ready: publish_not_ready?,
+        subsets: None,
         local: local?,
         source: SourcePath(field.report.file().to_owned()),
     })
@@ -94,7 +95,17 @@ fn host_name(field: &Field<'_>) -> Option<String> {
         .map(|_| name)
 }
 
-fn address(field: &Field<'_>) -> Option<IpAddr> {
+/// A transport protocol.
+pub(super) fn protocol(field: &Field<'_>) -> Option<Protocol> {
+    field.one_of(&[
+        ("TCP", Protocol::Tcp),
+        ("UDP", Protocol::Udp),
+        ("SCTP", Protocol::Sctp),
+    ])
+}
+
+/// An IP address.
+pub(super) fn address(field: &Field<'_>) -> Option<IpAddr> {
     let address = field.text()?.parse().ok();
     if address.is_none() {
         field.problem("is not an IP address: write one such as 192.0.2.7");
@@ -173,13 +184,7 @@ fn port(field: &Field<'_>, word: Type) -> Option<Port> {
             .filter(|text| text.is_empty() || port_or_label(&x, text))
             .map(str::to_owned)
     });
-    let protocol = f.optional("protocol", |x| {
-        x.one_of(&[
-            ("TCP", Protocol::Tcp),
-            ("UDP", Protocol::Udp),
-            ("SCTP", Protocol::Sctp),
-        ])
-    });
+    let protocol = f.optional("protocol", |x| protocol(&x));
     let target = f.optional("targetPort", |x| target(&x));
     let node_port = f.optional("nodePort", |x| {
         let port = x.integer(0, 65535)?;

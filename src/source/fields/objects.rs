@@ -177,6 +177,13 @@ static SERVICE: Table = Table::object(
             &super::service::SPEC,
             "How it is reached, and which pods are behind it.",
         ),
+        given(
+            "subsets",
+            Shape::Many(&super::service::SUBSET),
+            "Where it leads, as Endpoints have it; when absent, to the pods of this host that the selector names.",
+            &[],
+        )
+        .note("sets and maps of the table `inet vks`"),
     ],
 );
 

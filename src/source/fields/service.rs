@@ -168,3 +168,57 @@ static PORT: Table = Table {
         .note(TABLE),
     ],
 };
+
+pub(super) static SUBSET: Table = Table {
+    name: "EndpointSubset",
+    about: "Addresses that all have the same ports.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "addresses",
+            Shape::Many(&SUBSET_ADDRESS),
+            "The addresses.",
+            &[],
+        )
+        .note(TABLE),
+        given("ports", Shape::Many(&SUBSET_PORT), "Their ports.", &[]).note(TABLE),
+    ],
+};
+
+static SUBSET_ADDRESS: Table = Table {
+    name: "EndpointAddress",
+    about: "An address behind a service.",
+    rest: known::NONE,
+    given: &[
+        told(
+            "hostname",
+            Shape::Text,
+            "What it is called below a headless service.",
+            "answered by `vks dns`",
+        ),
+        given("ip", Shape::Text, "The address.", &[]).note(TABLE),
+    ],
+};
+
+static SUBSET_PORT: Table = Table {
+    name: "EndpointSubsetPort",
+    about: "A port behind a service.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "name",
+            Shape::Text,
+            "The name of the port of the service that leads here.",
+            &[],
+        )
+        .note(TABLE),
+        given("port", Shape::Int, "Its number.", &[]).note(TABLE),
+        given(
+            "protocol",
+            Shape::Words(&["TCP", "UDP", "SCTP"]),
+            "`TCP` when absent.",
+            &[],
+        )
+        .note(TABLE),
+    ],
+};

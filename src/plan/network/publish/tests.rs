@@ -99,6 +99,7 @@ fn service(name: u8, selects: u8, kind: u8, affinity: bool, asks: Option<u8>) ->
         external_ips: Vec::new(),
         affinity: affinity.then_some(10),
         publish_not_ready: name == 3,
+        subsets: None,
         local: false,
         kind,
     }
