@@ -210,7 +210,7 @@ fn onward(host: &Host, first: &Lives) {
     let said = switch(host, 2);
     assert_eq!(said["failed"], json!([]), "{said}");
     host.wait(
-        "pgrep -f 'sleep 2000' && systemctl is-active 'vks.nix.new.*' && ! vks get pod gone -n nix",
+        "pgrep -f '[s]leep 2000' && systemctl is-active 'vks.nix.new.*' && ! vks get pod gone -n nix",
     );
     host.wait("vks get pod crash -n nix | grep -E 'CrashLoopBackOff|Error'");
     let second = lives(host);
@@ -234,7 +234,7 @@ fn onward(host: &Host, first: &Lives) {
 fn back(host: &Host, first: &Lives) {
     switch(host, 1);
     host.wait(
-        "systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f 'sleep 2000'",
+        "systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f '[s]leep 2000'",
     );
     let back = lives(host);
     assert_eq!(back["same"], first["same"]);

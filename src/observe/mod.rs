@@ -146,7 +146,12 @@ impl Observer {
             keep_runs(&mut fresh, observed, changed);
         }
         self.add_runs(fresh.pods.values_mut()).await?;
-        observed.pods.retain(|key, _| !pods.contains_key(key));
+        // Units of the host's configuration go before the manifests do: it is one change, and systemd's reload is its end.
+        let changing =
+            |key: &PodKey, pod: &ObservedPod| pod.given.is_some() && !fresh.pods.contains_key(key);
+        observed
+            .pods
+            .retain(|key, pod| !pods.contains_key(key) || changing(key, pod));
         observed.left.retain(|key, _| !pods.contains_key(key));
         observed.pods.append(&mut fresh.pods);
         observed.orphans.retain(|unit| !looked_at.contains(unit));
