@@ -20,8 +20,14 @@ mod lab;
 mod controllers;
 #[path = "cluster/data.rs"]
 mod data;
+#[path = "cluster/debug.rs"]
+mod debug;
 #[path = "cluster/deletion.rs"]
 mod deletion;
+#[path = "cluster/events.rs"]
+mod events;
+#[path = "cluster/eviction.rs"]
+mod eviction;
 #[path = "cluster/joining.rs"]
 mod joining;
 #[path = "cluster/node.rs"]
@@ -32,3 +38,7 @@ mod offline;
 mod pods;
 #[path = "cluster/refused.rs"]
 mod refused;
+#[path = "cluster/services.rs"]
+mod services;
+#[path = "cluster/statuses.rs"]
+mod statuses;

@@ -18,12 +18,14 @@ use std::path::Path;
 use vks::source::fields::{KINDS, Standing, Table};
 
 /// Fields that vks knows by name though the published schema does not have them there: those of other versions, and
-/// `status`, which is the same for all objects.
+/// `status`, which is the same for all objects; and where a service of the cluster leads, which vks writes down beside it.
 const OTHERS: &[(&str, &str)] = &[
     ("PodSpec", "evictionInterceptors"),
     ("PodSpec", "workloadRef"),
     ("ConfigMap", "status"),
     ("Secret", "status"),
+    ("Service", "subsets"),
+    ("EndpointSlice", "status"),
     ("Container", "targetContainerName"),
 ];
 

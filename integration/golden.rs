@@ -1,7 +1,7 @@
 //! Each folder of `examples/` is a case: its manifest becomes exactly what lies in its `made/`.
 //!
-//! `made/` holds every unit file as vks writes it with default settings, and `payloads.txt`, the list of what
-//! the directories of the pods hold. After a change that is meant to change them: `VKS_BLESS=1 cargo test --test
+//! `made/` holds every unit file as vks writes it with default settings, `payloads.txt`, the list of what the
+//! directories of the pods hold, and of services `network.nft`, the table of the packet filter once all pods are ready. After a change that is meant to change them: `VKS_BLESS=1 cargo test --test
 //! golden`, then look at the difference before committing it.
 
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
@@ -13,14 +13,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vks::agent::controllers::sample;
 use vks::config::Settings;
 use vks::model::desired::Desired;
+use vks::model::name::PodKey;
 use vks::model::payload::{Payload, PayloadContent};
 use vks::model::pod::Pod;
+use vks::plan::network::publish::{Backend, Publication};
+use vks::plan::network::{ruleset, table};
 use vks::plan::{new_uid, units::render};
-use vks::source::{format_of, parse};
+use vks::source::{ParsedFile, format_of, parse};
 
 /// Makes the identities of the pods: the same for every run.
 const SEED: &[u8] = b"example";
@@ -70,7 +75,28 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
     let parsed = parse(&installed, &fs::read(manifest).unwrap());
     let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    let mut desired = Desired {
+    let mut desired = wanted(folder, parsed);
+    let (mut files, mut payloads) = (BTreeMap::new(), String::new());
+    // What controllers would begin with.
+    for (name, unit) in sample(&mut desired, &Settings::default()) {
+        files.insert(name.to_string(), unit.to_string());
+    }
+    let mut backends = Vec::new();
+    for pod in desired.pods.values() {
+        let addresses = render_pod(pod, &desired, &mut files, &mut payloads);
+        let backend = Backend::new(pod, addresses, true);
+        backends.push((pod.key.clone(), Some(backend)));
+    }
+    if !desired.services.is_empty() {
+        files.insert("network.nft".to_owned(), network(&desired, backends));
+    }
+    files.insert("payloads.txt".to_owned(), payloads);
+    files
+}
+
+/// What a manifest wants.
+fn wanted(folder: &Path, parsed: ParsedFile) -> Desired {
+    Desired {
         controllers: parsed
             .controllers
             .into_iter()
@@ -87,23 +113,33 @@ fn made(folder: &Path) -> BTreeMap<String, String> {
             .into_iter()
             .map(|network| (network.key.clone(), network))
             .collect(),
+        services: parsed
+            .services
+            .into_iter()
+            .map(|service| (service.key.clone(), Arc::new(service)))
+            .collect(),
+        slices: parsed
+            .slices
+            .into_iter()
+            .map(|slice| (slice.key.clone(), Arc::new(slice)))
+            .collect(),
         secrets: parsed.secrets.into_iter().collect(),
         volume_claims: parsed.volume_claims.into_iter().collect(),
         persistent_volumes: parsed.persistent_volumes.into_iter().collect(),
         // What a host would have found.
         images: vks::source::images::read_all(&folder.join("images")),
         ..Desired::default()
-    };
-    let (mut files, mut payloads) = (BTreeMap::new(), String::new());
-    // What controllers would begin with.
-    for (name, unit) in sample(&mut desired, &Settings::default()) {
-        files.insert(name.to_string(), unit.to_string());
     }
-    for pod in desired.pods.values() {
-        render_pod(pod, &desired, &mut files, &mut payloads);
-    }
-    files.insert("payloads.txt".to_owned(), payloads);
-    files
+}
+
+/// The table of the packet filter once all pods are ready.
+fn network(desired: &Desired, backends: Vec<(PodKey, Option<Backend>)>) -> String {
+    let network = Settings::default().network;
+    let mut all = Publication::default();
+    all.slices(&desired.slices, |_| false);
+    all.update(&desired.services, |_| false, backends, &network);
+    let services = all.services().map(|service| &**service);
+    table::whole(&ruleset::table(&network, services, all.host_ports(), &[]))
 }
 
 fn render_pod(
@@ -111,7 +147,7 @@ fn render_pod(
     desired: &Desired,
     files: &mut BTreeMap<String, String>,
     payloads: &mut String,
-) {
+) -> Vec<IpAddr> {
     let uid = new_uid(&pod.key, SEED);
     let rendered = render(pod, &uid, desired, &Settings::default())
         .unwrap_or_else(|blocked| panic!("{}: {}", pod.key, blocked.message));
@@ -122,6 +158,7 @@ fn render_pod(
     for (name, unit) in rendered.units {
         files.insert(name.to_string(), unit.file.to_string());
     }
+    rendered.addresses
 }
 
 /// A payload without its content, which may be secret.

@@ -15,6 +15,8 @@ pub struct Node {
     pub plane: Plane,
     pub host: Host,
     pub name: String,
+    /// Settings of every node of the cluster.
+    more: &'static str,
 }
 
 static SHARED: Mutex<Weak<Node>> = Mutex::new(Weak::new());
@@ -28,14 +30,19 @@ pub fn shared() -> Option<Arc<Node>> {
     if let Some(node) = slot.upgrade() {
         return Some(node);
     }
-    let node = Arc::new(Node::up("shared"));
+    let node = Arc::new(Node::up("shared", ""));
     *slot = Arc::downgrade(&node);
     Some(node)
 }
 
 /// A cluster of a test's own.
 pub fn own(name: &str) -> Option<Node> {
-    lab::require(Tier::Container).then(|| Node::up(name))
+    own_with(name, "")
+}
+
+/// The same, with more settings.
+pub fn own_with(name: &str, more: &'static str) -> Option<Node> {
+    lab::require(Tier::Container).then(|| Node::up(name, more))
 }
 
 /// What a node's settings say in tests: a disk that others have filled is nothing to them.
@@ -43,19 +50,34 @@ pub const SETTINGS: &str =
     "eviction = { storage = 0, inodes = 0 }\nlabels = { 'example.com/kind' = 'vks' }\n";
 
 impl Node {
-    fn up(name: &str) -> Self {
-        let node = Self::wired(name);
-        let user = format!("system:node:{}", node.name);
-        let kubeconfig = node.plane.ok("kubeconfig", &[&user, "system:nodes"]);
-        node.host.machine.ok(&["mkdir", "-p", "/var/lib/vks/node"]);
-        node.host
-            .machine
-            .write("/var/lib/vks/node/kubeconfig", &kubeconfig, "0600");
-        node.settings(&format!("[kubernetes]\n{SETTINGS}"));
-        node.host
-            .ok("systemctl enable --now vks-pods.target vks.service");
+    fn up(name: &str, more: &'static str) -> Self {
+        let node = Self {
+            more,
+            ..Self::wired(name)
+        };
+        let services = lab::repository().join("examples/kubernetes/services.yaml");
+        node.plane
+            .kubectl_ok(&["apply", "-f", &services.display().to_string()]);
+        begin(&node.plane, &node.host, &node.name, more);
         node.ready();
         node
+    }
+
+    /// Another node of the same cluster.
+    pub fn beside(&self, name: &str, address: &str) -> Host {
+        let host = Host {
+            machine: Machine::boot("trixie", &format!("node-{}-{name}", self.plane.name)),
+        };
+        host.install();
+        self.plane.join(&host.machine, address);
+        begin(&self.plane, &host, name, self.more);
+        let path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        let args = ["get", "node", name, "-o", path];
+        self.plane
+            .wait_for("the other node is ready", LONG, &args, |text| {
+                text == "True"
+            });
+        host
     }
 
     /// A machine beside a cluster that does not know it yet.
@@ -70,15 +92,12 @@ impl Node {
             plane,
             host,
             name: "n1".to_owned(),
+            more: "",
         }
     }
 
     pub fn settings(&self, more: &str) {
-        let text = format!(
-            "[node]\nname = '{}'\n[pods]\nprofile = 'trusted'\n{more}",
-            self.name
-        );
-        self.host.machine.write("/etc/vks/vks.toml", &text, "0644");
+        settings(&self.host, &self.name, more);
     }
 
     pub fn ready(&self) {
@@ -117,6 +136,22 @@ impl Node {
     pub fn pid(&self, unit: &str) -> String {
         self.host.property(unit, "MainPID")
     }
+}
+
+fn settings(host: &Host, name: &str, more: &str) {
+    let text = format!("[node]\nname = '{name}'\n[pods]\nprofile = 'trusted'\n{more}");
+    host.machine.write("/etc/vks/vks.toml", &text, "0644");
+}
+
+/// Starts the agent of a host that is to be a node, by a kubeconfig.
+fn begin(plane: &Plane, host: &Host, name: &str, more: &str) {
+    let user = format!("system:node:{name}");
+    let kubeconfig = plane.ok("kubeconfig", &[&user, "system:nodes"]);
+    host.machine.ok(&["mkdir", "-p", "/var/lib/vks/node"]);
+    host.machine
+        .write("/var/lib/vks/node/kubeconfig", &kubeconfig, "0600");
+    settings(host, name, &format!("{more}[kubernetes]\n{SETTINGS}"));
+    host.ok("systemctl enable --now vks-pods.target vks.service");
 }
 
 /// A pod on the node, on the host's network, of one program.

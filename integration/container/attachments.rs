@@ -72,6 +72,14 @@ fn pods_are_on_a_bridge_and_on_a_wire() {
     host.ok(&format!("vks exec p1 -n a -- ping -c1 -W2 {two}"));
     let mac = host.ok("vks exec p2 -n a -- ip -j link show lan0 | jq -r '.[0].address'");
     assert_eq!(mac.trim(), "02:00:00:00:00:07");
+    let status = r#"vks get pod p2 -n a -o json | jq -c '.metadata.annotations["k8s.v1.cni.cncf.io/network-status"]|fromjson|map([.name,.interface,.ips[0],.mac,.default])'"#;
+    let own = host.get("a", "p2")["status"]["podIP"].clone();
+    let status: Value = serde_json::from_str(&host.ok(status)).unwrap();
+    assert_eq!(status[0][2], own);
+    assert_eq!(
+        status[1],
+        json!(["a/lan", "lan0", two, "02:00:00:00:00:07", false])
+    );
     let route = host.ok("vks exec p1 -n a -- ip route get 10.99.1.1");
     assert!(route.contains("via 10.77.0.1 dev lan0"), "{route}");
     // Its own network is what it was.

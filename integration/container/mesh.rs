@@ -1,8 +1,11 @@
-//! Three hosts on one wire, joined by WireGuard: pods reach pods by their own addresses, and the wire sees nothing but UDP of
-//! one port. Judged by ping, curl, `wg show`, `ip -j` and tcpdump.
+//! Three hosts on one wire, joined by WireGuard: pods reach pods, services and names of all of them, and the wire sees nothing
+//! but UDP of one port. Judged by ping, socat, dig, `wg show`, `ip -j` and tcpdump.
 
 use super::host::{self, Host};
 use super::lab;
+use super::network::wait_endpoints;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::process::Command;
 
 const WIRE: &str = "meshwire";
@@ -31,8 +34,8 @@ fn plug(host: &Host, index: usize) {
     lab_verb(&["join", WIRE, name, "eth1", &addresses[0], &addresses[1]]);
 }
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: \
-                   host:/usr/bin/socat\n    args: ['TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0', 'SYSTEM:hostname; echo $SOCAT_PEERADDR']\n";
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {app: p}}\nspec:\n  containers:\n  - name: c\n    image: \
+                   host:/usr/bin/socat\n    args: ['TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0', 'SYSTEM:hostname; echo $SOCAT_PEERADDR; echo at $SOCAT_SOCKADDR']\n";
 
 /// Three hosts, each with a pod, and the drop-ins that make them peers.
 fn three(names: [&str; 3]) -> Option<(Vec<Host>, Wire)> {
@@ -65,7 +68,45 @@ fn three(names: [&str; 3]) -> Option<(Vec<Host>, Wire)> {
         host.machine.write("/etc/vks/pods.d/p.yaml", POD, "0644");
         host.vks_ok(&["wait", "--for=condition=Ready", "pod/p", "--timeout=60s"]);
     }
+    let all: Vec<Vec<String>> = hosts.iter().map(addresses).collect();
+    for (index, host) in hosts.iter().enumerate() {
+        let text = services(index, &all).to_string();
+        host.machine
+            .write("/etc/vks/pods.d/services.json", &text, "0644");
+        wait_endpoints(host, "default", "all", 6);
+    }
     Some((hosts, wire))
+}
+
+/// The same services on each host: its own pod is selected, those of the others are named by slices.
+fn services(own: usize, pods: &[Vec<String>]) -> Value {
+    let port = json!([{ "port": 80 }]);
+    let service = |name: &str, more: Value| {
+        let mut spec = json!({ "selector": { "app": "p" }, "ports": port, "ipFamilyPolicy": "PreferDualStack" });
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name }, "spec": spec })
+    };
+    let slice = |service: &str, (family, kind): (usize, &str)| {
+        let others = (0..pods.len()).filter(|index| *index != own);
+        let endpoints = others.map(|index| json!({ "addresses": [pods[index][family]], "hostname": format!("h{}", index + 1) }));
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": kind, "ports": port,
+            "metadata": {
+                "name": format!("{service}-{}", kind.to_lowercase()), "labels": { "kubernetes.io/service-name": service },
+            },
+            "endpoints": endpoints.collect::<Vec<_>>(),
+        })
+    };
+    let families = [(0, "IPv4"), (1, "IPv6")];
+    let slices = ["all", "bare"].map(|name| families.map(|family| slice(name, family)));
+    let mut items = vec![
+        service("all", json!({})),
+        service("bare", json!({ "clusterIP": "None" })),
+    ];
+    items.extend(slices.into_iter().flatten());
+    json!({ "kind": "List", "apiVersion": "v1", "items": items })
 }
 
 /// The addresses of the pod, IPv4 first.
@@ -104,6 +145,54 @@ fn all_reach_all(hosts: &[Host]) {
     }
 }
 
+/// Each pod and each host finds the pods of all three behind a service, by its addresses; each pod also by its name, and by
+/// those of pods.
+fn all_reach_services(hosts: &[Host]) {
+    let all: Vec<Vec<String>> = hosts.iter().map(addresses).collect();
+    let of_family = |family: usize| {
+        all.iter()
+            .map(|pod| pod[family].clone())
+            .collect::<BTreeSet<_>>()
+    };
+    for host in hosts {
+        let service = host.vks_ok(&["get", "service", "all", "-o", "json"]);
+        let service: Value = serde_json::from_str(&service).unwrap();
+        let ips = service["spec"]["clusterIPs"].as_array().unwrap();
+        for (family, ip) in ips.iter().enumerate() {
+            let ip = bracketed(ip.as_str().unwrap());
+            let name = format!("TCP{}:all", ["4", "6"][family]);
+            let (pod, by_ip) = ("vks exec p -- ", format!("TCP:{ip}"));
+            for (from, to) in [(pod, &by_ip), ("", &by_ip), (pod, &name)] {
+                // Each connection goes to one of three by chance: until all have answered, or so often that they will not.
+                let ask = format!(
+                    "{from}sh -c 'f=$(mktemp); for i in $(seq 48); do \
+                     timeout 8 socat -t 3 {to}:80,connect-timeout=6 - </dev/null >>$f; \
+                     test $(grep ^at $f | sort -u | wc -l) = 3 && break; done; cat $f; rm $f'"
+                );
+                let said = host.ok(&ask);
+                let seen = said.lines().filter_map(|line| line.strip_prefix("at "));
+                let seen: BTreeSet<String> = seen.map(expanded).collect();
+                assert_eq!(seen, of_family(family), "{} {from}{to}", host.machine.name);
+            }
+            let kind = ["A", "AAAA"][family];
+            let dig = |name: &str| -> BTreeSet<String> {
+                let said = host.ok(&format!(
+                    "vks exec p -- dig +short +time=3 +tries=3 {kind} {name}.default.svc.cluster.local"
+                ));
+                said.lines().map(str::to_owned).collect()
+            };
+            assert_eq!(dig("bare"), of_family(family));
+            for (index, pod) in all.iter().enumerate() {
+                let others = addresses(host) != *pod;
+                if others {
+                    let name = format!("h{}.bare", index + 1);
+                    assert_eq!(dig(&name), [pod[family].clone()].into(), "{name}");
+                }
+            }
+        }
+    }
+}
+
 /// socat writes IPv6 addresses in full.
 fn expanded(text: &str) -> String {
     let words = text.split_whitespace().map(|word| {
@@ -136,6 +225,7 @@ fn pods_of_three_hosts_reach_each_other_and_the_wire_sees_nothing() {
     };
     hosts.iter().for_each(capture);
     all_reach_all(&hosts);
+    all_reach_services(&hosts);
     for host in &hosts {
         assert_eq!(others(host), "");
         let count = host.ok("tcpdump -n -r /t/wire.pcap 'udp port 51820' 2>/dev/null | wc -l");
@@ -158,9 +248,22 @@ fn pods_of_three_hosts_reach_each_other_and_the_wire_sees_nothing() {
         }
     }
     all_reach_all(&hosts);
+    all_reach_services(&hosts);
 
     a_change_of_one_peer_leaves_the_other_alone(&hosts);
+    beside_firewalld(&hosts);
     the_device_comes_back(&hosts);
+}
+
+/// firewalld lets through what it is told to trust: pods, and the mesh.
+fn beside_firewalld(hosts: &[Host]) {
+    let host = &hosts[1];
+    host.ok("systemctl unmask firewalld.service; systemctl start firewalld.service");
+    // Who comes from elsewhere is let in by its owner.
+    host.ok("firewall-cmd --permanent --add-port=51820/udp && firewall-cmd --reload");
+    host.wait("firewall-cmd --zone=trusted --query-interface=vks-wg0");
+    all_reach_all(hosts);
+    host.ok("systemctl stop firewalld.service");
 }
 
 fn a_change_of_one_peer_leaves_the_other_alone(hosts: &[Host]) {
@@ -209,7 +312,7 @@ fn the_device_comes_back(hosts: &[Host]) {
     let target = &addresses(&hosts[1])[0];
     host.wait(&format!("vks exec p -- ping -c1 -W1 {target}"));
     // Nothing is left of it.
-    host.ok("rm /etc/vks/pods.d/p.yaml");
+    host.ok("rm /etc/vks/pods.d/*");
     host.vks_ok(&["wait", "--for=delete", "pod/p", "--timeout=60s"]);
     host.ok("systemctl stop vks-network vks-wireguard");
     host.wait("! ip link show vks-wg0");

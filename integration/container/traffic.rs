@@ -187,20 +187,33 @@ fn a_flushed_packet_filter_comes_back() {
 /// What a host has of networks, in the words of those who would know.
 const LISTING: &str = "ip -j netns list; ip -j link show | jq -S 'map(del(.ifindex))'; ip -j addr show | jq -S 'map(del(.ifindex))'; \
      ip -j route show table all | jq -S; ip -j -6 route show table all | jq -S; ip -j rule; ip -j -6 rule; nft -j list ruleset | jq '.nftables|map(del(.metainfo))'; \
-     sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(conf|ip_forward)'; ls /run/netns /run/vks";
+     sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(conf|ip_forward)'; ls /run/netns /run/vks /run/wireguard; \
+     find /etc/systemd/system.attached /var/lib/vks ! -type d ! -name .lock ! -path /var/lib/vks/network.json ! -path '/var/lib/vks/wireguard/*'";
 
 #[test]
 fn down_leaves_the_host_as_it_was() {
     let Some(host) = own("netdown") else { return };
     world(&host);
-    host.ok("mkdir -p /run/vks; ls /run/vks");
+    host.ok("mkdir -p /run/vks /run/wireguard; ls /run/vks");
     let before = host.ok(LISTING);
+    let key = host.ok("wg genkey | wg pubkey");
+    let mesh = format!(
+        "[wireguard.peers.far]\npublic_key = '{}'\nprefixes = ['10.192.77.0/24', 'fd00:77::/64']\n",
+        key.trim()
+    );
+    host.machine
+        .write("/etc/vks/vks.toml.d/mesh.toml", &mesh, "0644");
+    host.ok("systemctl reload vks.service");
     {
         let space = Space::new(&host, "down");
         let pod = space.ready(
             "p",
             &json!({ "hostNetwork": false, "containers": [ports(answers("c", "TCP", 7000), "TCP", 7000, &json!({ "hostPort": 8000 }))] }),
         );
+        let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "s", "namespace": "down" },
+            "spec": { "selector": { "app": "none" }, "type": "NodePort", "ports": [{ "port": 80 }] } });
+        space.apply_ok("service", &[service]);
+        host.wait("nft list table inet vks | grep -q deadport && ip link show vks-wg0");
         assert_eq!(links(&host).len(), 1);
         assert_ne!(host.ok(LISTING), before);
         let refused = host.vks(&["network", "down"]);
@@ -209,11 +222,12 @@ fn down_leaves_the_host_as_it_was() {
             "{refused:?}"
         );
         pod.delete();
+        host.vks_ok(&["delete", "service", "s", "-n", "down"]);
     }
     host.wait("test $(nft list map inet vks hostport4 | grep -c elements) = 0");
     host.vks_ok(&["network", "down"]);
     // The kernel takes interfaces away in its own time.
-    host.wait("test $(ip -o link | grep -c vksp) = 0");
+    host.wait("test $(ip -o link | grep -cE 'vks') = 0 && test -z \"$(ls /run/wireguard)\"");
     let after = host.ok(LISTING);
     let lines = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| *line != "pods");

@@ -1,7 +1,8 @@
 //! The schema of Kubernetes 1.36 as the crate `k8s-openapi` has it, made from the API's own OpenAPI document.
 
 use k8s_openapi::api::{
-    apps::v1 as apps, batch::v1 as batch, core::v1 as core, scheduling::v1 as scheduling,
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, discovery::v1 as discovery,
+    scheduling::v1 as scheduling,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ impl Schema {
         generator.subschema_for::<core::ConfigMap>();
         generator.subschema_for::<core::Secret>();
         generator.subschema_for::<core::Service>();
+        generator.subschema_for::<discovery::EndpointSlice>();
         generator.subschema_for::<core::PersistentVolume>();
         generator.subschema_for::<core::PersistentVolumeClaim>();
         generator.subschema_for::<apps::Deployment>();

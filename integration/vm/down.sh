@@ -4,7 +4,6 @@
 set_up
 check "no pods are left" until_so 60 nothing_left
 check "the network goes" vks network down
-systemctl stop vks-wireguard.service
 check "with all links of ours" equals "" sh -c 'ip -j link | jq -r ".[].ifname | select(startswith(\"vks\"))"'
 check "and the table" sh -c '! nft list tables | grep -q vks'
 finish

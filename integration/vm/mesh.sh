@@ -18,11 +18,41 @@ others() {
     ip -n h$i addr add 10.192.$i.5/32 dev wg0 && ip -n h$i addr add fd00:$i::5/128 dev wg0 nodad
     ip -n h$i link set wg0 up mtu 1420
     ip -n h$i route add 10.192.1.0/24 dev wg0 && ip -n h$i route add fd00:1::/64 dev wg0
+    systemd-run -q --unit serves-$i -p NetworkNamespacePath=/run/netns/h$i \
+      socat TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 "SYSTEM:echo h$i"
   done
   # What is behind h2 for a pod with a tunnel to it.
   ip netns exec h2 wg set wg0 peer "$(wg pubkey </var/lib/tunnel.key)" allowed-ips 10.66.0.2/32,fd66::2/128
   ip -n h2 route add 10.66.0.2/32 dev wg0 && ip -n h2 route add fd66::2/128 dev wg0
   ip -n h2 addr add 203.0.113.7/32 dev lo && ip -n h2 addr add 2001:db8:7::7/128 dev lo nodad
+}
+
+# Services whose endpoints are on the others.
+services() {
+  for service in all bare; do
+    none=$([ $service = all ] || echo "clusterIP: None,")
+    cat <<YAML
+---
+apiVersion: v1
+kind: Service
+metadata: { name: $service }
+spec: { $none ipFamilyPolicy: PreferDualStack, ports: [{ port: 80 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: $service-4, labels: { kubernetes.io/service-name: $service } }
+addressType: IPv4
+ports: [{ port: 80 }]
+endpoints: [{ addresses: [10.192.2.5], hostname: h2 }, { addresses: [10.192.3.5], hostname: h3 }]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: $service-6, labels: { kubernetes.io/service-name: $service } }
+addressType: IPv6
+ports: [{ port: 80 }]
+endpoints: [{ addresses: ["fd00:2::5"], hostname: h2 }, { addresses: ["fd00:3::5"], hostname: h3 }]
+YAML
+  done
 }
 
 own() {
@@ -32,7 +62,18 @@ own() {
 in_pod() {
   pid=$(systemctl show -P MainPID "vks.default.$1.sleep.service")
   shift
-  nsenter -t "$pid" -n "$@"
+  nsenter -t "$pid" -n -m "$@"
+}
+
+# Asks a service by its name, in family $1, until both of the others have answered.
+both() {
+  in_pod p timeout 5 socat -t 2 "TCP$1:all:80" - </dev/null >>/t/answers
+  equals "h2 h3" sh -c 'sort -u /t/answers | xargs'
+}
+
+# What a name stands for, in the words of dig.
+dig_in_pod() {
+  in_pod p dig +short +time=5 +tries=3 "$@" | sort | xargs
 }
 
 all_well() {
@@ -47,6 +88,12 @@ all_well() {
       check "boot $1: h$i reaches the pod at $to" until_so 30 ip netns exec h$i ping -c1 -W2 "$to"
     done
   done
+  for family in 4 6; do
+    rm -f /t/answers
+    check "boot $1: a service leads to both of the others, by its name and IPv$family" until_so 60 both $family
+  done
+  check "boot $1: names of pods" equals "10.192.2.5 10.192.3.5" dig_in_pod A bare.default.svc.cluster.local
+  check "boot $1: and by IPv6" equals fd00:3::5 dig_in_pod AAAA h3.bare.default.svc.cluster.local
   check "boot $1: packets of pods fit" in_pod p ping -c1 -W5 -M do -s 1392 10.192.2.5
   check "boot $1: what comes by the mesh gets no further than pods" sh -c '! ip netns exec h2 ping -c1 -W1 198.18.0.9'
   for to in 203.0.113.7 2001:db8:7::7; do
@@ -98,6 +145,7 @@ kind: Pod
 metadata: { name: behind, annotations: { k8s.v1.cni.cncf.io/networks: vpn } }
 spec: { containers: [{ name: c, image: "host:/bin/sleep", args: [infinity] }] }
 YAML
+    services >/etc/vks/pods.d/services.yaml
     systemctl reload vks.service
     until_so 60 vks wait --for=condition=Ready pod/p pod/behind --timeout=60s
     others

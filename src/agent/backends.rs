@@ -45,6 +45,7 @@ pub fn follow(
         marks.all = true;
         return Changes::default();
     }
+    publication.slices(&desired.slices, |slice| desired.holds(&slice.source));
     let Marks { all, pods } = std::mem::take(marks);
     let keys: BTreeSet<PodKey> = match all {
         true => observed

@@ -149,6 +149,9 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
     publish_once(parts).await?;
+    if let Err(error) = super::shares::once(parts).await {
+        log::error!("{}", crate::chain::line(&error));
+    }
     if parts.state.has_new_orphans() {
         parts
             .applier

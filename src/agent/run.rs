@@ -11,6 +11,7 @@ use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, read_all};
 use super::publisher::Publisher;
 use super::reclaim::Reclaim;
+use super::shares::Shares;
 use super::told::Told;
 use super::watchdog::Watchdog;
 use super::{AgentError, notify};
@@ -33,7 +34,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant as Clock;
 pub(super) use waits::wait_until;
-use waits::{controls, handler, settled, timer};
+use waits::{controls, ends, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -67,6 +68,7 @@ pub async fn run(mut settings: Settings, root: &Path) -> Result<(), AgentError> 
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
         reclaim: Reclaim::default(),
+        shares: Shares::new(),
         images: Images::default(),
         told: Told::default(),
         ready: false,
@@ -93,6 +95,7 @@ struct Agent {
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
     reclaim: Reclaim,
+    shares: Shares,
     images: Images,
     told: Told,
     ready: bool,
@@ -111,8 +114,7 @@ impl Agent {
         mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
-        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
-        let mut end = [handler(terminate)?, handler(interrupt)?];
+        let mut end = ends()?;
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut news = mend::news();
@@ -122,6 +124,7 @@ impl Agent {
             self.start_work();
             self.publisher.start(&self.parts);
             self.mender.start(&self.parts);
+            self.shares.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -152,6 +155,7 @@ impl Agent {
                     }
                 }
                 Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
+                Some(shared) = self.shares.tasks.join_next() => self.shares.done(shared)?,
                 fetched = self.images.next() => fetched.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
@@ -235,8 +239,10 @@ impl Agent {
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
         self.publisher.mark(&changes.pods);
+        self.shares.mark(&changes.pods);
         if changes.everything {
             self.publisher.mark_all();
+            self.shares.mark_all();
         }
         if changes.everything {
             state.mark_all(sources.desired());
@@ -315,6 +321,7 @@ impl Agent {
         controllers.mark_pods(&keys, &state.observed);
         self.api.mark(&keys);
         self.publisher.mark(&keys);
+        self.shares.mark(&keys);
         state.mark(keys);
         Ok(())
     }
@@ -332,6 +339,7 @@ impl Agent {
         state.mark_all(sources.desired());
         self.api.mark_all();
         self.publisher.mark_all();
+        self.shares.mark_all();
         Ok(())
     }
 
@@ -351,6 +359,7 @@ impl Agent {
                 );
             }
             self.parts.state.done(key.clone());
+            self.shares.doubt(&key);
             keys.insert(key);
             next = self.tasks.try_join_next();
         }

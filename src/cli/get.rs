@@ -3,7 +3,7 @@
 use super::context::{Context, Outcome};
 use super::controllers;
 use super::error::CliError;
-use super::object::{list, object, to_json};
+use super::object::{list, shown, to_json};
 use super::pods::{Columns, now};
 use super::published;
 use super::selector::Selector;
@@ -11,6 +11,7 @@ use super::table::{Cell, Colours, Table};
 use super::target::{Kind, Target};
 use super::view::{Filter, Host, PodView, View, Watch};
 use super::yaml::to_yaml;
+use crate::config::Settings;
 use crate::model::controller::ControllerKind;
 use crate::model::desired::Problem;
 use crate::model::name::PodKey;
@@ -276,7 +277,7 @@ struct Printer<'a> {
     format: Option<Format>,
     columns: Columns,
     table: Table,
-    node: &'a str,
+    settings: &'a Settings,
     /// One object was asked for by name: it is printed without a list around it.
     single: bool,
     /// YAML documents printed so far, which a line must separate.
@@ -295,7 +296,7 @@ impl<'a> Printer<'a> {
             format: args.output,
             columns,
             table: Table::new(&columns.headers(), !args.no_headers, Colours::of_stdout()),
-            node: &context.settings.node_name,
+            settings: &context.settings,
             single: target.names.len() == 1,
             documents: 0,
         }
@@ -303,7 +304,8 @@ impl<'a> Printer<'a> {
 
     /// The pods there are; when more will follow, whole objects come one by one.
     fn all(&mut self, pods: &[Arc<PodView>], watching: bool) -> String {
-        let objects = || pods.iter().map(|pod| object(&pod.report));
+        let layout = &self.settings.layout;
+        let objects = || pods.iter().map(|pod| shown(&pod.report, layout));
         match self.format {
             Some(Format::Yaml | Format::Json) if watching => {
                 pods.iter().map(|pod| self.whole(pod)).collect()
@@ -346,7 +348,7 @@ impl<'a> Printer<'a> {
     fn differs(&self, old: &PodView, new: &PodView) -> bool {
         let moment = now();
         let row = |pod| {
-            let mut row = self.columns.row(pod, self.node, moment);
+            let mut row = self.columns.row(pod, &self.settings.node_name, moment);
             row.remove(self.column("AGE"));
             row
         };
@@ -376,11 +378,11 @@ impl<'a> Printer<'a> {
     }
 
     fn row(&self, pod: &PodView) -> Vec<Cell> {
-        self.columns.row(pod, self.node, now())
+        self.columns.row(pod, &self.settings.node_name, now())
     }
 
     fn whole(&mut self, pod: &PodView) -> String {
-        self.value(&object(&pod.report))
+        self.value(&shown(&pod.report, &self.settings.layout))
     }
 
     fn value(&mut self, value: &serde_json::Value) -> String {

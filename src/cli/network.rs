@@ -6,7 +6,7 @@ use super::view::{Filter, Host, ViewError};
 use crate::agent::AgentError;
 use crate::host::systemd::Systemd;
 use crate::model::name::UnitName;
-use crate::plan::network::HOST_UNIT;
+use crate::plan::network::{HOST_UNIT, MESH_UNIT};
 use crate::worker::wire::{self, check};
 
 /// Look after the network of pods
@@ -42,7 +42,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         Act::Check => check_all(context).await,
         Act::Up => {
             let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
-            let started = systemd.start(&host_unit()).await;
+            let started = systemd.start(&unit(HOST_UNIT)).await;
             started.map_err(AgentError::Systemd)?;
             wire::up(&context.settings)?;
             Ok(Outcome::Done)
@@ -67,8 +67,11 @@ async fn down(context: &Context) -> Result<Outcome, CliError> {
         return Ok(Outcome::Code(1));
     }
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
-    let stopped = systemd.stop_and_wait(&host_unit()).await;
-    stopped.map_err(AgentError::Systemd)?;
+    // The mesh last: without the host's part nobody is behind it any more.
+    for name in [HOST_UNIT, MESH_UNIT] {
+        let stopped = systemd.stop_and_wait(&unit(name)).await;
+        stopped.map_err(AgentError::Systemd)?;
+    }
     // Also what the unit knows nothing of, such as what was set up by hand.
     wire::down(&context.settings)?;
     Ok(Outcome::Done)
@@ -98,7 +101,7 @@ async fn check_all(context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Code(1))
 }
 
-fn host_unit() -> UnitName {
+fn unit(name: &'static str) -> UnitName {
     #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    HOST_UNIT.parse().expect("a unit name")
+    name.parse().expect("a unit name")
 }

@@ -1,7 +1,28 @@
 //! Objects in the Kubernetes API's shape, as `get -o yaml|json` prints them.
 
+use crate::host::files::Dir;
+use crate::model::layout::Layout;
+use crate::model::network::attach::{NETWORK_STATUS, NETWORKS};
 pub use crate::model::object::{object, text_map};
+use crate::model::status::PodReport;
 use serde_json::{Value, json};
+
+/// The largest account of a pod's networks that is read.
+const LIMIT: usize = 1 << 20;
+
+/// A pod as `get` shows it: with what has become of the networks it asks for.
+pub fn shown(report: &PodReport, layout: &Layout) -> Value {
+    let mut made = object(report);
+    let annotations = &mut made["metadata"]["annotations"];
+    if let (true, Some(uid)) = (annotations.get(NETWORKS).is_some(), &report.uid)
+        && let Ok(Some(dir)) = Dir::open(&layout.pod(uid))
+        && let Ok(Some(text)) = dir.read("network-status", LIMIT)
+    {
+        annotations[NETWORK_STATUS] = String::from_utf8_lossy(&text).into();
+        annotations.sort_all_objects();
+    }
+    made
+}
 
 /// Several objects as a `v1 List`, as kubectl writes it.
 pub fn list(items: Vec<Value>) -> Value {

@@ -38,6 +38,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         desired.config_maps.extend(more.config_maps);
         desired.secrets.extend(more.secrets);
         desired.services.extend(more.services);
+        desired.slices.extend(more.slices);
         parts.state.mark_all(&desired);
     }
     let wrong = manifests::tell_problems(&desired.problems, context);
@@ -49,6 +50,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         for blocked in blocked {
             context.tell(format_args!("{key}: blocked: {}", blocked.message));
         }
+    }
+    for (key, units) in &plan.differing {
+        let names: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
+        context.tell(format_args!(
+            "{key}: units of the host's configuration are not as this vks would write them: {}",
+            names.join(" ")
+        ));
     }
     if plan.is_empty() {
         context.print("Nothing to do.\n")?;

@@ -65,6 +65,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         };
         let plan = PodPlan {
             addresses: Vec::new(),
+            differs: Vec::new(),
             reason: Reason::Converge,
             uid,
             steps,

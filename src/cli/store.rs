@@ -43,6 +43,7 @@ pub fn parts(what: &What) -> Option<(&'static str, &ObjectKey)> {
         What::VolumeClaim(key) => Some(("persistentvolumeclaim", key)),
         What::PersistentVolume(key) => Some(("persistentvolume", key)),
         What::Service(key) => Some(("service", key)),
+        What::EndpointSlice(key) => Some(("endpointslice", key)),
         What::PriorityClass(key) => Some(("priorityclass", key)),
         What::Network(key) => Some(("networkattachmentdefinition", key)),
         What::Uid(_) => None,

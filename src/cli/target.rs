@@ -21,6 +21,8 @@ pub enum Kind {
     PersistentVolume,
     /// core/v1 Service: only for what acts on manifests; `get` has a table of its own for them.
     Service,
+    /// discovery.k8s.io/v1 EndpointSlice: only for what acts on manifests.
+    EndpointSlice,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::VolumeClaim => "persistentvolumeclaim",
             Self::PersistentVolume => "persistentvolume",
             Self::Service => "service",
+            Self::EndpointSlice => "endpointslice",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             Self::VolumeClaim => What::VolumeClaim(key),
             Self::PersistentVolume => What::persistent_volume(key.name),
             Self::Service => What::Service(key),
+            Self::EndpointSlice => What::EndpointSlice(key),
         }
     }
 }
@@ -175,6 +179,7 @@ fn kind(word: &str) -> Result<Kind, TargetError> {
         "persistentvolumeclaim" | "persistentvolumeclaims" | "pvc" => Ok(Kind::VolumeClaim),
         "persistentvolume" | "persistentvolumes" | "pv" => Ok(Kind::PersistentVolume),
         "service" | "services" | "svc" => Ok(Kind::Service),
+        "endpointslice" | "endpointslices" => Ok(Kind::EndpointSlice),
         _ => Err(TargetError::Kind(word.to_owned())),
     }
 }

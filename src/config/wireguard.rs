@@ -1,6 +1,7 @@
 //! `[wireguard]`: the mesh of hosts. Peers have names, so that each can be in a drop-in of its own.
 
 use super::{Settings, Wrong, check_path};
+use crate::model::layout::Layout;
 use crate::model::name::ObjectName;
 use crate::model::network::{Mode, Prefix};
 use crate::model::wireguard::{DEFAULT_PORT, Endpoint, KeySource, Mesh, Peer, PublicKey};
@@ -68,6 +69,30 @@ impl Wireguard {
         self.mtu = mtu.or(self.mtu);
         self.endpoint = endpoint.or(self.endpoint.take());
         self.peers.extend(peers);
+    }
+}
+
+/// The peers that the nodes of the cluster say; none without a cluster, or of a damaged file.
+pub(super) fn told(layout: &Layout) -> BTreeMap<ObjectName, WireguardPeer> {
+    let text = std::fs::read_to_string(layout.mesh_peers()).unwrap_or_default();
+    toml::from_str(&text).unwrap_or_default()
+}
+
+/// Adds peers that others say, but what settings say wins: a name, a key or a prefix that is in them is not taken again.
+pub(super) fn complete(wireguard: &mut Wireguard, told: BTreeMap<ObjectName, WireguardPeer>) {
+    for (name, mut peer) in told {
+        let known = &wireguard.peers;
+        let taken = |prefix: &Prefix| {
+            let mut all = known.values().flat_map(|peer| &peer.prefixes);
+            all.any(|other| other.overlaps(*prefix))
+        };
+        peer.prefixes.retain(|prefix| !taken(prefix));
+        let has_key = known
+            .values()
+            .any(|other| other.public_key == peer.public_key);
+        if !known.contains_key(&name) && !has_key && !peer.prefixes.is_empty() {
+            wireguard.peers.insert(name, peer);
+        }
     }
 }
 
@@ -310,5 +335,35 @@ mod tests {
             let told = problem(&settings).unwrap();
             assert!(told.contains(wanted), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn what_others_say_comes_after_what_settings_say() {
+        let told = |text: &str| toml::from_str(text).unwrap();
+        let mut wireguard: Wireguard = toml::from_str(&format!(
+            "[peers.a]\npublic_key = '{KEY}'\nprefixes = ['10.1.0.0/16']\n"
+        ))
+        .unwrap();
+        // Its key and its prefix are taken.
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"b\"]\npublic_key = \"{KEY}\"\nprefixes = [\"10.2.0.0/16\"]\n"
+            )),
+        );
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"c\"]\npublic_key = \"{OTHER}\"\nprefixes = [\"10.1.7.0/24\"]\n"
+            )),
+        );
+        assert_eq!(wireguard.peers.len(), 1);
+        complete(
+            &mut wireguard,
+            told(&format!(
+                "[\"n2.example\"]\npublic_key = \"{OTHER}\"\nendpoint = \"192.0.2.1:5\"\nprefixes = [\"10.2.0.0/16\"]\n"
+            )),
+        );
+        assert_eq!(wireguard.peers.len(), 2);
     }
 }

@@ -6,6 +6,7 @@ use super::image::resolved::PodImages;
 use super::name::{ObjectKey, ObjectName, PodKey};
 use super::network::attach::Definition;
 use super::network::service::Service;
+use super::network::slice::Slice;
 use super::pod::{Pod, SourcePath};
 use super::priority::PriorityClass;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub struct Desired {
     pub images: BTreeMap<PodKey, PodImages>,
     /// Services.
     pub services: BTreeMap<ObjectKey, Arc<Service>>,
+    /// Endpoints of services that are no pods of this host.
+    pub slices: BTreeMap<ObjectKey, Arc<Slice>>,
     /// Classes of priority, without those that are always there. They have no namespace.
     pub priority_classes: BTreeMap<ObjectName, PriorityClass>,
     /// Files and directories that could not be read or understood: what runs from them is kept as it is.

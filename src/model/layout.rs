@@ -14,6 +14,7 @@
 //!     done/<container>          it has ended for good and must not run at the next boot
 //!     rootfs/<container>/       0700 above: the writable layer of a container's image, anew for each run
 //!     unhealthy/<container>     the run that is being ended because its liveness probe failed
+//!     given                     its units are of the host's configuration; whose they are
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
@@ -50,6 +51,9 @@ use super::payload::file_digest;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// The file of the peers that the nodes of the cluster say, beside the node's identity.
+pub const MESH_PEERS: &str = "mesh-peers.toml";
+
 /// In systemd's search path (systemd.unit(5)): a link to [`Layout::kept_units`] where `/etc` cannot be written.
 pub const RUN_UNITS: &str = "/run/systemd/system.attached";
 
@@ -63,6 +67,8 @@ pub struct Layout {
     /// Where unit files are written (default `/etc/systemd/system.attached`; [`Layout::kept_units`] where
     /// [`RUN_UNITS`] is a link to it).
     pub units: PathBuf,
+    /// Where units lie that the host's configuration brings (default `/etc/systemd/system`): read, never written.
+    pub given: PathBuf,
     /// Default `/run/netns`.
     pub netns: PathBuf,
 }
@@ -73,6 +79,7 @@ impl Default for Layout {
             state: "/var/lib/vks".into(),
             run: "/run/vks".into(),
             units: "/etc/systemd/system.attached".into(),
+            given: "/etc/systemd/system".into(),
             netns: "/run/netns".into(),
         }
     }
@@ -94,6 +101,11 @@ impl Layout {
         self.pod(uid).join("secrets").join(volume.as_str())
     }
 
+    /// What the sandbox has found of the pod's interfaces, if the pod asks for networks: JSON, as in the annotation.
+    pub fn network_status(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("network-status")
+    }
+
     /// The tmpfs directory of a pod, 0700.
     pub fn pod_run(&self, uid: &PodUid) -> PathBuf {
         self.run.join("pods").join(uid.as_str())
@@ -107,6 +119,11 @@ impl Layout {
     /// A volume in memory.
     pub fn memory_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
         self.pod_run(uid).join("memory").join(volume.as_str())
+    }
+
+    /// A volume that is an image of several layers.
+    pub fn image_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("images").join(volume.as_str())
     }
 
     /// What the mount number `index` of a container shows, when that is only a part of a volume.
@@ -160,6 +177,11 @@ impl Layout {
         self.pod(uid).join("env").join(container.as_str())
     }
 
+    /// The environment file of a container with variables from files of volumes.
+    pub fn taken_variables(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("env").join(container.as_str())
+    }
+
     /// The termination message file of a container.
     pub fn termination(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("termination").join(container.as_str())
@@ -178,6 +200,11 @@ impl Layout {
     /// The mark that a run of a container is being ended because its liveness probe failed.
     pub fn unhealthy(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("unhealthy").join(container.as_str())
+    }
+
+    /// Whose directory it is, of a pod whose units are given: when they go, nothing else says so.
+    pub fn given_mark(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("given")
     }
 
     /// The mark that a pod that runs only once has been started.
@@ -243,6 +270,11 @@ impl Layout {
     /// The prefixes of pods that the cluster has given this node.
     pub fn pod_cidrs(&self) -> PathBuf {
         self.node().join("pod-cidrs")
+    }
+
+    /// The peers of the mesh, as the nodes of the cluster say.
+    pub fn mesh_peers(&self) -> PathBuf {
+        self.node().join(MESH_PEERS)
     }
 
     /// What is known of images.

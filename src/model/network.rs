@@ -4,6 +4,7 @@ pub mod attach;
 mod prefix;
 pub mod published;
 pub mod service;
+pub mod slice;
 
 pub use prefix::{Prefix, PrefixError};
 

@@ -134,3 +134,33 @@ pub struct Posted {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// What the host is short of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// What of.
+    pub what: Short,
+    /// What has to be free, and what is, as text for people.
+    pub threshold: String,
+    /// See `threshold`.
+    pub available: String,
+}
+
+/// A resource that pods are evicted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Short {
+    /// Memory.
+    Memory,
+    /// Numbers of processes.
+    Pids,
+}
+
+impl Short {
+    /// As the kubelet calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+        }
+    }
+}

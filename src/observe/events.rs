@@ -6,6 +6,7 @@
 use crate::model::event::{MESSAGE_ID, REASON};
 use crate::model::name::{ObjectName, PodKey};
 use crate::model::time::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The fields of an entry that are looked at.
@@ -94,6 +95,29 @@ pub fn events(fields: &BTreeMap<String, String>, time: Timestamp) -> Vec<Event> 
         EXIT => entry.failed_start().into_iter().collect(),
         _ => Vec::new(),
     }
+}
+
+/// A line of journalctl's JSON. One that is not understood is no event.
+pub fn of_line(line: &str) -> Vec<Event> {
+    let Ok(Value::Object(object)) = serde_json::from_str(line) else {
+        return Vec::new();
+    };
+    let time = object.get("__REALTIME_TIMESTAMP").and_then(Value::as_str);
+    let time = time
+        .and_then(|text| text.parse().ok())
+        .and_then(Timestamp::from_micros);
+    let Some(time) = time else {
+        return Vec::new();
+    };
+    // A field that is there several times is a list.
+    let text = |value: &Value| match value {
+        Value::Array(values) => values.last()?.as_str().map(str::to_owned),
+        value => value.as_str().map(str::to_owned),
+    };
+    let fields = object
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    events(&fields.collect::<BTreeMap<_, _>>(), time)
 }
 
 struct Entry<'a> {
@@ -258,5 +282,18 @@ mod tests {
             (event.count, event.first.micros(), event.last.micros()),
             (3, 3, 9)
         );
+    }
+
+    #[test]
+    fn lines_of_journalctl() {
+        let line = r#"{"__REALTIME_TIMESTAMP":"1700000000000001","MESSAGE_ID":"de5b426a63be47a7b6ac3eaac82e2f6f",
+            "_PID":"1","KUBERNETES_NAMESPACE":["a","default"],"KUBERNETES_POD":"web","KUBERNETES_CONTAINER":"c"}"#;
+        let events = of_line(line);
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].pod.to_string(), "default/web");
+        assert_eq!(events[0].last.micros(), 1_700_000_000_000_001);
+        for bad in ["", "[]", "{}", r#"{"__REALTIME_TIMESTAMP":"x"}"#] {
+            assert!(of_line(bad).is_empty());
+        }
     }
 }

@@ -49,6 +49,14 @@ pub enum ObserveError {
     Interrupted,
 }
 
+/// What the files of the host say, without systemd: as if nothing ran.
+///
+/// # Errors
+/// When the directory of units cannot be read.
+pub fn on_disk(layout: &Layout) -> Result<Observed, ObserveError> {
+    Ok(assemble::assemble(disk::all(layout)?, BTreeMap::new()))
+}
+
 /// Looks at the host.
 #[derive(Debug, Clone)]
 pub struct Observer {
@@ -139,6 +147,7 @@ impl Observer {
         }
         self.add_runs(fresh.pods.values_mut()).await?;
         observed.pods.retain(|key, _| !pods.contains_key(key));
+        observed.left.retain(|key, _| !pods.contains_key(key));
         observed.pods.append(&mut fresh.pods);
         observed.orphans.retain(|unit| !looked_at.contains(unit));
         observed.orphans.append(&mut fresh.orphans);

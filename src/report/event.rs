@@ -192,6 +192,11 @@ pub fn between(before: &Value, now: &PodStatus, key: &PodKey, uid: &str) -> Vec<
             &now.init_container_statuses,
         ),
         ("containers", "containerStatuses", &now.container_statuses),
+        (
+            "ephemeralContainers",
+            "ephemeralContainerStatuses",
+            &now.ephemeral_container_statuses,
+        ),
     ];
     let mut found = Vec::new();
     for (list, known, containers) in lists {

@@ -4,6 +4,7 @@
 //! [`event`] events. Whoever sends them is `agent/cluster`.
 
 pub mod event;
+pub mod images;
 pub mod lease;
 pub mod node;
 pub mod pod;

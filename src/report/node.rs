@@ -1,6 +1,6 @@
 //! The Node object (kubelet: pkg/kubelet/nodestatus/setters.go).
 
-use crate::model::node::{ClusterSettings, HostFacts, Load, Posted};
+use crate::model::node::{ClusterSettings, HostFacts, Load, Posted, Short, Shortage};
 use crate::model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -146,6 +146,29 @@ const PIDS: Words = (
 fn pressure((kind, short, well): Words, is_short: bool) -> Verdict {
     let [reason, message] = if is_short { short } else { well };
     (kind, is_short, reason, message.to_owned())
+}
+
+/// What pods have to go for: memory or process numbers that are less than has to be free. Waiting for memory alone is a
+/// condition, and no reason to end a pod.
+pub fn shortage(settings: &ClusterSettings, load: &Load) -> Option<Shortage> {
+    let memory = settings.eviction.memory.0;
+    let kib = |bytes: u64| format!("{}Ki", bytes >> 10);
+    if load.memory_available < memory {
+        return Some(Shortage {
+            what: Short::Memory,
+            threshold: kib(memory),
+            available: kib(load.memory_available),
+        });
+    }
+    let (left, least) = (
+        load.pids.1.saturating_sub(load.pids.0),
+        part(load.pids.1, LEAST_PIDS),
+    );
+    (load.pids.1 > 0 && left < least).then(|| Shortage {
+        what: Short::Pids,
+        threshold: least.to_string(),
+        available: left.to_string(),
+    })
 }
 
 /// The four conditions, `Ready` last.

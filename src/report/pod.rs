@@ -16,6 +16,8 @@ pub struct About<'a> {
     pub generation: Option<i64>,
     /// The status that the API server has.
     pub known: &'a Value,
+    /// The pod was evicted for this reason, and nothing of it runs any more.
+    pub evicted: Option<&'a str>,
     /// The pod was to be deleted, and nothing of it runs any more.
     pub ended: bool,
     /// The time, for what nobody knows the time of.
@@ -29,8 +31,11 @@ const TAKEN_BACK: [&str; 3] = ["reason", "message", "initContainerStatuses"];
 pub fn status(status: &PodStatus, about: About<'_>) -> Value {
     // A tree of plain values: it always becomes JSON.
     let mut made = serde_json::to_value(status).unwrap_or_default();
-    if about.ended {
+    if about.ended || about.evicted.is_some() {
         terminal(&mut made);
+    }
+    if let Some(why) = about.evicted {
+        evicted(&mut made, why);
     }
     match about.known.get("startTime") {
         Some(since) if since.is_string() => made["startTime"] = since.clone(),
@@ -174,6 +179,21 @@ fn terminal(status: &mut Value) {
         } else if kind == "PodReadyToStartContainers" {
             condition.insert("status".to_owned(), "False".into());
         }
+    }
+}
+
+/// Says that the node has ended the pod for want of something (kubelet: eviction_manager.go evictPod).
+fn evicted(status: &mut Value, why: &str) {
+    status["phase"] = "Failed".into();
+    status["reason"] = "Evicted".into();
+    status["message"] = why.into();
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.push(json!({
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "TerminationByKubelet",
+            "message": why,
+        }));
     }
 }
 

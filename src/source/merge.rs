@@ -132,6 +132,10 @@ impl Merged {
         desired
             .services
             .extend(services.map(|service| (service.key.clone(), Arc::new(service))));
+        let slices = file.slices.into_iter();
+        desired
+            .slices
+            .extend(slices.map(|slice| (slice.key.clone(), Arc::new(slice))));
         let networks = file.networks.into_iter();
         desired
             .networks
@@ -183,6 +187,7 @@ impl Merged {
                 .extend(desired.persistent_volumes.remove_entry(&key.name)),
             What::Network(key) => gone.networks.extend(desired.networks.remove(key)),
             What::Service(key) => drop(desired.services.remove(key)),
+            What::EndpointSlice(key) => drop(desired.slices.remove(key)),
             What::Controller(key) => gone.controllers.extend(desired.controllers.remove(key)),
             What::PriorityClass(key) => gone
                 .priority_classes

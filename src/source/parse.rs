@@ -8,6 +8,7 @@ use crate::model::desired::{DataObject, Problem};
 use crate::model::name::{ObjectKey, ObjectName};
 use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
+use crate::model::network::slice::Slice;
 use crate::model::pod::{Pod, SourcePath};
 use crate::model::priority::PriorityClass;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub struct ParsedFile {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Endpoints of services.
+    pub slices: Vec<Slice>,
     /// Classes of priority.
     pub priority_classes: Vec<(ObjectName, PriorityClass)>,
     /// Networks that pods can be attached to.
@@ -98,6 +101,7 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
         volume_claims: found.volume_claims,
         persistent_volumes: found.persistent_volumes,
         services: found.services,
+        slices: found.slices,
         priority_classes: found.priority_classes,
         networks: found.networks,
         claims: found.claims,

@@ -4,6 +4,7 @@ mod beside;
 mod burst;
 mod exit;
 mod idle;
+mod images;
 mod memory;
 mod restart;
 mod services;
@@ -21,6 +22,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("idle", idle::measure),
     ("exit", exit::measure),
     ("restart", restart::measure),
+    ("images", images::measure),
     ("services", services::measure),
     ("wiring", wiring::measure),
 ];

@@ -5,15 +5,19 @@ use super::data::Data;
 use super::events::events;
 use super::files::Files;
 use super::follow::follow;
+use super::heard::listen;
 use super::identity::{IdentityError, Papers, Purpose};
 use super::member::{Ears, Member};
+use super::mesh::mesh;
 use super::node::{Node, now};
 use super::retry::Retry;
+use super::services::services;
 use super::tokens::Tokens;
 use super::{Hurry, Report};
 use crate::host::systemd::Systemd;
 use crate::model::layout::Layout;
 use crate::model::node::ClusterSettings;
+use crate::model::wireguard::Endpoint;
 use crate::plan::admission::allocatable;
 use crate::source::cluster::Memory;
 use kube::config::Kubeconfig;
@@ -35,6 +39,10 @@ pub struct Begin {
     pub settings: ClusterSettings,
     pub name: String,
     pub host_ip: Option<String>,
+    /// Pods have a network of their own: services are for it.
+    pub network: bool,
+    /// There is a mesh: where this host is reached, if settings say, and its port.
+    pub mesh: Option<(Option<Endpoint>, u16)>,
     pub layout: Arc<Layout>,
     pub systemd_version: u32,
     pub systemd: Systemd,
@@ -118,9 +126,23 @@ impl Begin {
         Ok(Server::new(kubeconfig).await?)
     }
 
+    /// What the network of pods learns from the cluster.
+    fn network_tasks(&self, server: &Server, files: &Files, work: &mut JoinSet<()>) {
+        if self.mesh.is_some() {
+            let layout = Arc::clone(&self.layout);
+            let (systemd, name) = (self.systemd.clone(), self.name.clone());
+            work.spawn(mesh(server.clone(), systemd, name, layout));
+        }
+        if self.network {
+            let (name, known) = (self.name.clone(), self.known.clone());
+            work.spawn(services(server.clone(), name, files.clone(), known));
+        }
+    }
+
     fn tasks(self, server: &Server, work: &mut JoinSet<()>) {
         let (events, speaker) = events(server.clone(), &self.name);
         let (answer_sender, answers) = unbounded_channel();
+        let (short, shortage) = unbounded_channel();
         let (registered, node_known) = watch::channel(None);
         let addresses: Vec<String> = self.host_ip.iter().cloned().collect();
         let facts =
@@ -134,15 +156,16 @@ impl Begin {
             makes: JoinSet::new(),
             data: Data::new(server.clone(), self.files.clone(), answer_sender.clone()),
             tokens: Tokens::new(server.clone(), self.files.clone(), answer_sender),
-            files: self.files,
+            files: self.files.clone(),
             memory: Memory::default(),
             registered: node_known,
             node: self.name.clone(),
             dir: self.layout.cluster(),
             allocatable: allocatable(&self.settings, &facts),
-            hurry: self.hurry,
+            hurry: self.hurry.clone(),
         };
         member.remember(&self.known);
+        self.network_tasks(server, &member.files, work);
         let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}", self.name);
         let node = Node {
             server: server.clone(),
@@ -153,15 +176,21 @@ impl Begin {
             addresses,
             events,
             registered,
+            mesh: self.mesh,
+            short,
         };
         let (news_sender, pods) = channel(NEWS);
         work.spawn(speaker.run());
+        let (told, heard) = channel(NEWS);
+        work.spawn(listen(told));
         work.spawn(node.run());
         work.spawn(follow(server.clone(), path, news_sender));
         let ears = Ears {
             pods,
             seen: self.seen,
             answers,
+            heard,
+            short: shortage,
         };
         work.spawn(member.run(ears));
     }

@@ -105,7 +105,9 @@ async fn one(server: Server, datum: Datum, files: Files, answers: UnboundedSende
     let (resource, text): (_, fn(&Value) -> String) = match kind {
         FileKind::Secret => ("secrets", secret),
         FileKind::Claim => return claimed(server, datum, files, answers).await,
-        FileKind::ConfigMap | FileKind::Pod | FileKind::Volume => ("configmaps", config_map),
+        FileKind::ConfigMap | FileKind::Pod | FileKind::Volume | FileKind::Service => {
+            ("configmaps", config_map)
+        }
     };
     let path = format!(
         "/api/v1/namespaces/{}/{resource}?fieldSelector=metadata.name%3D{}",

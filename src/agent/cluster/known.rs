@@ -3,6 +3,7 @@
 use super::Seen;
 use crate::model::name::{ObjectKey, PodUid};
 use crate::plan::admission::Amounts;
+use crate::plan::resources::of_pod;
 use crate::source::cluster::{Given, Needs, TokenWish, needs};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -21,6 +22,8 @@ pub struct Known {
     pub ending: bool,
     /// How far it has come.
     pub stage: Stage,
+    /// It was evicted: why.
+    pub evicted: Option<String>,
     /// What is to be told of it next.
     pub latest: Option<Box<Seen>>,
     /// It is being told.
@@ -55,6 +58,10 @@ pub struct Held {
     pub tokens: Vec<TokenWish>,
     /// What it asks for.
     pub amounts: Amounts,
+    /// Its priority, and the memory it asks for.
+    pub priority: i32,
+    /// See `priority`.
+    pub request: u64,
     /// How long it gets to end by its own will.
     pub grace: Duration,
     /// How long it gets to end, since its deletion has begun.
@@ -69,6 +76,10 @@ impl Held {
             needs: needs(&given.pod),
             tokens: given.tokens.clone(),
             amounts: Amounts::of(&given.pod.spec),
+            priority: given.pod.spec.priority.value.unwrap_or(0),
+            request: of_pod(&given.pod.spec)
+                .memory_request
+                .map_or(0, |bytes| bytes.0),
             grace: given.pod.spec.termination_grace,
             ending: given.pod.ending,
         }
@@ -84,6 +95,7 @@ impl Known {
             status: "null".into(),
             ending: false,
             stage,
+            evicted: None,
             latest: None,
             telling: false,
             failures: 0,

@@ -1,5 +1,6 @@
 //! What is known of before: from disk when the agent starts, and what a list says against it.
 
+use super::evict::evicted;
 use super::files::MEMORY;
 use super::known::{Held, Known, Stage};
 use super::member::{Member, name_of};
@@ -24,12 +25,13 @@ impl Member {
                     Ok(given) => {
                         let mut known =
                             Known::new(given.uid.clone(), Stage::Given(Held::new(&given)));
-                        known.ending = given.pod.ending.is_some();
+                        known.evicted = evicted(&object);
+                        known.ending = given.pod.ending.is_some() && known.evicted.is_none();
                         self.pods.insert(key, known);
                     }
                     Err(refusal) => log::warn!("{name}: {}; it is kept", refusal.message),
                 },
-                FileKind::Volume => {}
+                FileKind::Volume | FileKind::Service => {}
                 _ => self.data.answered((kind, key)),
             }
         }

@@ -18,6 +18,8 @@ use super::tell::Told;
 use super::tokens::Tokens;
 use super::{Hurry, Report};
 use crate::model::name::{ObjectKey, PodKey};
+use crate::model::node::Shortage;
+use crate::observe::events::Event;
 use crate::plan::admission::{Amounts, refuse};
 use crate::report::event::{Happened, Object, of_container};
 use crate::report::pod::{is_terminal, rejected};
@@ -60,6 +62,10 @@ pub struct Ears {
     pub seen: UnboundedReceiver<Report>,
     /// Config maps and secrets that are known now.
     pub answers: UnboundedReceiver<Datum>,
+    /// The host is short of something.
+    pub short: UnboundedReceiver<Shortage>,
+    /// Events of pods that others say.
+    pub heard: Receiver<Event>,
 }
 
 impl Member {
@@ -77,6 +83,8 @@ impl Member {
                     self.data.answered(datum);
                     self.start_waiting();
                 }
+                Some(shortage) = ears.short.recv() => self.relieve(shortage).await,
+                Some(event) = ears.heard.recv() => self.heard(event),
                 Some(Ok(told)) = self.tells.join_next() => self.told(told),
                 Ok(()) = self.registered.changed() => self.registered(),
                 else => return,
@@ -157,6 +165,8 @@ impl Member {
                 self.finish(&key)
             }
             (Stage::Over | Stage::Refused, _) if over || known.telling => {}
+            // Whatever else is wanted of it: it is over.
+            (Stage::Given(_), _) if known.evicted.is_some() => self.tell(&key),
             (Stage::Given(_), found) => self.update(&key, object, found),
             (Stage::Mirror(_), _) => {}
             (_, Err(refusal)) => self.refuse(&key, refusal.reason, &refusal.message),
@@ -260,7 +270,7 @@ impl Member {
     }
 
     /// What is running is being stopped.
-    fn killing(&self, key: &PodKey) {
+    pub(super) fn killing(&self, key: &PodKey) {
         let Some(known) = self.pods.get(key) else {
             return;
         };
@@ -282,7 +292,7 @@ impl Member {
         }
     }
 
-    fn hurry(&self, key: &PodKey, grace: Duration) {
+    pub(super) fn hurry(&self, key: &PodKey, grace: Duration) {
         let _ = self.hurry.send(Hurry {
             pod: key.clone(),
             grace: grace.max(LEAST_GRACE),

@@ -8,9 +8,12 @@
 //! | `follow` | lists and watches |
 //! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
 //! | `data`, `claims`, `tokens` | config maps, secrets, claims and tokens that pods use |
+//! | `services` | services of the cluster, for the network of pods |
 //! | `tell` | statuses go back, and the delete that ends a pod |
 //! | `mirrors` | pods of this host's own disk are shown to the cluster |
-//! | `events` | events |
+//! | `events`, `heard` | events |
+//! | `evict` | pods that have to go since the host is short of something |
+//! | `mesh` | peers of the mesh by the nodes' annotations |
 //!
 //! The agent's loop knows only [`Cluster`]: it says what the host has of the pods that come from there, and hears which
 //! of them are to end sooner.
@@ -20,17 +23,21 @@ mod begin;
 mod claims;
 mod data;
 mod events;
+mod evict;
 mod files;
 mod follow;
+mod heard;
 pub mod identity;
 mod known;
 mod lease;
 mod lists;
 mod member;
+mod mesh;
 mod mirrors;
 mod node;
 pub mod pem;
 mod retry;
+mod services;
 mod tell;
 mod tokens;
 
@@ -125,7 +132,12 @@ impl Cluster {
             settings: settings.clone(),
             name: all.node_name.clone(),
             host_ip: all.host_ip.clone(),
+            network: all.network.mode != crate::model::network::Mode::Host,
             layout: Arc::new(all.layout.clone()),
+            mesh: all
+                .wireguard
+                .as_ref()
+                .map(|mesh| (mesh.endpoint.clone(), mesh.port)),
             systemd_version: all.systemd,
             systemd: systemd.clone(),
             known: files::read(&dir)?,

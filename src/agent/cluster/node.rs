@@ -9,18 +9,27 @@ use super::lease::Lease;
 use super::retry::Retry;
 use crate::host;
 use crate::host::files::Dir;
+use crate::host::image_files::read_refs;
 use crate::host::systemd::Systemd;
+use crate::host::wireguard;
+use crate::model::image::record::canonical;
+use crate::model::image::resolved::Resolved;
 use crate::model::layout::Layout;
-use crate::model::node::{ClusterSettings, HostFacts, Posted};
+use crate::model::node::{ClusterSettings, HostFacts, Posted, Shortage};
 use crate::model::time::Timestamp;
+use crate::model::wireguard::{Endpoint, MESH_LINK};
 use crate::report::event::{Happened, Object};
+use crate::report::images::images;
 use crate::report::node;
+use crate::source::cluster::peers;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -49,6 +58,10 @@ pub struct Node {
     pub layout: Arc<Layout>,
     pub addresses: Vec<String>,
     pub events: Events,
+    /// Told as long as the host is short of something that pods have to go for.
+    pub short: UnboundedSender<Shortage>,
+    /// There is a mesh: where this host is reached, if settings say, and its port.
+    pub mesh: Option<(Option<Endpoint>, u16)>,
     /// Told when the node is registered, and when that changes.
     pub registered: watch::Sender<Option<Registered>>,
 }
@@ -69,7 +82,8 @@ pub use crate::host::clock::timestamp as now;
 
 impl Node {
     /// Registers the node and keeps it alive, until it is aborted.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
+        self.learn_mesh().await;
         let mut memory = Memory {
             facts: self.facts().await,
             ..Memory::default()
@@ -92,13 +106,17 @@ impl Node {
                 .map(|node| node.uid.clone());
             let renewed = memory.lease.renew(&self.server, &self.name, uid.as_deref());
             let mut done = match renewed.await {
-                // The Node may be another too, or none.
-                Ok(true) => {
+                // The Node may be another too, or none; or it has something new to say.
+                Ok(other) if other | self.learn_mesh().await => {
                     memory.posted = None;
                     self.register(&mut memory).await
                 }
-                Ok(false) => self.post(&mut memory).await,
-                Err(error) => Err(error),
+                Ok(_) => self.post(&mut memory).await,
+                Err(error) => {
+                    // The host is looked at all the same.
+                    self.status(&mut memory).await;
+                    Err(error)
+                }
             };
             if done.as_ref().is_err_and(CallError::is_absent) {
                 memory.posted = None;
@@ -250,8 +268,50 @@ impl Node {
         let state = self.layout.state.clone();
         let work = tokio::task::spawn_blocking(move || host::node::load(&state, problem));
         let load = work.await.unwrap_or_default();
+        if let Some(shortage) = node::shortage(&self.settings, &load) {
+            let _ = self.short.send(shortage);
+        }
         let conditions = &mut memory.conditions;
-        node::status(&self.settings, &memory.facts, &load, conditions, now())
+        let mut made = node::status(&self.settings, &memory.facts, &load, conditions, now());
+        let layout = Arc::clone(&self.layout);
+        let work = tokio::task::spawn_blocking(move || read_refs(&layout));
+        let known = work.await.ok().and_then(Result::ok).unwrap_or_default();
+        let known = known.into_iter().map(|(_, record)| {
+            let Resolved { reference, id, .. } = record.resolved;
+            (id, canonical(&reference), record.size)
+        });
+        made["images"] = images(known).into();
+        made
+    }
+
+    /// What the node says of itself as a part of the mesh, once there is one. Whether that is new.
+    async fn learn_mesh(&mut self) -> bool {
+        let Some((endpoint, port)) = &self.mesh else {
+            return false;
+        };
+        if self.settings.annotations.contains_key(peers::KEY) {
+            return false;
+        }
+        let work = tokio::task::spawn_blocking(|| wireguard::read(MESH_LINK));
+        let Some(key) = work
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|(_, shown)| shown.key)
+        else {
+            return false;
+        };
+        let public = wireguard::public(&key).to_string();
+        let endpoint = endpoint.as_ref().map(ToString::to_string).or_else(|| {
+            let ip: IpAddr = self.addresses.first()?.parse().ok()?;
+            Some(SocketAddr::new(ip, *port).to_string())
+        });
+        let says = &mut self.settings.annotations;
+        says.insert(peers::KEY.to_owned(), public);
+        if let Some(endpoint) = endpoint {
+            says.insert(peers::ENDPOINT.to_owned(), endpoint);
+        }
+        true
     }
 
     /// The status, when it is time for it.

@@ -58,6 +58,7 @@ impl Member {
             uid: known.uid.as_str(),
             generation: known.generation,
             known: &before,
+            evicted: known.evicted.as_deref().filter(|_| !seen.up),
             ended: known.ending && !seen.up && !matches!(known.stage, Stage::Mirror(_)),
             now: now(),
         };

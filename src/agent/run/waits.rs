@@ -31,6 +31,14 @@ pub fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
     })
 }
 
+/// Hears of the signals that end the agent.
+pub fn ends() -> Result<[Signal; 2], AgentError> {
+    Ok([
+        handler(SignalKind::terminate())?,
+        handler(SignalKind::interrupt())?,
+    ])
+}
+
 /// Names what has failed.
 pub fn timer(source: std::io::Error) -> AgentError {
     AgentError::File {

@@ -11,10 +11,8 @@ use crate::host::systemd::{JobResult, Systemd};
 use crate::host::wireguard;
 use crate::model::name::{ObjectName, UnitName};
 use crate::model::wireguard::{Mesh, PublicKey, SecretKey};
+use crate::plan::network::MESH_UNIT;
 use std::path::Path;
-
-/// The unit of the mesh.
-const UNIT: &str = "vks-wireguard.service";
 
 /// Adds a peer, or changes it.
 pub(super) async fn add(args: &Add, context: &Context) -> Result<Outcome, CliError> {
@@ -124,12 +122,12 @@ fn give(args: &Add, secret: &SecretKey, context: &Context) -> Result<(), CliErro
 async fn reload() -> Result<Outcome, CliError> {
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
     #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    let unit: UnitName = UNIT.parse().expect("a unit name");
+    let unit: UnitName = MESH_UNIT.parse().expect("a unit name");
     let done = systemd.reload_or_start_and_wait(&unit).await;
     match done.map_err(AgentError::Systemd)? {
         JobResult::Done => Ok(Outcome::Done),
         other => Err(WireguardCliError::Apply(format!(
-            "{UNIT}: {other:?}: see journalctl -u {UNIT}"
+            "{MESH_UNIT}: {other:?}: see journalctl -u {MESH_UNIT}"
         ))
         .into()),
     }

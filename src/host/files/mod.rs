@@ -26,6 +26,13 @@ pub struct FileError {
     source: io::Error,
 }
 
+impl FileError {
+    /// Of something that had to be there.
+    pub fn missing(path: &Path) -> Self {
+        error("find", path, Errno::NOENT)
+    }
+}
+
 /// An open directory and its path, which is only for messages.
 #[derive(Debug)]
 pub struct Dir {

@@ -9,6 +9,7 @@
 mod export;
 pub mod hub;
 pub mod lines;
+pub mod marked;
 mod place;
 
 use crate::model::name::UnitName;

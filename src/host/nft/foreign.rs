@@ -4,6 +4,7 @@
 //! table, so that nobody else can change it: it is told to trust our interfaces.
 
 use super::{NftError, output, run};
+use crate::model::wireguard::MESH_LINK;
 use std::process::{Command, Stdio};
 
 /// firewalld's table, and its chain for what is forwarded.
@@ -95,7 +96,8 @@ pub fn take_back(links: &str) -> Result<(), NftError> {
 pub fn lets_through(chain: &ForwardChain, links: &str) -> bool {
     if chain.is_firewalld() {
         let all = output(&["list", "table", &chain.family, &chain.table], "");
-        return all.is_ok_and(|text| text.contains(&format!("\"{links}*\"")));
+        let named = [format!("\"{links}*\""), format!("\"{MESH_LINK}\"")];
+        return all.is_ok_and(|text| named.iter().all(|name| text.contains(name)));
     }
     let ForwardChain {
         family,
@@ -118,23 +120,43 @@ impl ForwardChain {
     }
 }
 
-/// Has firewalld trust interfaces whose name begins so, or no longer. Until it is loaded anew: nothing of it is written down.
+/// firewalld's zone that all may come from.
+const TRUSTED: &str = "trusted";
+
+/// Has firewalld trust interfaces whose name begins so, or no longer, and the one of the mesh: it goes by where a packet
+/// comes from, and pods of other hosts are pods. Until it is loaded anew: nothing of it is written down. An interface that
+/// somebody has put into another zone stays there.
 fn firewalld(act: &str, links: &str) -> Result<(), NftError> {
-    let words = [
-        "--quiet",
-        "--zone=trusted",
-        &format!("--{act}-interface={links}+"),
-    ];
+    for link in [&format!("{links}+"), MESH_LINK] {
+        let found = firewall_cmd(&[&format!("--get-zone-of-interface={link}")]);
+        let zone = match found {
+            Ok(zone) => zone,
+            // It is in none.
+            Err(NftError::FirewalldRefused(_)) => String::new(),
+            Err(error) => return Err(error),
+        };
+        let changes = match act {
+            "add" => zone.is_empty(),
+            _ => zone == TRUSTED,
+        };
+        if changes {
+            let change = format!("--{act}-interface={link}");
+            firewall_cmd(&["--quiet", &format!("--zone={TRUSTED}"), &change])?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs firewalld's program; what it says.
+fn firewall_cmd(words: &[&str]) -> Result<String, NftError> {
     let output = Command::new("firewall-cmd")
         .args(words)
         .stdin(Stdio::null())
         .output()
         .map_err(NftError::Firewalld)?;
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     match output.status.success() {
-        true => Ok(()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(NftError::FirewalldRefused(said))
-        }
+        true => Ok(said(&output.stdout)),
+        false => Err(NftError::FirewalldRefused(said(&output.stderr))),
     }
 }

@@ -1,6 +1,6 @@
 //! A service: a name for pods, with addresses and ports of its own (core/v1 Service).
 
-use super::published::Protocol;
+use super::published::{NamedHost, Protocol};
 use crate::model::name::ObjectKey;
 use crate::model::pod::SourcePath;
 use std::collections::BTreeMap;
@@ -29,8 +29,34 @@ pub struct Service {
     pub affinity: Option<u32>,
     /// Pods that are not ready count too.
     pub publish_not_ready: bool,
+    /// Where it leads, as others have found out: the selector is nothing to it then (default: pods of this host that the
+    /// selector names).
+    pub subsets: Option<Vec<Subset>>,
+    /// Only pods of this host count, for who comes from outside or for all (`externalTrafficPolicy`,
+    /// `internalTrafficPolicy`): no slice does.
+    pub local: bool,
     /// The file it comes from.
     pub source: SourcePath,
+}
+
+/// Addresses that all have the same ports (core/v1 EndpointSubset).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subset {
+    /// The addresses, and what they are called below a headless service.
+    pub addresses: Vec<NamedHost>,
+    /// Their ports.
+    pub ports: Vec<SubsetPort>,
+}
+
+/// A port of endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubsetPort {
+    /// The name of the service's port that leads here; may be empty.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its number.
+    pub port: u16,
 }
 
 /// How a service is reached.

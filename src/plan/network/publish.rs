@@ -5,6 +5,7 @@
 
 mod backend;
 mod choose;
+mod slices;
 
 pub use backend::Backend;
 
@@ -12,6 +13,7 @@ use crate::model::name::{ObjectKey, PodKey};
 use crate::model::network::NetworkSettings;
 use crate::model::network::published::{HostPort, Published, PublishedService};
 use crate::model::network::service::{Service, ServiceKind};
+use crate::model::network::slice::Slice;
 use choose::{Taken, fixed, is_shared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +30,9 @@ pub struct Publication {
     by_selector: BTreeMap<Label, BTreeSet<ObjectKey>>,
     pods: BTreeMap<PodKey, Backend>,
     by_label: BTreeMap<Label, BTreeSet<PodKey>>,
+    slices: slices::Slices,
+    /// Services whose slices have changed since the last update.
+    touched: BTreeSet<ObjectKey>,
     asked: Taken,
     used: Taken,
     host_ports: Vec<HostPort>,
@@ -112,6 +117,16 @@ impl Publication {
         self.pods.keys()
     }
 
+    /// Takes over the endpoints that manifests name, for the next update. Of slices whose file cannot be read (`held`) all
+    /// of it stays.
+    pub fn slices(
+        &mut self,
+        slices: &BTreeMap<ObjectKey, Arc<Slice>>,
+        held: impl Fn(&Slice) -> bool,
+    ) {
+        self.touched.extend(self.slices.update(slices, held));
+    }
+
     /// Brings it up to date. `pods` are those that may have changed, none for one that cannot serve any more. Of services
     /// whose file cannot be read (`held`) all of it stays.
     pub fn update(
@@ -121,7 +136,7 @@ impl Publication {
         pods: impl IntoIterator<Item = (PodKey, Option<Backend>)>,
         network: &NetworkSettings,
     ) -> Changes {
-        let mut dirty = BTreeSet::new();
+        let mut dirty = std::mem::take(&mut self.touched);
         let mut ports_changed = false;
         for (key, backend) in pods {
             ports_changed |= self.pod(key, backend, &mut dirty);
@@ -258,10 +273,19 @@ impl Publication {
         changes.shared |= is_shared(&made, &self.used);
         let behind = self.behind(service);
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
-            port.endpoints = backend::endpoints(wanted, &behind);
+            port.endpoints = match &service.subsets {
+                Some(subsets) => backend::told(wanted, subsets),
+                None => {
+                    let more = self.slices.endpoints(service, wanted);
+                    backend::endpoints(wanted, &behind, more)
+                }
+            };
         }
         if service.kind == ServiceKind::Headless {
-            made.hosts = backend::hosts(service, &behind);
+            made.hosts = match &service.subsets {
+                Some(subsets) => backend::told_hosts(subsets),
+                None => backend::hosts(service, &behind, self.slices.hosts(service)),
+            };
         }
         if old.as_deref() == Some(&made) {
             return;
@@ -287,8 +311,11 @@ impl Publication {
     }
 }
 
-/// The first label that a service selects, if it selects any.
+/// The first label that a service selects, if it selects any, and its endpoints are not told by others.
 fn selected(service: &Service) -> Option<Label> {
+    if service.subsets.is_some() {
+        return None;
+    }
     let (label, value) = service.selector.iter().next()?;
     Some((
         service.key.namespace.to_string(),

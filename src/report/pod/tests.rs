@@ -74,6 +74,7 @@ fn about(known: &Value) -> About<'_> {
         uid: "u",
         generation: Some(3),
         known,
+        evicted: None,
         ended: false,
         now: at(9).unwrap(),
     }
@@ -192,4 +193,33 @@ fn words_of_a_condition_are_taken_back() {
     let body = patch(&new, about(&known)).unwrap();
     let ready = body["status"]["conditions"][0].as_object().unwrap();
     assert_eq!(ready.get("reason"), Some(&Value::Null));
+}
+
+#[test]
+fn an_evicted_pod_has_failed_for_that_reason() {
+    let known = json!({});
+    let made_running = made(Phase::Running, running());
+    let made = status(
+        &made_running,
+        About {
+            evicted: Some("low on memory"),
+            ..about(&known)
+        },
+    );
+    assert_eq!(made["phase"], "Failed");
+    assert_eq!(
+        (&made["reason"], &made["message"]),
+        (&json!("Evicted"), &json!("low on memory"))
+    );
+    let conditions = made["conditions"].as_array().unwrap();
+    let target = conditions
+        .iter()
+        .find(|one| one["type"] == "DisruptionTarget")
+        .unwrap();
+    assert_eq!(
+        (&target["status"], &target["reason"]),
+        (&json!("True"), &json!("TerminationByKubelet"))
+    );
+    assert!(target["lastTransitionTime"].is_string());
+    assert!(made["containerStatuses"][0]["state"]["terminated"].is_object());
 }

@@ -10,13 +10,16 @@ mod absence;
 mod data;
 mod mirror;
 mod needs;
+pub mod peers;
 mod pod;
+mod services;
 
 pub use absence::{Listing, Memory, missing};
 pub use data::{claim, config_map, secret, token, volume, volume_of};
 pub use mirror::{mirror, mirror_hash, mirror_key};
 pub use needs::{Needs, needs};
 pub use pod::{Given, Refusal, TokenWish, is_mirror, pod};
+pub use services::{FileChange, Services};
 
 use crate::model::name::ObjectKey;
 
@@ -33,15 +36,18 @@ pub enum FileKind {
     Claim,
     /// The volume that a claim is bound to, under the claim's name.
     Volume,
+    /// A service, with where it leads.
+    Service,
 }
 
 impl FileKind {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Pod, "pod"),
         (Self::ConfigMap, "configmap"),
         (Self::Secret, "secret"),
         (Self::Claim, "persistentvolumeclaim"),
         (Self::Volume, "persistentvolume"),
+        (Self::Service, "service"),
     ];
 
     fn word(self) -> &'static str {

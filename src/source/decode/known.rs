@@ -128,7 +128,7 @@ pub const RESOURCES: &Rules = &[("claims", NO)];
 pub const PORT: &Rules = &[];
 
 /// `EnvVarSource`.
-pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
+pub const ENV_SOURCE: &Rules = NONE;
 
 /// `Lifecycle`.
 pub const LIFECYCLE: &Rules = NONE;
@@ -256,8 +256,23 @@ pub const SERVICE: &Rules = &[
 /// `ServicePort`.
 pub const SERVICE_PORT: &Rules = &[];
 
+/// `EndpointPort` of an EndpointSlice.
+pub const SLICE_PORT: &Rules = &[("appProtocol", Noted(Text))];
+
+/// `Endpoint` of an EndpointSlice. Where it is says nothing here: it is used if it is named.
+pub const SLICE_ENDPOINT: &Rules = &[
+    ("deprecatedTopology", Noted(Table)),
+    ("hints", Noted(Table)),
+    ("nodeName", Noted(Text)),
+    ("targetRef", Noted(Table)),
+    ("zone", Noted(Text)),
+];
+
+/// `EndpointConditions`. One that is not ready but still serves is not used either.
+pub const SLICE_CONDITIONS: &Rules = &[("serving", Noted(Bool)), ("terminating", Noted(Bool))];
+
 /// Kinds of Kubernetes that may come, so that the answer is not "unknown".
-pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, NetworkAttachmentDefinition, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List";
+pub const SUPPORTED_KINDS: &str = "Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, Service, EndpointSlice, NetworkAttachmentDefinition, ConfigMap, Secret, PersistentVolumeClaim, PersistentVolume, PriorityClass and List";
 
 /// `StatefulSetSpec`.
 pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
@@ -266,7 +281,6 @@ pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
 pub const CLAIM_TEMPLATE: &Rules = &[
     ("apiVersion", Noted(Text)),
     ("kind", Noted(Text)),
-    ("spec", Noted(Table)),
     ("status", Noted(Table)),
 ];
 

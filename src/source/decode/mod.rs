@@ -32,6 +32,8 @@ mod resources;
 mod restart;
 mod security;
 mod service;
+mod slice;
+mod subsets;
 mod volume;
 
 pub(in crate::source) use field::nearest;
@@ -43,6 +45,7 @@ use crate::model::desired::DataObject;
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
+use crate::model::network::slice::Slice;
 use crate::model::pod::{Pod, SourcePath};
 use crate::model::priority::PriorityClass;
 use crate::source::tree::Node;
@@ -67,6 +70,8 @@ pub struct Found {
     pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
     /// Services.
     pub services: Vec<Service>,
+    /// Endpoints of services.
+    pub slices: Vec<Slice>,
     /// Classes of priority.
     pub priority_classes: Vec<(ObjectName, PriorityClass)>,
     /// Networks that pods can be attached to.
@@ -99,6 +104,8 @@ pub enum What {
     PersistentVolume(ObjectKey),
     /// A service.
     Service(ObjectKey),
+    /// Endpoints of a service.
+    EndpointSlice(ObjectKey),
     /// A class of priority; its namespace is always the default one.
     PriorityClass(ObjectKey),
     /// A network that pods can be attached to.
@@ -136,6 +143,7 @@ impl std::fmt::Display for What {
             Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
             Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
             Self::Service(key) => write!(f, "Service {key}"),
+            Self::EndpointSlice(key) => write!(f, "EndpointSlice {key}"),
             Self::PriorityClass(key) => write!(f, "PriorityClass {}", key.name),
             Self::Network(key) => write!(f, "NetworkAttachmentDefinition {key}"),
             Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
@@ -201,6 +209,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
         None => return,
         Some((_, "Pod")) => pod_object(&mut f, report, found),
         Some((_, "Service")) => service_object(&mut f, found),
+        Some((_, "EndpointSlice")) => slice_object(&mut f, field, found),
         Some((_, "NetworkAttachmentDefinition")) => network_object(&mut f, field, found),
         Some((_, "ConfigMap")) => {
             let (key, data) = data_object(&mut f, data::config_map);
@@ -273,9 +282,25 @@ fn service_object(f: &mut Fields<'_>, found: &mut Found) {
     let service = f
         .require("spec")
         .and_then(|spec| service::service(&spec, key.clone()));
+    let subsets = f.optional("subsets", |x| subsets::subsets(&x));
     claim(found, f.line(), key.map(What::Service));
     let whole = meta.and_then(meta::Parts::complete).zip(version);
-    found.services.extend(whole.and(service));
+    if let (Some(_), Some(service), Some(subsets)) = (whole, service, subsets) {
+        found.services.push(Service { subsets, ..service });
+    }
+}
+
+fn slice_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
+    let version = version(f, "discovery.k8s.io/v1", true);
+    let meta = meta::object(f);
+    let parts = slice::parts(f);
+    let key = meta.as_ref().and_then(|meta| meta.key.clone());
+    claim(found, f.line(), key.map(What::EndpointSlice));
+    let whole = meta.and_then(meta::Parts::complete).zip(version);
+    if let (Some((meta, ())), Some(parts)) = (whole, parts) {
+        let source = SourcePath(field.report.file().to_owned());
+        found.slices.extend(slice::build(meta, parts, f, source));
+    }
 }
 
 fn network_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {

@@ -44,7 +44,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
     let affinity = affinity(&mut f);
     let publish_not_ready = f.flag("publishNotReadyAddresses");
     let ports = f.list("ports", |x| port(&x, word));
-    policies(&mut f)?;
+    let local = policies(&mut f);
     f.finish();
     let (headless, cluster_ips) = addresses?;
     let (ports, families) = (ports?, families?);
@@ -74,6 +74,8 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         external_ips: external_ips?,
         affinity: affinity?,
         publish_not_ready: publish_not_ready?,
+        subsets: None,
+        local: local?,
         source: SourcePath(field.report.file().to_owned()),
     })
 }
@@ -93,7 +95,17 @@ fn host_name(field: &Field<'_>) -> Option<String> {
         .map(|_| name)
 }
 
-fn address(field: &Field<'_>) -> Option<IpAddr> {
+/// A transport protocol.
+pub(super) fn protocol(field: &Field<'_>) -> Option<Protocol> {
+    field.one_of(&[
+        ("TCP", Protocol::Tcp),
+        ("UDP", Protocol::Udp),
+        ("SCTP", Protocol::Sctp),
+    ])
+}
+
+/// An IP address.
+pub(super) fn address(field: &Field<'_>) -> Option<IpAddr> {
     let address = field.text()?.parse().ok();
     if address.is_none() {
         field.problem("is not an IP address: write one such as 192.0.2.7");
@@ -154,13 +166,14 @@ fn affinity(f: &mut Fields<'_>) -> Option<Option<u32>> {
     Some(sticky.then(|| seconds.unwrap_or(AFFINITY)))
 }
 
-/// Fields that change nothing as long as all pods of a service are on this host: what comes here stays here.
-fn policies(f: &mut Fields<'_>) -> Option<()> {
-    let traffic: [(&str, ()); 2] = [("Cluster", ()), ("Local", ())];
+/// Whether what comes here stays here: all pods that a service selects are on this host, so it is about slices alone.
+fn policies(f: &mut Fields<'_>) -> Option<bool> {
+    let traffic = [("Cluster", false), ("Local", true)];
     let external = f.optional("externalTrafficPolicy", |x| x.one_of(&traffic));
     let internal = f.optional("internalTrafficPolicy", |x| x.one_of(&traffic));
     let allocate = f.flag("allocateLoadBalancerNodePorts");
-    (external.is_some() && internal.is_some() && allocate.is_some()).then_some(())
+    allocate?;
+    Some(external?.unwrap_or(false) || internal?.unwrap_or(false))
 }
 
 fn port(field: &Field<'_>, word: Type) -> Option<Port> {
@@ -171,13 +184,7 @@ fn port(field: &Field<'_>, word: Type) -> Option<Port> {
             .filter(|text| text.is_empty() || port_or_label(&x, text))
             .map(str::to_owned)
     });
-    let protocol = f.optional("protocol", |x| {
-        x.one_of(&[
-            ("TCP", Protocol::Tcp),
-            ("UDP", Protocol::Udp),
-            ("SCTP", Protocol::Sctp),
-        ])
-    });
+    let protocol = f.optional("protocol", |x| protocol(&x));
     let target = f.optional("targetPort", |x| target(&x));
     let node_port = f.optional("nodePort", |x| {
         let port = x.integer(0, 65535)?;

@@ -24,6 +24,7 @@ mod pod;
 mod probe;
 mod security;
 mod service;
+mod slice;
 mod storage;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ pub static KINDS: &[(&str, &str, &Table)] = &[
     ("PersistentVolumeClaim", "v1", &CLAIM),
     ("PersistentVolume", "v1", &PERSISTENT_VOLUME),
     ("Service", "v1", &SERVICE),
+    ("EndpointSlice", "discovery.k8s.io/v1", &super::slice::SLICE),
     ("PriorityClass", "scheduling.k8s.io/v1", &PRIORITY_CLASS),
 ];
 
@@ -176,6 +177,13 @@ static SERVICE: Table = Table::object(
             &super::service::SPEC,
             "How it is reached, and which pods are behind it.",
         ),
+        given(
+            "subsets",
+            Shape::Many(&super::service::SUBSET),
+            "Where it leads, as Endpoints have it; when absent, to the pods of this host that the selector names.",
+            &[],
+        )
+        .note("sets and maps of the table `inet vks`"),
     ],
 );
 

@@ -42,19 +42,19 @@ pub(super) static SPEC: Table = Table {
             "externalName",
             Shape::Text,
             "The name it stands for, of type ExternalName.",
-            "shown; nobody answers for names yet",
+            "shown, and what the name server answers",
         ),
         told(
             "externalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "Whether pods of other hosts count for who comes from outside.",
-            "all pods are on this host, and see who asks",
+            "with Local the endpoints of slices do not count; pods see who asks",
         ),
         told(
             "internalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "The same for pods that ask.",
-            "all pods are on this host",
+            "with Local the endpoints of slices do not count",
         ),
         given(
             "ipFamilies",
@@ -163,6 +163,60 @@ static PORT: Table = Table {
             "targetPort",
             Shape::IntOrText,
             "The pod's port, by number or name; the same number when absent.",
+            &[],
+        )
+        .note(TABLE),
+    ],
+};
+
+pub(super) static SUBSET: Table = Table {
+    name: "EndpointSubset",
+    about: "Addresses that all have the same ports.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "addresses",
+            Shape::Many(&SUBSET_ADDRESS),
+            "The addresses.",
+            &[],
+        )
+        .note(TABLE),
+        given("ports", Shape::Many(&SUBSET_PORT), "Their ports.", &[]).note(TABLE),
+    ],
+};
+
+static SUBSET_ADDRESS: Table = Table {
+    name: "EndpointAddress",
+    about: "An address behind a service.",
+    rest: known::NONE,
+    given: &[
+        told(
+            "hostname",
+            Shape::Text,
+            "What it is called below a headless service.",
+            "answered by `vks dns`",
+        ),
+        given("ip", Shape::Text, "The address.", &[]).note(TABLE),
+    ],
+};
+
+static SUBSET_PORT: Table = Table {
+    name: "EndpointSubsetPort",
+    about: "A port behind a service.",
+    rest: known::NONE,
+    given: &[
+        given(
+            "name",
+            Shape::Text,
+            "The name of the port of the service that leads here.",
+            &[],
+        )
+        .note(TABLE),
+        given("port", Shape::Int, "Its number.", &[]).note(TABLE),
+        given(
+            "protocol",
+            Shape::Words(&["TCP", "UDP", "SCTP"]),
+            "`TCP` when absent.",
             &[],
         )
         .note(TABLE),

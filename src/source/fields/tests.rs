@@ -27,6 +27,7 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/persistentvolume.yaml"),
     ),
     ("Service", include_str!("samples/service.yaml")),
+    ("EndpointSlice", include_str!("samples/endpointslice.yaml")),
     ("PriorityClass", include_str!("samples/priorityclass.yaml")),
 ];
 

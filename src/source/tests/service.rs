@@ -103,3 +103,66 @@ fn wrong_services_are_told() {
         assert!(found, "{spec}: {problems:?}");
     }
 }
+
+fn slice(text: &str) -> crate::source::ParsedFile {
+    let head =
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s-1, labels: {";
+    parse(Path::new("/x/s.yaml"), format!("{head}{text}").as_bytes())
+}
+
+#[test]
+fn slices_are_of_a_service() {
+    let file = slice(
+        "kubernetes.io/service-name: s}}\naddressType: IPv6\nports: [{name: talk, port: 7}]\nendpoints:\n\
+         - {addresses: ['fd00::7'], hostname: one, nodeName: h2}\n- {addresses: ['fd00::8'], conditions: {ready: false}}\n",
+    );
+    assert_eq!(file.problems, []);
+    let slice = &file.slices[0];
+    assert_eq!(slice.service.to_string(), "default/s");
+    assert_eq!(
+        (slice.ports[0].name.as_str(), slice.ports[0].port),
+        ("talk", 7)
+    );
+    assert_eq!(slice.endpoints.len(), 1, "one is not ready");
+    assert_eq!(slice.endpoints[0].hostname.as_deref(), Some("one"));
+}
+
+#[test]
+fn wrong_slices_are_told() {
+    const GOOD: &str = "kubernetes.io/service-name: s}}\naddressType: IPv4\n";
+    let cases = [
+        ("}}\naddressType: IPv4\n".to_owned(), "is of no service"),
+        (
+            "kubernetes.io/service-name: s}}\n".to_owned(),
+            "addressType",
+        ),
+        (
+            "kubernetes.io/service-name: s}}\naddressType: FQDN\n".to_owned(),
+            "write IPv4 or IPv6",
+        ),
+        (
+            format!("{GOOD}endpoints: [{{addresses: ['fd00::7']}}]\n"),
+            "is no address of IPv4",
+        ),
+        (
+            format!("{GOOD}endpoints: [{{addresses: [127.0.0.1]}}]\n"),
+            "is no address of an endpoint",
+        ),
+        (
+            format!("{GOOD}endpoints: [{{addresses: []}}]\n"),
+            "has no addresses",
+        ),
+        (
+            format!("{GOOD}ports: [{{port: 1}}, {{port: 2}}]\n"),
+            "two ports are named",
+        ),
+        (format!("{GOOD}ports: [{{name: a}}]\n"), "port"),
+    ];
+    for (text, wanted) in cases {
+        let problems = slice(&text).problems;
+        let found = problems
+            .iter()
+            .any(|problem| problem.message.contains(wanted) || problem.field.contains(wanted));
+        assert!(found, "{text}: {problems:?}");
+    }
+}

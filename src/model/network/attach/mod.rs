@@ -24,6 +24,9 @@ pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 /// The annotation that names the one that leads out of the pod.
 pub const DEFAULT_NETWORK: &str = "v1.multus-cni.io/default-network";
 
+/// The annotation that says what has become of it (the same specification, 5.2): what `vks get` shows beside what was asked.
+pub const NETWORK_STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
+
 /// An object of kind NetworkAttachmentDefinition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {

@@ -2,7 +2,7 @@
 
 use super::super::ports::host_ports;
 use crate::model::network::published::{HostPort, NamedHost, Protocol};
-use crate::model::network::service::{Port, Service, Target};
+use crate::model::network::service::{Port, Service, Subset, Target};
 use crate::model::pod::Pod;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -56,20 +56,57 @@ impl Backend {
     }
 }
 
-/// Where a port of a service leads.
-pub(super) fn endpoints(port: &Port, behind: &[&Backend]) -> Vec<(IpAddr, u16)> {
+/// Where a port of a service leads: to pods, and to those that slices name.
+pub(super) fn endpoints(
+    port: &Port,
+    behind: &[&Backend],
+    named: impl Iterator<Item = (IpAddr, u16)>,
+) -> Vec<(IpAddr, u16)> {
     let mut endpoints: Vec<(IpAddr, u16)> = behind
         .iter()
         .filter_map(|backend| Some((backend, backend.target(port)?)))
         .flat_map(|(backend, number)| backend.addresses.iter().map(move |ip| (*ip, number)))
+        .chain(named)
         .collect();
     endpoints.sort();
     endpoints.dedup();
     endpoints
 }
 
+/// Where a port of a service leads by the word of others.
+pub(super) fn told(port: &Port, subsets: &[Subset]) -> Vec<(IpAddr, u16)> {
+    let mut endpoints: Vec<(IpAddr, u16)> = subsets
+        .iter()
+        .flat_map(|subset| {
+            let ports = subset.ports.iter();
+            let ours =
+                ports.filter(|ours| ours.name == port.name && ours.protocol == port.protocol);
+            ours.flat_map(|ours| {
+                let hosts = subset.addresses.iter();
+                hosts.map(|host| (host.address, ours.port))
+            })
+        })
+        .collect();
+    endpoints.sort();
+    endpoints.dedup();
+    endpoints
+}
+
+/// The pods of a headless service by the word of others.
+pub(super) fn told_hosts(subsets: &[Subset]) -> Vec<NamedHost> {
+    let hosts = subsets.iter().flat_map(|subset| &subset.addresses);
+    let mut hosts: Vec<NamedHost> = hosts.cloned().collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
 /// The pods of a headless service by name (Kubernetes: EndpointSlice `hostname`).
-pub(super) fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
+pub(super) fn hosts(
+    service: &Service,
+    behind: &[&Backend],
+    named: impl Iterator<Item = NamedHost>,
+) -> Vec<NamedHost> {
     let mut hosts: Vec<NamedHost> = behind
         .iter()
         .flat_map(|backend| {
@@ -81,6 +118,7 @@ pub(super) fn hosts(service: &Service, behind: &[&Backend]) -> Vec<NamedHost> {
                 name: name.clone(),
             })
         })
+        .chain(named)
         .collect();
     hosts.sort();
     hosts.dedup();

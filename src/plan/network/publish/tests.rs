@@ -4,6 +4,7 @@
 use super::*;
 use crate::model::network::published::Protocol;
 use crate::model::network::service::{Port, Target};
+use crate::model::network::slice::{SliceEndpoint, SlicePort};
 use crate::model::pod::Pod;
 use crate::plan::network::table::{self, Change, Table};
 use crate::plan::network::tests::apply;
@@ -28,6 +29,12 @@ enum Step {
         host_port: Option<u16>,
     },
     NoPod(u8),
+    Slice {
+        name: u8,
+        of: u8,
+        address: u8,
+    },
+    NoSlice(u8),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -56,6 +63,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             }
         ),
         (0..5u8).prop_map(Step::NoPod),
+        (0..3u8, 0..4u8, 0..3u8).prop_map(|(name, of, address)| Step::Slice { name, of, address }),
+        (0..3u8).prop_map(Step::NoSlice),
     ]
 }
 
@@ -90,7 +99,31 @@ fn service(name: u8, selects: u8, kind: u8, affinity: bool, asks: Option<u8>) ->
         external_ips: Vec::new(),
         affinity: affinity.then_some(10),
         publish_not_ready: name == 3,
+        subsets: None,
+        local: false,
         kind,
+    }
+}
+
+/// Two endpoints, one of which may be a pod's too.
+fn slice(name: u8, of: u8, address: u8) -> Slice {
+    let addresses = [
+        format!("10.1.0.{}", 9 + address),
+        format!("fd00:2::{address}"),
+    ];
+    Slice {
+        key: key("e", name),
+        service: key("s", of),
+        ports: vec![SlicePort {
+            name: String::new(),
+            protocol: Protocol::Udp,
+            port: 7000,
+        }],
+        endpoints: vec![SliceEndpoint {
+            addresses: addresses.map(|ip| ip.parse().unwrap()).into(),
+            hostname: Some("far".to_owned()),
+        }],
+        source: pod("x").source,
     }
 }
 
@@ -124,6 +157,7 @@ fn backend(name: u8, label: u8, ready: bool, host_port: Option<u16>) -> Backend 
 #[derive(Default)]
 struct World {
     services: BTreeMap<ObjectKey, Arc<Service>>,
+    slices: BTreeMap<ObjectKey, Arc<Slice>>,
     pods: BTreeMap<PodKey, Backend>,
     publication: Publication,
     table: Table,
@@ -162,11 +196,17 @@ impl World {
                 self.pods.insert(key("p", name), made.clone());
                 told.push((key("p", name), Some(made)));
             }
+            Step::Slice { name, of, address } => {
+                let made = Arc::new(slice(name, of, address));
+                self.slices.insert(made.key.clone(), made);
+            }
+            Step::NoSlice(name) => drop(self.slices.remove(&key("e", name))),
             Step::NoPod(name) => {
                 self.pods.remove(&key("p", name));
                 told.push((key("p", name), None));
             }
         }
+        self.publication.slices(&self.slices, |_| false);
         self.publication
             .update(&self.services, |_| false, told, network)
     }
@@ -253,8 +293,56 @@ proptest! {
             // An agent that starts now finds nothing to change.
             let mut fresh = Publication::new(published);
             let pods = world.pods.iter().map(|(key, pod)| (key.clone(), Some(pod.clone())));
+            fresh.slices(&world.slices, |_| false);
             let changes = fresh.update(&world.services, |_| false, pods, &network);
             prop_assert!(changes.is_empty(), "{:?}", changes);
         }
     }
+}
+
+#[test]
+fn slices_count_beside_pods() {
+    let network = NetworkSettings {
+        pods: vec!["10.1.0.0/24".parse().unwrap()],
+        ..NetworkSettings::default()
+    };
+    let mut publication = Publication::default();
+    let endpoints = |publication: &Publication| -> Vec<String> {
+        let service = publication.services().next().unwrap();
+        let all = service.ports[0].endpoints.iter();
+        all.map(|(address, _)| address.to_string()).collect()
+    };
+    let mut wanted = service(0, 0, 0, false, None);
+    wanted.key = key("s", 0);
+    let mut services: BTreeMap<_, _> = [(wanted.key.clone(), Arc::new(wanted.clone()))].into();
+    let mut slices: BTreeMap<_, _> = [(key("e", 0), Arc::new(slice(0, 0, 9)))].into();
+    let pods = [(key("p", 0), Some(backend(0, 0, true, None)))];
+    publication.slices(&slices, |_| false);
+    publication.update(&services, |_| false, pods, &network);
+    let both = ["10.1.0.10", "10.1.0.18", "fd00::10", "fd00:2::9"];
+    assert_eq!(endpoints(&publication), both);
+
+    // Its file cannot be read: it stays.
+    let slice = slices.pop_first().unwrap();
+    publication.slices(&slices, |_| true);
+    assert!(
+        publication
+            .update(&services, |_| false, [], &network)
+            .is_empty()
+    );
+    publication.slices(&slices, |_| false);
+    assert!(
+        !publication
+            .update(&services, |_| false, [], &network)
+            .is_empty()
+    );
+    assert_eq!(endpoints(&publication), ["10.1.0.10", "fd00::10"]);
+
+    // What is to stay on this host does.
+    slices.insert(slice.0, slice.1);
+    wanted.local = true;
+    services.insert(wanted.key.clone(), Arc::new(wanted));
+    publication.slices(&slices, |_| false);
+    publication.update(&services, |_| false, [], &network);
+    assert_eq!(endpoints(&publication), ["10.1.0.10", "fd00::10"]);
 }

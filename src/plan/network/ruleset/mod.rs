@@ -76,6 +76,11 @@ pub fn table<'a>(
         for (chain, text) in rules(family) {
             rule(&mut table, chain, &text);
         }
+        for host in network.host_addresses() {
+            if host.is_ipv4() == family.ipv4 {
+                rule(&mut table, "post", &to_mesh(family, host));
+            }
+        }
     }
     for port in ports {
         host_port(&mut table, port);
@@ -251,6 +256,12 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
         rules.push(("post", text));
     }
     rules
+}
+
+/// An endpoint on another host of the mesh hears only senders of this host's prefixes: who is none and was led there by a
+/// service, such as the host itself, has the host's address among them.
+fn to_mesh(Family { digit, ip, .. }: Family, host: IpAddr) -> String {
+    format!("oifname \"{MESH_LINK}\" {ip} saddr != @pods{digit} ct status dnat snat {ip} to {host}")
 }
 
 fn host_port(table: &mut Table, port: &HostPort) {

@@ -6,6 +6,7 @@
 mod bridge;
 mod lease;
 mod macvlan;
+mod told;
 pub(in crate::worker) mod tunnel;
 
 use crate::host::files::FileError;
@@ -59,6 +60,8 @@ pub(in crate::worker) enum Why {
     Exhausted(Prefix),
     #[error("cannot keep whose an address is")]
     Lease(#[source] FileError),
+    #[error("cannot look at the pod's interfaces")]
+    Look(#[source] io::Error),
     #[error("cannot keep which pod has it")]
     Record(#[source] FileError),
 }
@@ -80,7 +83,14 @@ impl Place<'_> {
 
 /// Attaches the pod to all of them; to one that it is attached to already, nothing is done but what is missing.
 pub(super) fn up(place: Place, attachments: &[Attachment]) -> Result<(), AttachError> {
-    attachments.iter().try_for_each(|of| one(place, of))
+    attachments.iter().try_for_each(|of| one(place, of))?;
+    if !attachments.is_empty()
+        && let Err(error) = told::tell(place, attachments)
+    {
+        // The pod has its networks; only who asks for them is not told.
+        log::warn!("{}", crate::chain::line(&error));
+    }
+    Ok(())
 }
 
 /// Attaches it to one.
