@@ -156,7 +156,7 @@ fn load_chains(count: usize) -> Duration {
             "chain e{number} {{ dnat ip to 10.1.0.1:7000\n}}\nchain s{number} {{ numgen random mod 2 vmap {{ 0 : goto e{number}, 1 : goto e{number} }}\n}}\n"
         )
         .expect("text");
-        write!(elements, "{address} . tcp . 80 : goto s{number},\n").expect("text");
+        writeln!(elements, "{address} . tcp . 80 : goto s{number},").expect("text");
     }
     let text = format!(
         "table ip peer {{\n{chains}map services {{ type ipv4_addr . inet_proto . inet_service : verdict\nelements = {{ {elements} }}\n}}\n\

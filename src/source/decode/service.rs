@@ -48,20 +48,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
     f.finish();
     let (headless, cluster_ips) = addresses?;
     let (ports, families) = (ports?, families?);
-    let kind = match (word, headless, name?) {
-        (Type::ExternalName, _, Some(name)) => ServiceKind::ExternalName(name),
-        (Type::ExternalName, _, None) => {
-            field.problem("type ExternalName needs externalName: add it");
-            return None;
-        }
-        (Type::ClusterIp, true, _) => ServiceKind::Headless,
-        (Type::ClusterIp, false, _) => ServiceKind::ClusterIp,
-        (Type::NodePort, false, _) => ServiceKind::NodePort,
-        (Type::NodePort, true, _) => {
-            field.problem("a service without an address has no port of the host either: remove clusterIP, or the type");
-            return None;
-        }
-    };
+    let kind = kind(field, word, headless, name?)?;
     distinct(field, &ports, &kind)?;
     Some(Service {
         key: key?,
@@ -77,6 +64,29 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         subsets: None,
         local: local?,
         source: SourcePath(field.report.file().to_owned()),
+    })
+}
+
+/// What kind of service it is, of what its type, its address and its outside name say.
+fn kind(
+    field: &Field<'_>,
+    word: Type,
+    headless: bool,
+    name: Option<String>,
+) -> Option<ServiceKind> {
+    Some(match (word, headless, name) {
+        (Type::ExternalName, _, Some(name)) => ServiceKind::ExternalName(name),
+        (Type::ExternalName, _, None) => {
+            field.problem("type ExternalName needs externalName: add it");
+            return None;
+        }
+        (Type::ClusterIp, true, _) => ServiceKind::Headless,
+        (Type::ClusterIp, false, _) => ServiceKind::ClusterIp,
+        (Type::NodePort, false, _) => ServiceKind::NodePort,
+        (Type::NodePort, true, _) => {
+            field.problem("a service without an address has no port of the host either: remove clusterIP, or the type");
+            return None;
+        }
     })
 }
 
