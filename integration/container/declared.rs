@@ -230,37 +230,6 @@ fn onward(host: &Host, first: &Lives) {
     is_quiet(host);
 }
 
-/// Back, and once more to where it is.
-fn back(host: &Host, first: &Lives) {
-    switch(host, 1);
-    host.wait(
-        "systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f '[s]leep 2000'",
-    );
-    let back = lives(host);
-    assert_eq!(back["same"], first["same"]);
-    let said = switch(host, 1);
-    assert_eq!(said["done"]["stop"], json!([]), "{said}");
-    assert_eq!(lives(host), back);
-}
-
-/// To one that brings no units: the agent writes them. And the way back, where those make way.
-fn by_the_agent_and_back(host: &Host) {
-    let quiet = "vks plan | grep -qx 'Nothing to do.'";
-    let ready = "vks wait --for=condition=Ready pod/same pod/map -n nix";
-    switch(host, 3);
-    host.wait(&format!("{quiet} && {ready}"));
-    assert_eq!(written(host), "map\nsame\n");
-    is_quiet(host);
-    switch(host, 1);
-    host.wait(&format!("{quiet} && {ready} pod/gone pod/secret"));
-    assert_eq!(written(host), "secret\n");
-    host.wait("vks exec map -n nix -- grep -q slow /mnt/conf/MODE");
-    is_quiet(host);
-    // Nothing of the network of the pod that made way is left.
-    let namespaces = host.ok("ls /run/netns | grep -c '^vks-[0-9a-f]*-[0-9a-f-]*$'");
-    assert_eq!(namespaces, "1\n");
-}
-
 #[test]
 fn pods_of_the_configuration_are_units_of_it() {
     let Some(mut host) = own("declared") else {
@@ -270,8 +239,6 @@ fn pods_of_the_configuration_are_units_of_it() {
     let booted = first_boot(&mut host);
     let first = with_the_agent(&host, &booted);
     onward(&host, &first);
-    back(&host, &first);
-    by_the_agent_and_back(&host);
 }
 
 #[test]
