@@ -46,8 +46,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
     let ports = f.list("ports", |x| port(&x, word));
     let local = policies(&mut f);
     f.finish();
-    let (headless, cluster_ips) = addresses?;
-    let (ports, families) = (ports?, families?);
+    let ((headless, cluster_ips), ports, families) = (addresses?, ports?, families?);
     let kind = match (word, headless, name?) {
         (Type::ExternalName, _, Some(name)) => ServiceKind::ExternalName(name),
         (Type::ExternalName, _, None) => {
