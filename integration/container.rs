@@ -38,12 +38,18 @@ mod commands;
 mod cronjobs;
 #[path = "container/crun.rs"]
 mod crun;
+#[path = "container/crun_images.rs"]
+mod crun_images;
+#[path = "container/declared.rs"]
+mod declared;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
 mod edits;
 #[path = "container/environment.rs"]
 mod environment;
+#[path = "container/environment_files.rs"]
+mod environment_files;
 #[path = "container/ephemeral.rs"]
 mod ephemeral;
 #[path = "container/escape.rs"]
@@ -68,6 +74,8 @@ mod images;
 mod images_registry;
 #[path = "container/jobs.rs"]
 mod jobs;
+#[path = "container/jobs_indexes.rs"]
+mod jobs_indexes;
 #[path = "container/lifecycle_ends.rs"]
 mod lifecycle_ends;
 #[path = "container/lifecycle_rules.rs"]
@@ -92,6 +100,8 @@ mod node_api;
 mod oci;
 #[path = "container/oci_ends.rs"]
 mod oci_ends;
+#[path = "container/oci_ways.rs"]
+mod oci_ways;
 #[path = "container/order.rs"]
 mod order;
 #[path = "container/package.rs"]
@@ -122,6 +132,8 @@ mod security;
 mod servers;
 #[path = "container/services.rs"]
 mod services;
+#[path = "container/shares.rs"]
+mod shares;
 #[path = "container/space.rs"]
 mod space;
 #[path = "container/statefulsets.rs"]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const INSIDE: &str = "/usr/local/bin/vks-bench";
+/// Where the machine has CNI's plugins.
+pub const CNI: &str = "/opt/cni";
 
 /// Boots a machine, runs this program in it with these arguments, removes the machine. Whether all went well.
 pub fn run_inside(name: &str, arguments: &[String]) -> bool {
@@ -68,6 +70,7 @@ fn binds() -> Vec<(PathBuf, String)> {
         ),
         (own, INSIDE.to_owned()),
     ];
+    binds.extend(cni().map(|plugins| (plugins, CNI.to_owned())));
     let units = repository().join("units");
     let mut folders = vec![units.clone()];
     while let Some(folder) = folders.pop() {
@@ -83,6 +86,29 @@ fn binds() -> Vec<(PathBuf, String)> {
         }
     }
     binds
+}
+
+/// CNI's plugins out of Debian's package: static programs, which are not installed on this machine.
+fn cni() -> Option<PathBuf> {
+    const PACKAGE: &str = "containernetworking-plugins";
+    let home = repository().join("target/integration/cni");
+    let plugins = home.join("usr/lib/cni");
+    if plugins.exists() {
+        return Some(plugins);
+    }
+    std::fs::create_dir_all(&home).ok()?;
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&home);
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success()).then_some(())
+    };
+    run("apt-get", &["download", PACKAGE])?;
+    let files = std::fs::read_dir(&home).ok()?.flatten();
+    let mut names = files.filter_map(|file| file.file_name().into_string().ok());
+    let archive = names.find(|name| name.ends_with(".deb"))?;
+    run("dpkg", &["-x", &archive, "."])?;
+    Some(plugins)
 }
 
 fn repository() -> &'static Path {

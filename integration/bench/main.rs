@@ -35,7 +35,7 @@ const USAGE: &str = "\
 usage: integration/bench/run [--short] [FIGURE...]
        integration/bench/storm [KILLS [SEED]]
 
-Figures: burst beside memory idle exit restart (default: all of them). Needs root and systemd-nspawn.
+Figures: burst beside memory idle exit restart images services wiring (default: all of them). Needs root and systemd-nspawn.
 Exit status 1 when a target is missed.";
 
 fn main() -> ExitCode {

@@ -8,13 +8,13 @@ use super::space::{Space, sh, with};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const OBSERVE: &str = include_str!("observe.py");
+pub const OBSERVE: &str = include_str!("observe.py");
 const PROGRAM: &str = "python3 /usr/local/lib/observe.py >/srv/data/facts; exec sleep 1d";
 
-type Facts = BTreeMap<String, String>;
+pub type Facts = BTreeMap<String, String>;
 
 /// What containerd gives root by default, but MKNOD.
-const USUAL: [&str; 13] = [
+pub const USUAL: [&str; 13] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FSETID",
@@ -82,7 +82,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The facts a container wrote, and those that only others can see.
-fn facts(host: &Host, data: &str, pid: &str) -> Facts {
+pub fn facts(host: &Host, data: &str, pid: &str) -> Facts {
     let text = host.ok(&format!("cat {data}/facts"));
     let object: BTreeMap<String, Value> = serde_json::from_str(text.trim()).unwrap();
     let plain = |value: Value| value.as_str().map_or(value.to_string(), str::to_owned);

@@ -100,6 +100,30 @@ fn one_with_an_input_and_a_network_of_its_pod() {
 }
 
 #[test]
+fn one_that_could_not_see_its_target_is_refused() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "ephemhid");
+    let hidden = |ephemeral: &[Value]| with(spec(ephemeral), &json!({ "hostPID": false }));
+    let pod = space.ready("p", &hidden(&[]));
+    let life = pod.life("app");
+    let look = |name: &str, more: &Value| {
+        with(
+            sh(name, &format!("echo {name} >>{}", space.path("log"))),
+            more,
+        )
+    };
+    let blind = look("blind", &json!({ "targetContainerName": "app" }));
+    let free = look("free", &json!({}));
+    space.apply_ok("p", &[space.manifest("p", &hidden(&[blind, free]))]);
+    assert_eq!(space.wait_lines("log", 1), ["free"]);
+    host.wait(
+        "journalctl -u vks.service -o cat | grep -q 'the processes of container app are hidden'",
+    );
+    assert_eq!(pod.life("app"), life);
+    assert_eq!(space.lines("log"), ["free"]);
+}
+
+#[test]
 fn none_starts_again_at_boot_even_when_its_end_was_not_seen() {
     let Some(mut host) = own("ephemboot") else {
         return;

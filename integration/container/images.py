@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -96,12 +97,22 @@ def descriptor(content, kind, **more):
     return {"mediaType": kind, "digest": blob(content), "size": len(content), **more}
 
 
-def image(layers, config, docker=False, compress=True):
+def zstd(content):
+    """One frame of Zstandard (RFC 8878) whose blocks are stored as they are: this machine has no program that makes others."""
+    most = 128 << 10
+    parts = [content[at : at + most] for at in range(0, len(content), most)] or [b""]
+    frame = struct.pack("<IBBQ", 0xFD2FB528, 0xC0, 0x38, len(content))
+    for index, part in enumerate(parts):
+        frame += struct.pack("<I", len(part) << 3 | (index == len(parts) - 1))[:3] + part
+    return frame
+
+
+def image(layers, config, docker=False, compress="gzip"):
     """A manifest: its descriptor and what it names."""
     diffs = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
     text = json.dumps({"architecture": ARCH, "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": diffs}}).encode()
-    base = DOCKER + "image.rootfs.diff.tar.gzip" if docker else OCI + ("layer.v1.tar+gzip" if compress else "layer.v1.tar")
-    squeeze = (lambda layer: gzip.compress(layer, 1, mtime=0)) if compress else (lambda layer: layer)
+    base = DOCKER + "image.rootfs.diff.tar.gzip" if docker else OCI + "layer.v1.tar" + (f"+{compress}" if compress else "")
+    squeeze = {"gzip": lambda layer: gzip.compress(layer, 1, mtime=0), "zstd": zstd, "": bytes}[compress]
     manifest = {
         "schemaVersion": 2,
         "mediaType": DOCKER + "distribution.manifest.v2+json" if docker else OCI + "manifest.v1+json",
@@ -172,6 +183,18 @@ index = {
 }
 app_index = descriptor(json.dumps(index).encode(), index["mediaType"])
 refs = {"base": {"1": base_image}, "app": {"latest": app_index, "1": app_image}}
+for compress in ("zstd", ""):
+    layer = Layer()
+    layer.put("kind", (compress or "plain").encode())
+    refs[compress or "plain"] = {"1": image([base, layer.end()], plain, compress=compress)[0]}
+# What a volume shows: a file of each layer, one hidden and one changed by the layer above.
+volume = []
+for number, files in enumerate((("first", "hidden", "changed"), ("second", ".wh.hidden", "changed"), ("third",))):
+    layer = Layer()
+    for name in files:
+        layer.put(name, b"" if name.startswith(".wh.") else f"{name} of {number}\n".encode())
+    volume.append(layer.end())
+refs["volume"] = {"1": image(volume, {})[0], "one": image(volume[:1], {})[0]}
 for name in ("cut", "wrong", "short", "busy", "many"):
     layer = Layer()
     layer.put("noise", os.urandom(3 << 20))

@@ -344,3 +344,55 @@ fn the_host_finds_names_by_resolved() {
     let mode = host.ok(&format!("stat -c %a /proc/{pid}/root{path}"));
     assert_eq!(mode.trim(), "0", "{path}");
 }
+
+/// A client of DHCP, an editor: they write a new file and rename it over the old one. The kernel then takes away what is mounted
+/// on the old one, also in containers.
+#[test]
+fn a_file_of_the_host_that_is_replaced_does_not_show_in_pods() {
+    let Some(host) = own("nametc") else { return };
+    let space = Space::new(&host, "nametc");
+    let aliases = json!({ "hostNetwork": false, "hostname": "here", "containers": [sleeper("c")],
+        "hostAliases": [{ "ip": "192.0.2.7", "hostnames": ["seven"] }] });
+    let pod = space.ready("p", &aliases);
+    let seen = |file: &str| {
+        host.vks_ok(&[
+            "exec",
+            "p",
+            "-n",
+            "nametc",
+            "--",
+            "/bin/cat",
+            &format!("/etc/{file}"),
+        ])
+    };
+    let files = ["hosts", "hostname", "resolv.conf"];
+    let before = files.map(seen);
+    assert!(
+        before[0].contains("seven") && before[1] == "here\n",
+        "{before:?}"
+    );
+    let life = pod.life("c");
+    let replace = "for f in hosts hostname resolv.conf; do cp --remove-destination $(readlink -f /etc/$f) /etc/$f.new; \
+                   echo '# of the host' >>/etc/$f.new; mv /etc/$f.new /etc/$f; done";
+    let all_back = || {
+        let started = std::time::Instant::now();
+        while files.map(seen) != before {
+            assert!(
+                started.elapsed() < super::host::LONG,
+                "{:?}",
+                files.map(seen)
+            );
+            super::space::pause(std::time::Duration::from_millis(100));
+        }
+    };
+    host.ok(replace);
+    all_back();
+    // And while no agent listens: the next one looks.
+    host.ok(&format!("systemctl stop vks.service; {replace}"));
+    assert_ne!(seen("hosts"), before[0], "the host's: the kernel does that");
+    host.ok("systemctl start vks.service");
+    all_back();
+    assert_eq!(pod.life("c"), life);
+    // The host has what it has written.
+    assert!(host.ok("cat /etc/hosts").contains("# of the host"));
+}

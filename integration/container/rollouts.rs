@@ -223,3 +223,24 @@ fn a_daemon_set_has_one_pod() {
     ]);
     assert_eq!(values(&space), ["V=two"]);
 }
+
+/// A pod that is ready is not yet available.
+#[test]
+fn a_pod_counts_when_it_has_been_ready_for_long() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "minready");
+    let of = |seconds: u32| deployment(&space, 1, "one", &json!({ "minReadySeconds": seconds }));
+    space.apply_ok("web", &[of(500)]);
+    host.wait("vks get pods -n minready --no-headers | grep -q ' 1/1 '");
+    let status = || get(&host, "minready", "deployment", "web")["status"].clone();
+    host.wait("vks get deployment web -n minready -o json | grep -q '\"readyReplicas\": 1'");
+    assert_eq!(
+        status()["availableReplicas"].as_u64().unwrap_or(0),
+        0,
+        "{}",
+        status()
+    );
+    space.apply_ok("web", &[of(1)]);
+    done(&space);
+    assert_eq!(status()["availableReplicas"], 1);
+}

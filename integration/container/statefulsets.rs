@@ -165,3 +165,51 @@ fn each_pod_has_a_claim_that_outlives_it() {
     let kept = host.ok("grep -lr '^db-0 one' /var/lib/vks/volumes");
     assert_eq!(kept.lines().count(), 1, "{kept}");
 }
+
+/// What a template asks for is asked for by each claim.
+#[test]
+fn a_claim_gets_what_its_template_asks_for() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "claimask");
+    let claim = json!({
+        "metadata": { "name": "data" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "2Gi" } } },
+    });
+    let mut object = set(
+        &space,
+        1,
+        "one",
+        &json!({ "volumeClaimTemplates": [claim] }),
+    );
+    let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+    container["volumeMounts"] = json!([{ "name": "data", "mountPath": "/t/claimask/in" }]);
+    let volume = |size: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "claimask" },
+            "spec": { "accessModes": ["ReadWriteOnce"], "capacity": { "storage": size }, "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": { "path": "/t/claimask/volume" }, "claimRef": { "namespace": "claimask", "name": "data-db-0" } },
+        })
+    };
+    host.ok(&format!(
+        "mkdir -p /t/claimask/volume && echo kept >/t/claimask/volume/f && touch {}-db-0",
+        space.path("ready")
+    ));
+    space.apply_ok("db", &[volume("1Gi"), object]);
+    host.wait("journalctl -u vks.service -o cat | grep -q 'claimask.* is smaller than the claim asks for'");
+    assert_eq!(
+        host.ok("systemctl list-units --no-legend --state=running 'vks.claimask.*' | wc -l"),
+        "0\n"
+    );
+    space.apply_ok("volume", &[volume("2Gi")]);
+    rolled_out(&host, "claimask");
+    let seen = host.vks_ok(&[
+        "exec",
+        "db-0",
+        "-n",
+        "claimask",
+        "--",
+        "cat",
+        "/t/claimask/in/f",
+    ]);
+    assert_eq!(seen, "kept\n");
+}

@@ -78,7 +78,10 @@ in
       };
       installed = config.environment.etc."vks/pods.d/pod-shop-web.json".source == "${config.services.vks.checked}/manifests/pod-shop-web.json";
       verified = has "vks --root settings verify \\$out/manifests" (script config);
-      rendered = has "vks --root settings render -f \\$out/manifests" (script config);
+      rendered = has "vks --root settings render --given [^ ]*vks-given.json" (script config);
+      units = lib.elem config.services.vks.checked config.systemd.packages;
+      boot = config.systemd.targets.vks-declared.wantedBy == [ "multi-user.target" ];
+      nothing-to-say = config.services.vks.given == { systemd = 257; manifests = "/etc/vks/pods.d"; pods = { }; };
       reload = config.systemd.services.vks.reloadTriggers == [ config.services.vks.checked ];
     };
   };
@@ -95,6 +98,36 @@ in
         containers = [{ name = "a"; image = "host:/bin/a"; }];
         restartPolicy = "Never";
       };
+    };
+  };
+
+  "pods as units: what a switch does with them" = {
+    module = with' {
+      pods.manual = web // { autoStart = false; };
+      pods.held = web // { restartIfChanged = false; namespace = "shop"; };
+      pods.nice = web // { serviceConfig = { Nice = 5; PrivateTmp = true; Environment = [ "A=1" "B=2" ]; }; };
+      pods.plain = web;
+      pods.off = web // { enable = false; autoStart = false; };
+    };
+    gives = config: {
+      said = config.services.vks.given.pods == {
+        "default/manual" = { autoStart = false; restartIfChanged = true; serviceConfig = { }; };
+        "shop/held" = { autoStart = true; restartIfChanged = false; serviceConfig = { }; };
+        "default/nice" = {
+          autoStart = true;
+          restartIfChanged = true;
+          serviceConfig = { Nice = [ "5" ]; PrivateTmp = [ "true" ]; Environment = [ "A=1" "B=2" ]; };
+        };
+      };
+      not-in-the-manifest = !(manifest config "pod-default-nice" ? serviceConfig);
+    };
+  };
+
+  "no pods: no units" = {
+    module = with' { settings.node.name = "rack7"; };
+    gives = config: {
+      packages = config.systemd.packages == [ config.services.vks.package ];
+      target = !(config.systemd.targets ? vks-declared);
     };
   };
 
@@ -311,6 +344,7 @@ in
 
   "wrong: an option that does not exist" = { module = with' { pod.web = web; }; refused = true; };
   "wrong: the type of an option" = { module = with' { openFirewall = "yes"; }; refused = true; };
+  "wrong: the types of what a switch does" = { module = with' { pods.web = web // { restartIfChanged = "no"; }; }; refused = true; };
   "wrong: the type in a pod" = { module = with' { pods.web = web // { args = "x"; }; }; refused = true; };
   "wrong: a secret without its keys" = { module = with' { secrets.a.file = "/x"; }; refused = true; };
 }

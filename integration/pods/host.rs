@@ -37,6 +37,7 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         deadline_exceeded: false,
         conditions: BTreeMap::new(),
         reload_needed: false,
+        given: None,
     };
     for step in &steps.steps {
         run(&mut pod, step, manifest);

@@ -38,6 +38,8 @@ pub fn is_the_same(before: &Value, after: &Value, path: &[Step]) -> bool {
         || confinement(before, after, path)
         || names(before, after, path)
         || resources(before, after, path)
+        || of_pod(path) && whole(before) == whole(after)
+        || same_volume(before, after, path)
         || last("restartPolicy") && policies(before) == policies(after)
         || requests(before, path)
         || last("priority") && priority(before) == priority(after)
@@ -237,6 +239,85 @@ fn resources(before: &Value, after: &Value, path: &[Step]) -> bool {
         });
     }
     false
+}
+
+/// Whether it is about what a pod asks for as a whole.
+fn of_pod(path: &[Step]) -> bool {
+    path.get(1) == Some(&Step::Key("resources".to_owned()))
+}
+
+/// What a pod asks for as a whole: requests and limits of CPU and memory in thousandths, the sums of its containers where it
+/// says nothing itself. So a pod that says just that says nothing new.
+fn whole(pod: &Value) -> [Option<u128>; 4] {
+    let own = |kind: &str, what: &str| amount(&pod["spec"]["resources"][kind][what]);
+    let of = |what: &str| {
+        let limit =
+            own("limits", what).or_else(|| sum(pod, true, |one| amount(&one["limits"][what])));
+        let asked = |one: &Value| amount(&one["requests"][what]).or(amount(&one["limits"][what]));
+        let request = own("requests", what)
+            .or_else(|| sum(pod, false, asked))
+            .or(limit);
+        [request, limit]
+    };
+    let ([cpu, cpu_limit], [memory, memory_limit]) = (of("cpu"), of("memory"));
+    [cpu, cpu_limit, memory, memory_limit]
+}
+
+/// The sum over what runs beside each other, or the most that an init container has with the sidecars before it; with `all`,
+/// nothing unless all have some.
+fn sum(pod: &Value, all: bool, of: impl Fn(&Value) -> Option<u128>) -> Option<u128> {
+    let (mut beside, mut peak, mut any) = (0, 0, false);
+    for (init, container) in containers(pod) {
+        let some = of(&container["resources"]);
+        if all && some.is_none() {
+            return None;
+        }
+        any |= some.is_some();
+        match init && container["restartPolicy"] != "Always" {
+            true => peak = peak.max(beside + some.unwrap_or(0)),
+            false => beside += some.unwrap_or(0),
+        }
+    }
+    any.then_some(beside.max(peak))
+}
+
+/// An amount in thousandths, of the kinds in `values.rs` and `rules.rs`.
+fn amount(value: &Value) -> Option<u128> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let units = [("Mi", 1000 << 20), ("Gi", 1000 << 30), ("m", 1), ("", 1000)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let tenths = whole.parse::<u128>().unwrap() * 10 + part.parse::<u128>().unwrap();
+    Some(tenths * unit / 10)
+}
+
+/// A mount of another volume that is the same in all but its name: two volumes on one claim, or of one server.
+fn same_volume(before: &Value, after: &Value, path: &[Step]) -> bool {
+    let [.., Step::Key(list), Step::Index(_), Step::Key(name)] = path else {
+        return false;
+    };
+    if list != "volumeMounts" || name != "name" {
+        return false;
+    }
+    let volume = |pod: &Value| {
+        let mut volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+        let found = volumes.find(|volume| Some(&volume["name"]) == at(pod, path));
+        let mut found = found.cloned().unwrap_or_default();
+        found["name"] = Value::Null;
+        normal(&found)
+    };
+    let shared = |volume: &Value| {
+        ["hostPath", "nfs", "csi", "persistentVolumeClaim"]
+            .iter()
+            .any(|kind| !volume[kind].is_null())
+    };
+    shared(&volume(before)) && volume(before) == volume(after)
 }
 
 /// The restart policies in force.

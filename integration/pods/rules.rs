@@ -19,6 +19,7 @@ const ONE_OF: &[(&str, bool, &[&str])] = &[
             "configMapKeyRef",
             "secretKeyRef",
             "resourceFieldRef",
+            "fileKeyRef",
             "dnsConfig",
         ],
     ),
@@ -63,6 +64,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("ObjectFieldSelector", &["fieldPath"]),
     ("ConfigMapKeySelector", &["name", "key"]),
     ("SecretKeySelector", &["name", "key"]),
+    ("FileKeySelector", &["volumeName", "path", "key"]),
     ("ConfigMapEnvSource", &["name"]),
     ("SecretEnvSource", &["name"]),
     ("ConfigMapVolumeSource", &["name"]),
@@ -203,6 +205,7 @@ pub fn settle(pod: &mut Value, maker: &mut Maker) {
             );
             security(&mut container["securityContext"]);
             mounts(container, &names, maker);
+            from_files(container, &names, maker);
             if list == "ephemeralContainers" {
                 ephemeral(container);
             } else {
@@ -449,6 +452,25 @@ fn mounts(container: &mut Value, names: &[String], maker: &mut Maker) {
     storage::settle_mounts(container);
 }
 
+/// A variable from a file is one of a volume that is there, and stands in no other field.
+fn from_files(container: &mut Value, names: &[String], maker: &mut Maker) {
+    let mut any = false;
+    for variable in container["env"].as_array_mut().into_iter().flatten() {
+        let from = &mut variable["valueFrom"]["fileKeyRef"];
+        if !from["key"].is_null() {
+            match names.is_empty() {
+                true => variable["valueFrom"] = Value::Null,
+                false => from["volumeName"] = maker.pick(names).clone().into(),
+            }
+            any = true;
+        }
+    }
+    let words = container["command"].as_array_mut().into_iter().flatten();
+    words
+        .filter(|word| any && *word == "$(V0)")
+        .for_each(|word| *word = json!("1"));
+}
+
 /// A volume that nobody mounts has no effect, and that is right.
 fn all_mounted(spec: &mut Value, names: &[String]) {
     let lists = ["initContainers", "containers", "ephemeralContainers"]
@@ -485,6 +507,7 @@ const LEFT: &[&str] = &[
     "limits",
     "requests",
     "secretKeyRef",
+    "fileKeyRef",
     "resourceFieldRef",
     "dnsConfig",
     "hostPath",

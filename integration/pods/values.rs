@@ -105,6 +105,8 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("ConfigMapKeySelector", "key") => json!(["a", "b"]),
         ("SecretKeySelector" | "SecretEnvSource", "name") | ("SecretVolumeSource", "secretName") => json!(["keys", "missing"]),
         ("SecretKeySelector", "key") => json!(["k", "l"]),
+        ("FileKeySelector", "key") => json!(["K", "a key"]),
+        ("FileKeySelector", "path") => json!(["a.env", "b/c 50%.env"]),
         ("EnvFromSource", "prefix") => json!(["C_", "D_"]),
         ("HTTPGetAction" | "TCPSocketAction", "host") => json!(["127.0.0.1", "example.org"]),
         ("HTTPGetAction" | "TCPSocketAction", "port") => json!([80, 8080, 443]),
@@ -117,7 +119,7 @@ fn own(table: &str, field: &str) -> Option<Value> {
         ("VolumeMount", "mountPath") => json!(["/mnt/x", "/mnt/a b", "/mnt/50%"]),
         // Set by the rules, by number.
         ("Container" | "EnvVar" | "Volume" | "ContainerPort", "name") => json!(["n"]),
-        ("VolumeMount", "name") => json!(["v0", "v1", "v2"]),
+        ("VolumeMount", "name") | ("FileKeySelector", "volumeName") => json!(["v0", "v1", "v2"]),
         _ => return super::storage::values(table, field),
     };
     Some(values)

@@ -64,6 +64,8 @@ slice=vks-default-grows.slice
 pid() { systemctl show -P MainPID "$1"; }
 check "a guaranteed pod is protected" equals 67108864 group vks.default.firm.sleep.service memory.min
 check "as is its slice" equals 67108864 group vks-default-firm.slice memory.min
+check "and those above it" until_so 30 equals 67108864 group vks-default.slice memory.min
+check "up to the one of all pods" until_so 30 equals 67108864 group vks.slice memory.min
 check "a burstable one softly" equals 67108864 group $a memory.low
 check "no swap" equals 0 group $a memory.swap.max
 check "oom score of a guaranteed pod" equals -997 cat /proc/$(pid vks.default.firm.sleep.service)/oom_score_adj
@@ -89,7 +91,7 @@ check "the new limits are in force" until_so 30 changed
 check "the weight too" equals 12 group $a cpu.weight
 check "nothing has restarted" equals "$before" sh -c "echo \$(systemctl show -P InvocationID $a) \$(systemctl show -P MainPID $a)"
 check "systemd was not reloaded" equals "$count" reloads
-check "no drop-in is left" sh -c '! ls -d /run/systemd/system.control/vks* 2>/dev/null'
+check "no drop-in is left" sh -c '! ls -d /run/systemd/system.control/vks.* 2>/dev/null | grep -v "^/run/systemd/system.control/vks.slice.d"'
 systemctl daemon-reload
 check "a reload changes nothing" changed
 

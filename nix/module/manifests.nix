@@ -30,9 +30,14 @@ let
     ${lib.concatStringsSep "\n" (lib.mapAttrsToList (name: manifest:
       "cp ${fileOf name manifest} $out/manifests/${lib.escapeShellArg (installed name manifest)}") wanted)}
     vks --root settings verify $out/manifests ${lib.concatMapStringsSep " " toString standIns}
-    vks --root settings render -f $out/manifests ${lib.concatMapStringsSep " " (file: "-f ${file}") standIns} \
-      --output-dir $out/units
+    vks --root settings render --given ${pkgs.writeText "vks-given.json" (lib.toJSON cfg.given)} \
+      -f $out/manifests ${lib.concatMapStringsSep " " (file: "-f ${file}") standIns} --output-dir $out/lib/systemd/system
   '';
+
+  # What there is to say of a pod that only its units can do. Such a pod has to be a unit of the configuration.
+  said = lib.filterAttrs (_: pod: pod.enable && (!pod.autoStart || !pod.restartIfChanged || pod.serviceConfig != { })) cfg.pods;
+  lines = value: if lib.isList value then lib.concatMap lines value
+    else [ (if value == true then "true" else if value == false then "false" else toString value) ];
 in
 {
   options.services.vks = {
@@ -93,16 +98,39 @@ in
       });
     };
 
+    given = mkOption {
+      type = types.anything;
+      readOnly = true;
+      internal = true;
+      description = "What the build of the units is told beside the manifests.";
+    };
+
     checked = mkOption {
       type = types.package;
       readOnly = true;
       internal = true;
-      description = "The manifests, and the units that they become. Its build fails with what is wrong with them.";
+      description = ''
+        The manifests, and the units of those pods whose units can be part of the configuration. Its build fails with what is
+        wrong with them, and says why the agent has to write the units of the others.
+      '';
     };
   };
 
   config = lib.mkIf cfg.enable {
     services.vks.checked = checked;
+    services.vks.given = {
+      systemd = builtins.fromJSON (lib.head (builtins.splitVersion config.systemd.package.version));
+      manifests = "/etc/vks/pods.d";
+      pods = lib.mapAttrs' (name: pod: lib.nameValuePair "${pod.namespace}/${name}" {
+        inherit (pod) autoStart restartIfChanged;
+        serviceConfig = lib.mapAttrs (_: lines) pod.serviceConfig;
+      }) said;
+    };
+    systemd = lib.mkIf (wanted != { }) {
+      packages = [ cfg.checked ];
+      # With a switch it starts again, and so do pods that are new.
+      targets.vks-declared.wantedBy = [ "multi-user.target" ];
+    };
     environment.etc = lib.mapAttrs'
       (name: manifest: lib.nameValuePair "vks/pods.d/${installed name manifest}" {
         source = "${cfg.checked}/manifests/${installed name manifest}";

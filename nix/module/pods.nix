@@ -63,6 +63,33 @@ let
         example = true;
         description = "Whether the pod is on the network of the host.";
       };
+      autoStart = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether the pod starts at boot and with a switch. Without it, `systemctl start` of its target does. Only for a pod whose
+          units are part of the configuration.
+        '';
+      };
+      restartIfChanged = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether a switch starts anew what of the pod has changed. Without it, that takes effect with the next start. Only for a
+          pod whose units are part of the configuration.
+        '';
+      };
+      serviceConfig = mkOption {
+        type = types.attrsOf types.anything;
+        default = { };
+        example = { Nice = 5; };
+        description = ''
+          Settings for the services of its containers, see {manpage}`systemd.exec(5)`, as a drop-in. Only for a pod whose units are
+          part of the configuration.
+        '';
+      };
       spec = mkOption {
         type = types.anything;
         default = { };

@@ -1,4 +1,5 @@
-//! What somebody takes away of the pods' network comes back: links, routes, names of namespaces, forwarding.
+//! What somebody takes away of the pods' network comes back: links, routes, names of namespaces, forwarding; and what
+//! containers see in place of the host's files in `/etc`, when the host replaces those.
 //!
 //! Nothing is polled: news of the kernel, and the agent's own start, are reason to look, and what is found broken is
 //! mended by the unit that made it (`ExecReload=`). No pod is restarted for it.
@@ -7,8 +8,10 @@ use super::pass::Parts;
 use super::run::wait_until;
 use crate::config::Settings;
 use crate::host::file_news::FileNews;
+use crate::host::files::Dir;
 use crate::host::mounts;
 use crate::host::nft::{self as filter, Doubt};
+use crate::host::rebind;
 use crate::host::routes::{self, Gone, Routes};
 use crate::host::systemd::Systemd;
 use crate::model::event;
@@ -20,6 +23,7 @@ use crate::plan::network::HOST_UNIT;
 use crate::unit::names::PodUnits;
 use crate::worker::wire::{self, check};
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
@@ -34,6 +38,9 @@ pub struct Mender {
     pods: bool,
     /// News of names of namespaces that go; none where there is no directory for them.
     names: Option<FileNews>,
+    /// News of files in `/etc` of which pods have their own; none where they cannot be watched.
+    etc: Option<FileNews>,
+    files: bool,
     /// When to look.
     due: Option<Instant>,
     /// The look that is under way.
@@ -62,6 +69,8 @@ impl Mender {
             host: true,
             pods: true,
             names: names.ok(),
+            etc: etc(),
+            files: replaced(layout),
             due: Some(Instant::now() + SETTLE),
             tasks: JoinSet::new(),
         }
@@ -71,7 +80,14 @@ impl Mender {
     pub async fn next(&mut self) {
         let due = self.due.filter(|_| self.tasks.is_empty());
         let unnamed = tokio::select! {
-            gone = unnamed(&mut self.names) => gone,
+            gone = told(&mut self.names) => gone,
+            replaced = told(&mut self.etc) => {
+                // What was a link may lead elsewhere now.
+                self.etc = replaced.ok().and_then(|()| etc());
+                self.files = true;
+                self.due.get_or_insert(Instant::now() + SETTLE);
+                return;
+            }
             Some(_) = self.tasks.join_next() => return,
             () = wait_until(due) => return,
         };
@@ -109,15 +125,88 @@ impl Mender {
         let wired = if pods { wired(parts) } else { Vec::new() };
         let settings = parts.state.settings.clone();
         let systemd = parts.systemd.clone();
-        self.tasks.spawn(look(systemd, settings, wired, host));
+        let up = match std::mem::take(&mut self.files) {
+            true => Some(sandboxes(parts)),
+            false => None,
+        };
+        self.tasks.spawn(async move {
+            if let Some(up) = up {
+                show_files(&systemd, settings.layout.clone(), up).await;
+            }
+            look(systemd, settings, wired, host).await;
+        });
     }
 }
 
-async fn unnamed(names: &mut Option<FileNews>) -> std::io::Result<()> {
-    match names {
-        Some(names) => names.next().await,
+/// What a pod may have of its own in `/etc`.
+const OWN_FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
+fn etc() -> Option<FileNews> {
+    let news = FileNews::replacements(Path::new("/etc"), &OWN_FILES);
+    let news = news.inspect_err(|error| {
+        log::warn!("cannot hear of files that are replaced in /etc: {error}");
+    });
+    news.ok()
+}
+
+/// The file that has what [`OWN_FILES`] led to when pods were last looked at.
+const SEEN: &str = "etc-files";
+
+/// Whether files were replaced while no agent listened. At the first start in a boot nobody knows, and pods are new.
+fn replaced(layout: &Layout) -> bool {
+    let now = rebind::identities(Path::new("/etc"), &OWN_FILES);
+    let before = std::fs::read_to_string(layout.run.join(SEEN));
+    if before.is_err() {
+        note(layout, &now);
+    }
+    before.is_ok_and(|before| before != now)
+}
+
+fn note(layout: &Layout, now: &str) {
+    let written = Dir::create(&layout.run).and_then(|dir| dir.write(SEEN, now.as_bytes(), 0o644));
+    if let Err(error) = written {
+        log::warn!("{}", crate::chain::line(&error));
+    }
+}
+
+async fn told(news: &mut Option<FileNews>) -> std::io::Result<()> {
+    match news {
+        Some(news) => news.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Has running containers see the pod's own files again, where the host has replaced its files below them.
+async fn show_files(systemd: &Systemd, layout: Layout, up: Vec<(PodUid, UnitName)>) {
+    let find = move || {
+        note(&layout, &rebind::identities(Path::new("/etc"), &OWN_FILES));
+        let has_files = |(uid, _): &(PodUid, UnitName)| {
+            let mut names = OWN_FILES.iter();
+            names.any(|name| layout.pod_etc(uid, name).exists())
+        };
+        up.into_iter().filter(has_files).collect::<Vec<_>>()
+    };
+    let Ok(found) = tokio::task::spawn_blocking(find).await else {
+        return;
+    };
+    for (_, unit) in found {
+        if let Err(error) = systemd.reload_unit(&unit).await {
+            // It is just being stopped.
+            log::debug!("{}", crate::chain::line(&error));
+        }
+    }
+}
+
+/// Sandboxes that are up.
+fn sandboxes(parts: &Parts) -> Vec<(PodUid, UnitName)> {
+    let pods = parts.state.observed.pods.iter();
+    pods.filter_map(|(key, pod)| {
+        let unit = PodUnits::new(key).sandbox();
+        let state = &pod.units.get(&unit)?.state;
+        let up = state.active == ActiveState::Active && !state.job;
+        up.then(|| (pod.uid.clone(), unit))
+    })
+    .collect()
 }
 
 /// Pods whose sandbox is up and that have addresses.

@@ -23,6 +23,7 @@ pub mod publish;
 mod publisher;
 pub mod reclaim;
 mod run;
+mod shares;
 pub mod state;
 mod told;
 pub mod view;

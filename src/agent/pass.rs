@@ -6,7 +6,7 @@ use super::images::Images;
 use super::publish::{Job, Shown, bring};
 use super::state::State;
 use super::{AgentError, OLDEST_SYSTEMD};
-use crate::apply::{Applier, ApplyError};
+use crate::apply::{Applier, ApplyError, Wave};
 use crate::config::{self, Settings};
 use crate::host::lock::Guard;
 use crate::host::systemd::Systemd;
@@ -114,7 +114,7 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
     let mut images = Images::default();
     for _ in 0..ROUNDS {
         for (key, plan) in parts.control(false) {
-            let timer = parts.applier.pod(&key.object, plan).await;
+            let timer = parts.applier.pod(&key.object, plan, Wave::default()).await;
             timer_failures.extend(timer.err());
         }
         images.once(parts).await?;
@@ -123,11 +123,12 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
             break;
         }
         failures.clear();
-        let mut tasks = JoinSet::new();
+        let (mut tasks, wave) = (JoinSet::new(), Wave::default());
         for (key, pod) in plan.pods {
-            let applier = parts.applier.clone();
-            tasks.spawn(async move { (applier.pod(&key, pod).await, key) });
+            let (applier, wave) = (parts.applier.clone(), wave.clone());
+            tasks.spawn(async move { (applier.pod(&key, pod, wave).await, key) });
         }
+        drop(wave);
         let mut keys = Vec::new();
         while let Some(done) = tasks.join_next().await {
             let (result, key) = done.map_err(|_| AgentError::Task)?;
@@ -148,6 +149,9 @@ pub async fn once(parts: &mut Parts, _lock: &Guard) -> Result<Vec<ApplyError>, A
         keys.into_iter().for_each(|key| parts.state.done(key));
     }
     publish_once(parts).await?;
+    if let Err(error) = super::shares::once(parts).await {
+        log::error!("{}", crate::chain::line(&error));
+    }
     if parts.state.has_new_orphans() {
         parts
             .applier

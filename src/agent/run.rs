@@ -11,10 +11,11 @@ use super::mend::{self, Lost, Mender};
 use super::pass::{Parts, check_version, read_all};
 use super::publisher::Publisher;
 use super::reclaim::Reclaim;
+use super::shares::Shares;
 use super::told::Told;
 use super::watchdog::Watchdog;
 use super::{AgentError, notify};
-use crate::apply::ApplyError;
+use crate::apply::{ApplyError, Wave};
 use crate::config::{self, Settings};
 use crate::host::clock::Alarm;
 use crate::host::lock::{Lock, try_lock};
@@ -22,7 +23,8 @@ use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_dir::UnitDir;
 use crate::model::controller::ControllerKey;
-use crate::model::name::PodKey;
+use crate::model::name::{PodKey, UnitName};
+use crate::observe::pace::Pace;
 use crate::source::{self, Directories, Watcher};
 use joined::{hurried, join};
 use std::collections::BTreeSet;
@@ -30,9 +32,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::SignalKind;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::Instant as Clock;
 pub(super) use waits::wait_until;
-use waits::{controls, handler, settled, timer};
+use waits::{controls, ends, handler, settled, timer};
 
 /// How long signals about units are gathered before the host is looked at.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -66,9 +68,11 @@ pub async fn run(mut settings: Settings, root: &Path) -> Result<(), AgentError> 
         tasks: JoinSet::new(),
         tidying: JoinSet::new(),
         reclaim: Reclaim::default(),
+        shares: Shares::new(),
         images: Images::default(),
         told: Told::default(),
         ready: false,
+        pace: Pace::default(),
     };
     agent.turn(watch, signals, triggers, root).await
 }
@@ -91,9 +95,11 @@ struct Agent {
     /// The reload of [`Agent::tidy`].
     tidying: JoinSet<Result<(), SystemdError>>,
     reclaim: Reclaim,
+    shares: Shares,
     images: Images,
     told: Told,
     ready: bool,
+    pace: Pace,
     /// The cluster this host is a node of.
     cluster: Option<Cluster>,
     /// What others may ask of this node.
@@ -108,8 +114,7 @@ impl Agent {
         mut triggers: UnitDir,
         root: &Path,
     ) -> Result<(), AgentError> {
-        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
-        let mut end = [handler(terminate)?, handler(interrupt)?];
+        let mut end = ends()?;
         let mut hangup = handler(SignalKind::hangup())?;
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut news = mend::news();
@@ -119,6 +124,7 @@ impl Agent {
             self.start_work();
             self.publisher.start(&self.parts);
             self.mender.start(&self.parts);
+            self.shares.start(&self.parts);
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
@@ -128,7 +134,7 @@ impl Agent {
             tokio::select! {
                 changed = watch.next() => self.files(changed.map_err(AgentError::Watch)?).await?,
                 event = signals.next() => {
-                    let changed = settled(event, &mut signals).await?;
+                    let changed = settled(event, &mut signals, &self.pace).await?;
                     self.units(changed).await?;
                 }
                 Some(done) = self.tasks.join_next() => self.done(done).await?,
@@ -149,6 +155,7 @@ impl Agent {
                     }
                 }
                 Some(ended) = self.reclaim.ended() => ended.map_err(|_| AgentError::Task)?,
+                Some(shared) = self.shares.tasks.join_next() => self.shares.done(shared)?,
                 fetched = self.images.next() => fetched.map_err(|_| AgentError::Task)?,
                 () = wait_until(self.parts.state.next_try()) => {}
                 () = wait_until(self.told.due) => {}
@@ -183,14 +190,15 @@ impl Agent {
             .parts
             .state
             .plan(self.parts.sources.desired(), Instant::now());
+        let wave = Wave::default();
         for (key, pod) in plan.pods {
             log::info!(
                 KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
                 "pod {key}: {} ({} steps)", pod.reason, pod.steps.len()
             );
-            let applier = self.parts.applier.clone();
+            let (applier, wave) = (self.parts.applier.clone(), wave.clone());
             self.tasks.spawn(async move {
-                let result = applier.pod(&key, pod).await;
+                let result = applier.pod(&key, pod, wave).await;
                 (key, result)
             });
         }
@@ -231,8 +239,10 @@ impl Agent {
             .await?;
         let Parts { sources, state, .. } = &mut self.parts;
         self.publisher.mark(&changes.pods);
+        self.shares.mark(&changes.pods);
         if changes.everything {
             self.publisher.mark_all();
+            self.shares.mark_all();
         }
         if changes.everything {
             state.mark_all(sources.desired());
@@ -279,10 +289,15 @@ impl Agent {
         let mut keys = found.map_err(AgentError::Observe)?;
         // News of a pod whose steps are being run wait for their end.
         keys.retain(|key| !state.is_busy(key));
-        self.look_at(keys).await
+        self.look_at(keys, Some(&changed.units)).await
     }
 
-    async fn look_at(&mut self, keys: BTreeSet<PodKey>) -> Result<(), AgentError> {
+    /// Looks at pods; without the units that have changed, at all that they have.
+    async fn look_at(
+        &mut self,
+        keys: BTreeSet<PodKey>,
+        changed: Option<&BTreeSet<UnitName>>,
+    ) -> Result<(), AgentError> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -296,13 +311,17 @@ impl Agent {
             .iter()
             .map(|key| (key.clone(), BTreeSet::new()))
             .collect();
-        observer
-            .refresh(&mut state.observed, &pods)
-            .await
-            .map_err(AgentError::Observe)?;
+        let begin = Clock::now();
+        let looked = match changed {
+            Some(changed) => observer.follow(&mut state.observed, &pods, changed).await,
+            None => observer.refresh(&mut state.observed, &pods).await,
+        };
+        looked.map_err(AgentError::Observe)?;
+        self.pace.looked(begin);
         controllers.mark_pods(&keys, &state.observed);
         self.api.mark(&keys);
         self.publisher.mark(&keys);
+        self.shares.mark(&keys);
         state.mark(keys);
         Ok(())
     }
@@ -320,6 +339,7 @@ impl Agent {
         state.mark_all(sources.desired());
         self.api.mark_all();
         self.publisher.mark_all();
+        self.shares.mark_all();
         Ok(())
     }
 
@@ -327,7 +347,7 @@ impl Agent {
     /// and what the steps began has come further.
     async fn done(&mut self, first: Result<Ran, JoinError>) -> Result<(), AgentError> {
         self.reclaim.mark();
-        sleep(SETTLE).await;
+        self.pace.wait(SETTLE).await;
         let mut keys = BTreeSet::new();
         let mut next = Some(first);
         while let Some(done) = next {
@@ -339,10 +359,11 @@ impl Agent {
                 );
             }
             self.parts.state.done(key.clone());
+            self.shares.doubt(&key);
             keys.insert(key);
             next = self.tasks.try_join_next();
         }
-        self.look_at(keys).await
+        self.look_at(keys, None).await
     }
 
     /// SIGHUP: settings and manifests are read again; settings that cannot be read leave the old ones in force.

@@ -65,7 +65,8 @@ impl State {
 
     /// All pods, wanted or there, are to be planned.
     pub fn mark_all(&mut self, desired: &Desired) {
-        let all = desired.pods.keys().chain(self.observed.pods.keys());
+        let there = self.observed.pods.keys().chain(self.observed.left.keys());
+        let all = desired.pods.keys().chain(there);
         let all: Vec<PodKey> = all.cloned().collect();
         self.images.extend(all.iter().cloned());
         self.images.extend(desired.images.keys().cloned());

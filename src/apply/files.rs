@@ -1,11 +1,12 @@
 //! The steps that only touch files.
 
 use crate::host::files::{Dir, FileError};
+use crate::host::given::Given;
 use crate::host::input::{self, InputError};
 use crate::host::payload::{self, PayloadError};
 use crate::host::units::UnitDir;
 use crate::model::layout::Layout;
-use crate::model::name::PodUid;
+use crate::model::name::{PodUid, UnitName};
 use crate::plan::step::Step;
 use std::path::Path;
 
@@ -29,6 +30,15 @@ pub fn is_file_step(step: &Step) -> bool {
         step,
         Step::Stop(_) | Step::Start(_) | Step::Reload | Step::Resize(_)
     )
+}
+
+/// A unit that a plan would write although the host's configuration brings it by now: then the plan is out of date.
+pub fn given(layout: &Layout, steps: &[Step]) -> Option<UnitName> {
+    let given = Given::open(layout)?;
+    steps.iter().find_map(|step| match step {
+        Step::WriteUnit { unit, .. } => given.read(unit).map(|_| unit.clone()),
+        _ => None,
+    })
 }
 
 /// Runs steps one after the other; blocking. On failure, the index of the step.
@@ -63,6 +73,11 @@ fn one(layout: &Layout, units: &UnitDir, uid: &PodUid, step: &Step) -> Result<()
             if let Some(pod) = Dir::open(&layout.pod(uid))? {
                 pod.remove_tree("done")?;
             }
+        }
+        Step::MarkGiven(key, source) => {
+            let pod = Dir::create(&layout.pod(uid))?;
+            let text = format!("{key}\n{}", source.0.display());
+            pod.write("given", text.as_bytes(), 0o644)?;
         }
         Step::CreatePodDirectory => drop(Dir::create(&layout.pod(uid))?),
         Step::RemovePodDirectory => {

@@ -4,6 +4,11 @@
 //! run one after the other, and the first failure ends them: what is missing, the next plan finds.
 
 mod files;
+mod shares;
+mod wave;
+
+pub use shares::ShareError;
+pub use wave::Wave;
 
 use crate::host::files::FileError;
 use crate::host::systemd::{Systemd, SystemdError};
@@ -14,6 +19,7 @@ use crate::plan::in_place::Change;
 use crate::plan::reclaim::Reclaiming;
 use crate::plan::step::{PodPlan, Step};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Runs steps on this host.
 #[derive(Debug, Clone)]
@@ -43,6 +49,9 @@ pub enum StepError {
     /// A file could not be written or removed.
     #[error(transparent)]
     File(#[from] files::StepError),
+    /// The host's configuration brings it by now: the next plan leaves it to that.
+    #[error("it is part of the host's configuration, in {}", .0.display())]
+    Given(PathBuf),
     /// The thread that writes files is gone: the program is ending.
     #[error("interrupted")]
     Interrupted,
@@ -100,8 +109,28 @@ impl Applier {
         work.await.unwrap_or_default()
     }
 
-    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread.
-    pub async fn pod(&self, key: &PodKey, plan: PodPlan) -> Result<(), ApplyError> {
+    /// Runs the steps of a plan that only touch files: without systemd, and blocking.
+    ///
+    /// # Errors
+    /// The first step that failed. Those that are no file's are left out.
+    pub fn only_files(layout: &Layout, key: &PodKey, plan: &PodPlan) -> Result<(), ApplyError> {
+        files::run(layout, &plan.uid, &plan.steps).map_err(|(index, source)| ApplyError {
+            pod: key.clone(),
+            step: plan.steps.get(index).map(line).unwrap_or_default(),
+            source: Box::new(StepError::File(source)),
+        })
+    }
+
+    /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread. Nothing is started
+    /// before the other pods of its wave have written their files.
+    pub async fn pod(&self, key: &PodKey, plan: PodPlan, mut wave: Wave) -> Result<(), ApplyError> {
+        if let Some(unit) = files::given(&self.layout, &plan.steps) {
+            return Err(ApplyError {
+                pod: key.clone(),
+                step: format!("write {unit}"),
+                source: Box::new(StepError::Given(self.layout.given.clone())),
+            });
+        }
         let mut files: Vec<Step> = Vec::new();
         for step in plan.steps {
             if files::is_file_step(&step) {
@@ -110,6 +139,11 @@ impl Applier {
             }
             self.flush(key, &plan.uid, std::mem::take(&mut files))
                 .await?;
+            // Also where there was nothing to write: what comes first may take its time.
+            wave.written();
+            if matches!(step, Step::Start(_)) {
+                wave.all_written().await;
+            }
             let result = self.ask_systemd(&step, &plan.uid).await;
             result.map_err(|source| ApplyError {
                 pod: key.clone(),

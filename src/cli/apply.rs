@@ -101,7 +101,10 @@ async fn wait_for(
     host: &Host,
     context: &Context,
 ) -> Result<Outcome, CliError> {
-    let mut watch = host.watch_running(Filter::of(pods.keys())).await?;
+    let mut watch = host
+        .of_states()
+        .watch_running(Filter::of(pods.keys()))
+        .await?;
     let end = tokio::time::Instant::now() + timeout;
     while let Ok(view) = tokio::time::timeout_at(end, watch.next()).await {
         let view = view?;

@@ -21,6 +21,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod explain;
+mod fill;
 pub mod get;
 pub mod grace;
 pub mod image;
@@ -158,6 +159,8 @@ enum OnHost {
     Run(run::Args),
     #[command(hide = true)]
     Due(due::Args),
+    #[command(hide = true)]
+    Fill(fill::Args),
 }
 
 /// Does what the arguments, beginning with the program's name, say.
@@ -211,6 +214,7 @@ async fn on_host(verb: OnHost, context: &Context) -> Result<Outcome, CliError> {
         OnHost::Wireguard(args) => wireguard::run(&args, context).await,
         OnHost::Run(args) => run::run(&args, context).await,
         OnHost::Due(args) => due::run(&args, context).await,
+        OnHost::Fill(args) => fill::run(&args, context).await,
     }
 }
 

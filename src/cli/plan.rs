@@ -51,6 +51,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             context.tell(format_args!("{key}: blocked: {}", blocked.message));
         }
     }
+    for (key, units) in &plan.differing {
+        let names: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
+        context.tell(format_args!(
+            "{key}: units of the host's configuration are not as this vks would write them: {}",
+            names.join(" ")
+        ));
+    }
     if plan.is_empty() {
         context.print("Nothing to do.\n")?;
     }

@@ -1,5 +1,7 @@
 //! `vks render`.
 
+mod given;
+
 use super::context::{Context, Outcome};
 use super::error::CliError;
 use super::manifests;
@@ -23,6 +25,9 @@ pub struct Args {
     /// Write the units to this directory instead
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+    /// Only those that can be part of a host's configuration, for which this file has the options
+    #[arg(long, value_name = "FILE", hide = true, requires = "output_dir")]
+    pub given: Option<PathBuf>,
 }
 
 /// Prints the units, or writes them to a directory.
@@ -30,6 +35,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let mut desired = manifests::desired(&args.filename, context)?;
     if manifests::tell_problems(&desired.problems, context) {
         return Ok(Outcome::Code(1));
+    }
+    if let (Some(options), Some(output)) = (&args.given, &args.output_dir) {
+        let wrong = given::write(options, output, desired, context)?;
+        return Ok(match wrong {
+            true => Outcome::Code(1),
+            false => Outcome::Done,
+        });
     }
     let more = crate::agent::controllers::sample(&mut desired, &context.settings);
     let mut units: Vec<_> = more.into_iter().collect();

@@ -6,7 +6,7 @@ use super::selector::Selector;
 use super::target::{Target, TargetError};
 use super::view::{Filter, Host, PodView};
 use crate::agent::AgentError;
-use crate::apply::Applier;
+use crate::apply::{Applier, Wave};
 use crate::host::systemd::Systemd;
 use crate::model::name::ContainerName;
 use crate::model::name::PodUid;
@@ -65,11 +65,12 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         };
         let plan = PodPlan {
             addresses: Vec::new(),
+            differs: Vec::new(),
             reason: Reason::Converge,
             uid,
             steps,
         };
-        match applier.pod(key, plan).await {
+        match applier.pod(key, plan, Wave::default()).await {
             Ok(()) => context.print(&format!("pod/{} restarted\n", key.name))?,
             Err(error) => {
                 wrong = true;

@@ -6,6 +6,47 @@ use crate::model::name::ObjectName;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
+/// What the host would say, for settings of a host that this is not: when its configuration is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The host name, as a node has it.
+    pub node_name: String,
+    /// The address of the default route.
+    pub host_ip: String,
+    /// The machine-id, which prefixes of pods follow from.
+    pub machine_id: String,
+    /// The kernel has IPv6.
+    pub ipv6: bool,
+    /// CPUs.
+    pub cpus: u64,
+    /// Memory and swap space.
+    pub memory: HostMemory,
+    /// AppArmor and SELinux are enabled.
+    pub security_modules: (bool, bool),
+}
+
+impl Facts {
+    /// Two hosts that have nothing in common: what follows in the same way for both follows from the settings alone.
+    pub fn of_two_hosts() -> [Self; 2] {
+        let host = |name: &str, ip: &str, ipv6: bool, size: u64| Self {
+            node_name: name.to_owned(),
+            host_ip: ip.to_owned(),
+            machine_id: name.repeat(32),
+            ipv6,
+            cpus: size,
+            memory: HostMemory {
+                total: size << 30,
+                swap: (size - 1) << 30,
+            },
+            security_modules: (ipv6, !ipv6),
+        };
+        [
+            host("a", "192.0.2.1", true, 2),
+            host("b", "198.51.100.1", false, 3),
+        ]
+    }
+}
+
 /// The host name in lower case, as Kubernetes names nodes; `localhost` when it is none that a node can have.
 pub fn node_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -6,7 +6,7 @@
 //! an empty one, or a link to `/dev/null`, only masks.
 
 mod api;
-mod detect;
+pub mod detect;
 pub mod file;
 mod files;
 pub mod fragment;
@@ -25,6 +25,7 @@ use crate::model::network::{NetworkSettings, Prefix};
 use crate::model::node::ClusterSettings;
 use crate::model::security::Profile;
 use crate::model::wireguard::Mesh;
+use detect::Facts;
 pub use fragment::Swap;
 use fragment::{Fragment, Paths};
 pub use images::ImageSettings;
@@ -158,17 +159,28 @@ impl Settings {
     /// # Errors
     /// The first file that cannot be read or says something wrong, by name and line.
     pub fn load(root: &Path) -> Result<Self, ConfigError> {
+        Self::load_as(root, None)
+    }
+
+    /// The same for another host, of which this is known.
+    ///
+    /// # Errors
+    /// As for [`Settings::load`].
+    pub fn load_as(root: &Path, facts: Option<&Facts>) -> Result<Self, ConfigError> {
         let mut merged = Fragment::default();
         for path in files::list(root)? {
             merged.overlay(files::read(&path)?);
         }
-        let mut settings = Self::from_fragment(merged);
+        let mut settings = Self::from_fragment(merged, facts);
         settings.seccomp = seccomp::read(root)?;
-        (settings.app_armor, settings.se_linux) = detect::security_modules(root);
+        (settings.app_armor, settings.se_linux) = match facts {
+            Some(facts) => facts.security_modules,
+            None => detect::security_modules(root),
+        };
         Ok(settings)
     }
 
-    fn from_fragment(merged: Fragment) -> Self {
+    fn from_fragment(merged: Fragment, facts: Option<&Facts>) -> Self {
         let Fragment {
             node,
             pods,
@@ -188,7 +200,7 @@ impl Settings {
             }
             wireguard::settings(wireguard)
         });
-        let mut network = network::settings(network);
+        let mut network = network::settings(network, facts);
         let given = kubernetes
             .as_ref()
             .map(|_| kubernetes::pod_prefixes(&layout));
@@ -203,8 +215,14 @@ impl Settings {
         };
         let own = || network.name_server().into_iter().collect();
         Self {
-            node_name: node.name.unwrap_or_else(detect::node_name),
-            host_ip: node.ip.or_else(detect::host_ip),
+            node_name: node.name.unwrap_or_else(|| match facts {
+                Some(facts) => facts.node_name.clone(),
+                None => detect::node_name(),
+            }),
+            host_ip: node.ip.or_else(|| match facts {
+                Some(facts) => Some(facts.host_ip.clone()),
+                None => detect::host_ip(),
+            }),
             program: node.program.unwrap_or(default.program),
             pod_dirs: pods.directories.unwrap_or(default.pod_dirs),
             api: api::settings(api, cluster.as_ref(), &layout),
@@ -216,8 +234,8 @@ impl Settings {
             dns_domain: dns.domain.unwrap_or(default.dns_domain.clone()),
             pids_limit: node.pids_limit,
             swap: node.swap.unwrap_or_default(),
-            cpus: detect::cpus(),
-            memory: detect::memory(),
+            cpus: facts.map_or_else(detect::cpus, |facts| Some(facts.cpus)),
+            memory: facts.map_or_else(detect::memory, |facts| Some(facts.memory)),
             profile: pods.profile.unwrap_or_default(),
             images: images::settings(images),
             ..default
@@ -250,6 +268,7 @@ fn layout(paths: Paths, default: Layout) -> Layout {
         state: paths.state.unwrap_or(default.state),
         run: paths.run.unwrap_or(default.run),
         units: default.units,
+        given: default.given,
         netns: paths.netns.unwrap_or(default.netns),
     };
     match paths.units {

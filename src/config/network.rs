@@ -1,6 +1,7 @@
 //! `[network]`: checks, what follows from the machine-id, and whether a route is in the way.
 
 use super::Wrong;
+use super::detect::Facts;
 use super::fragment::{Family, Network};
 use crate::model::network::{
     Mode, NetworkSettings, OURS, Prefix, default_services, derived_ipv4, derived_ipv6,
@@ -61,8 +62,12 @@ pub(super) fn check(network: &Network) -> Result<(), Wrong> {
 }
 
 /// Fills the gaps: prefixes follow from the machine-id.
-pub(super) fn settings(network: Network) -> NetworkSettings {
-    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+pub(super) fn settings(network: Network, facts: Option<&Facts>) -> NetworkSettings {
+    let id = match facts {
+        Some(facts) => facts.machine_id.clone(),
+        None => fs::read_to_string("/etc/machine-id").unwrap_or_default(),
+    };
+    let has_ipv6 = || facts.map_or_else(has_ipv6, |facts| facts.ipv6);
     let (base, length) = IPV4_RANGE;
     let range = network
         .ipv4_range
@@ -195,7 +200,7 @@ mod tests {
     fn settings_of(text: &str) -> Result<NetworkSettings, Wrong> {
         let network: Network = toml::from_str(text).unwrap();
         check(&network)?;
-        Ok(settings(network))
+        Ok(settings(network, None))
     }
 
     #[test]

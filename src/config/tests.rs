@@ -49,6 +49,7 @@ fn every_setting_arrives() {
             state: "/s".into(),
             run: "/r".into(),
             units: "/u".into(),
+            given: Layout::default().given,
             netns: "/n".into(),
         },
         network: load(&scratch).network,
@@ -125,5 +126,26 @@ fn mistakes_name_the_file_and_the_line() {
     for (text, wanted) in cases {
         let found = fails(text);
         assert!(found.starts_with(wanted), "{text}: {found}");
+    }
+}
+
+/// What can be set, as the reader of settings itself says it of a wrong key.
+fn keys(text: &str) -> Vec<String> {
+    let error = toml::from_str::<Fragment>(text).unwrap_err().to_string();
+    let (_, names) = error.split_once("expected ").unwrap();
+    let names = names.split('`').skip(1).step_by(2);
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_setting_is_in_the_manual() {
+    let manual = include_str!("../../docs/man/vks.toml.5");
+    let sections = keys("zzz = 1");
+    assert!(sections.len() > 8, "{sections:?}");
+    for section in sections {
+        assert!(manual.contains(&format!(".SS [{section}]")), "{section}");
+        for key in keys(&format!("[{section}]\nzzz = 1")) {
+            assert!(manual.contains(&key), "{section}.{key}");
+        }
     }
 }

@@ -39,6 +39,21 @@ pub fn wait_empty(slice: &UnitName, until: Instant) -> Result<bool, ProcessError
     }
 }
 
+/// The processes in a slice of vks, by their numbers; those that this can be told of. Must be called from within the slice of
+/// a pod.
+///
+/// # Errors
+/// When the groups of this process cannot be read.
+pub fn processes(slice: &UnitName) -> Result<Vec<u32>, ProcessError> {
+    let mut pids = Vec::new();
+    for root in roots()? {
+        add_processes(&path(&root, slice), &mut pids);
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
+}
+
 /// The directories that [`ROOT`] is in, by the groups that this process is in.
 fn roots() -> Result<Vec<PathBuf>, ProcessError> {
     let Some(own) = Process::open(std::process::id())? else {

@@ -13,8 +13,8 @@ const BUFFER: usize = 16 << 10;
 #[derive(Debug)]
 pub struct FileNews {
     events: EventStream<Vec<u8>>,
-    /// Any file of the directory without.
-    name: Option<OsString>,
+    /// Any file of the directory when empty.
+    names: Vec<OsString>,
 }
 
 impl FileNews {
@@ -27,7 +27,38 @@ impl FileNews {
         let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
         let mask = WatchMask::DELETE | WatchMask::MOVED_FROM;
         events.watches().add(dir, mask)?;
-        Ok(Self { events, name: None })
+        Ok(Self {
+            events,
+            names: Vec::new(),
+        })
+    }
+
+    /// Starts to watch files that somebody may replace or remove: those of a directory, and what they lead to as links. Writing
+    /// to them is no news. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`FileNews::watch`].
+    pub fn replacements(dir: &Path, names: &[&str]) -> Result<Self, Error> {
+        let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
+        let mask = WatchMask::MOVED_TO | WatchMask::CREATE | WatchMask::DELETE;
+        events.watches().add(dir, mask)?;
+        let mut wanted: Vec<OsString> = names.iter().map(OsString::from).collect();
+        for name in names {
+            // A link that leads nowhere yet has its own news when it does.
+            let Ok(target) = dir.join(name).canonicalize() else {
+                continue;
+            };
+            if let (Some(parent), Some(name)) = (target.parent(), target.file_name())
+                && parent != dir
+            {
+                events.watches().add(parent, mask)?;
+                wanted.push(name.to_owned());
+            }
+        }
+        Ok(Self {
+            events,
+            names: wanted,
+        })
     }
 
     /// Starts to watch. The file need not be there, its directory must. Must be called within a tokio runtime.
@@ -40,8 +71,8 @@ impl FileNews {
         let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
         let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::DELETE;
         events.watches().add(dir, mask)?;
-        let name = Some(name.to_owned());
-        Ok(Self { events, name })
+        let names = vec![name.to_owned()];
+        Ok(Self { events, names })
     }
 
     /// Waits until it has changed; many changes at a time are one. Cancel-safe.
@@ -56,8 +87,8 @@ impl FileNews {
             while let Some(found) = event {
                 let name = found?.name;
                 // Without a name: events were lost.
-                let own = self.name.as_deref();
-                meant |= own.is_none() || name.is_none() || name.as_deref() == own;
+                let own = |name| self.names.is_empty() || self.names.contains(&name);
+                meant |= name.is_none_or(own);
                 event = self.events.next().now_or_never().flatten();
             }
             if meant {

@@ -97,6 +97,14 @@ pub fn write_ref(layout: &Layout, record: RefRecord) -> Result<RefRecord, FileEr
     Ok(record)
 }
 
+/// Makes the directory of what is known of images, if there is none yet.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_refs(layout: &Layout) -> Result<(), FileError> {
+    Dir::create(&layout.image_refs()).map(drop)
+}
+
 /// Forgets an image.
 ///
 /// # Errors

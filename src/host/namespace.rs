@@ -162,6 +162,21 @@ pub fn visit_network<T: Send>(
     })?
 }
 
+/// Acts within the mount namespace of a process, on a thread of its own. Blocks.
+pub fn visit_mounts<T: Send>(
+    process: &Process,
+    act: impl FnOnce() -> T + Send,
+) -> Result<T, NamespaceError> {
+    on_own_thread(move || {
+        // A thread that shares its root and directory with others cannot have other mounts than they.
+        unshare(CloneFlags::CLONE_FS).map_err(|errno| NamespaceError::Create(errno.into()))?;
+        enter(process, CloneFlags::CLONE_NEWNS, || {
+            format!("process {}", process.pid())
+        })?;
+        Ok(act())
+    })?
+}
+
 /// Joins a UTS namespace that is bound to a file, for good: only for a program of one thread that is about to become
 /// another one.
 pub fn join_uts(path: &Path) -> Result<(), NamespaceError> {

@@ -4,15 +4,13 @@
 //! Where something is mounted is found by the kernel below the open root (openat2(2), `RESOLVE_IN_ROOT`) and mounted on by
 //! descriptor: a link in an image leads nowhere else.
 
+mod overlay;
 mod table;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+pub use overlay::{Written, overlay};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, move_mount,
-};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -20,8 +18,6 @@ use table::unescaped;
 
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
-/// What mount(2) takes of options: a page, with room for the rest.
-const MOST_OPTIONS: usize = 4000;
 
 /// Why a root was not put together.
 #[derive(Debug, thiserror::Error)]
@@ -58,51 +54,6 @@ pub enum RootError {
     /// The root did not become the root.
     #[error("cannot change the root directory")]
     Pivot(#[source] io::Error),
-}
-
-/// Mounts layers, the highest first in `layers`, with a directory for what is written over them.
-pub fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(), RootError> {
-    let failed = |source: io::Error| RootError::Layers {
-        at: at.to_owned(),
-        source,
-    };
-    match by_one(layers, upper, work, at) {
-        Ok(()) => return Ok(()),
-        // Before Linux 6.8: all in one text.
-        Err(Errno::INVAL | Errno::NOSYS) => {}
-        Err(errno) => return Err(failed(errno.into())),
-    }
-    let escaped = |path: &Path| {
-        let text = path.display().to_string();
-        text.replace('\\', "\\\\")
-            .replace(':', "\\:")
-            .replace(',', "\\,")
-    };
-    let lower: Vec<String> = layers.iter().map(|layer| escaped(layer)).collect();
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        lower.join(":"),
-        escaped(upper),
-        escaped(work)
-    );
-    if options.len() > MOST_OPTIONS {
-        return Err(RootError::TooMany(layers.len()));
-    }
-    let kind = Some("overlay");
-    mount(kind, at, kind, MsFlags::empty(), Some(options.as_str()))
-        .map_err(|errno| failed(errno.into()))
-}
-
-fn by_one(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> rustix::io::Result<()> {
-    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for layer in layers {
-        fsconfig_set_string(&fs, "lowerdir+", layer)?;
-    }
-    fsconfig_set_string(&fs, "upperdir", upper)?;
-    fsconfig_set_string(&fs, "workdir", work)?;
-    fsconfig_create(&fs)?;
-    let made = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    move_mount(&made, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// What is mounted from here on is seen in this mount namespace alone; what the host mounts still comes in. A root can

@@ -84,6 +84,18 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// The units that have changed meanwhile, without waiting; nothing when systemd has read all again, which is left to
+    /// [`Changes::next`].
+    pub fn unless_reloaded(&mut self) -> Option<Result<BTreeSet<UnitName>, SystemdError>> {
+        if self.shared.news().changed.reloaded {
+            return None;
+        }
+        let taken = self.shared.take()?;
+        Some(taken.map(|changed| changed.units))
+    }
+}
+
 impl Drop for Changes {
     fn drop(&mut self) {
         self.listeners

@@ -9,7 +9,8 @@ use super::files::{Dir, FileError};
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,14 @@ pub enum VolumePathError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// It is not a file that can be read.
+    #[error("cannot read {path:?} in the volume")]
+    Read {
+        /// The relative path.
+        path: String,
+        /// What the kernel said, or that it is no regular file, or larger than was allowed.
+        source: io::Error,
+    },
     /// A directory on the way could not be made.
     #[error("cannot make {path:?} in the volume")]
     Make {
@@ -51,6 +60,13 @@ pub enum VolumePathError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+impl VolumePathError {
+    /// Whether there is just nothing of that name.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Find { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// The kernel gives up when something is renamed while it looks; it is asked again, this often at most. Whoever
@@ -165,6 +181,29 @@ impl Found {
         // What was opened, by its number.
         let opened = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
         copy(Path::new(&opened), parent, name, self.is_dir)
+    }
+
+    /// The content of a regular file of at most `limit` bytes. Nothing else is opened: a device or a named pipe may act on that.
+    pub fn read(&self, limit: usize) -> Result<Vec<u8>, VolumePathError> {
+        let read = || -> io::Result<Vec<u8>> {
+            let stat = fs::fstat(&self.fd)?;
+            if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                return Err(io::Error::other("it is not a regular file"));
+            }
+            // What was opened, by its number.
+            let file = File::open(format!("/proc/self/fd/{}", self.fd.as_raw_fd()))?;
+            let most = u64::try_from(limit).unwrap_or(u64::MAX);
+            let mut bytes = Vec::new();
+            file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+            match bytes.len() > limit {
+                true => Err(Errno::FBIG.into()),
+                false => Ok(bytes),
+            }
+        };
+        read().map_err(|source| VolumePathError::Read {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Mounts it, and what is mounted below it, on `at`, which is trusted and of its kind.

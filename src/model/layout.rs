@@ -14,6 +14,7 @@
 //!     done/<container>          it has ended for good and must not run at the next boot
 //!     rootfs/<container>/       0700 above: the writable layer of a container's image, anew for each run
 //!     unhealthy/<container>     the run that is being ended because its liveness probe failed
+//!     given                     its units are of the host's configuration; whose they are
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
@@ -66,6 +67,8 @@ pub struct Layout {
     /// Where unit files are written (default `/etc/systemd/system.attached`; [`Layout::kept_units`] where
     /// [`RUN_UNITS`] is a link to it).
     pub units: PathBuf,
+    /// Where units lie that the host's configuration brings (default `/etc/systemd/system`): read, never written.
+    pub given: PathBuf,
     /// Default `/run/netns`.
     pub netns: PathBuf,
 }
@@ -76,6 +79,7 @@ impl Default for Layout {
             state: "/var/lib/vks".into(),
             run: "/run/vks".into(),
             units: "/etc/systemd/system.attached".into(),
+            given: "/etc/systemd/system".into(),
             netns: "/run/netns".into(),
         }
     }
@@ -115,6 +119,11 @@ impl Layout {
     /// A volume in memory.
     pub fn memory_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
         self.pod_run(uid).join("memory").join(volume.as_str())
+    }
+
+    /// A volume that is an image of several layers.
+    pub fn image_volume(&self, uid: &PodUid, volume: &VolumeName) -> PathBuf {
+        self.pod_run(uid).join("images").join(volume.as_str())
     }
 
     /// What the mount number `index` of a container shows, when that is only a part of a volume.
@@ -168,6 +177,11 @@ impl Layout {
         self.pod(uid).join("env").join(container.as_str())
     }
 
+    /// The environment file of a container with variables from files of volumes.
+    pub fn taken_variables(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
+        self.pod_run(uid).join("env").join(container.as_str())
+    }
+
     /// The termination message file of a container.
     pub fn termination(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("termination").join(container.as_str())
@@ -186,6 +200,11 @@ impl Layout {
     /// The mark that a run of a container is being ended because its liveness probe failed.
     pub fn unhealthy(&self, uid: &PodUid, container: &ContainerName) -> PathBuf {
         self.pod(uid).join("unhealthy").join(container.as_str())
+    }
+
+    /// Whose directory it is, of a pod whose units are given: when they go, nothing else says so.
+    pub fn given_mark(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("given")
     }
 
     /// The mark that a pod that runs only once has been started.

@@ -10,6 +10,7 @@ pub mod capability;
 pub mod claim;
 pub mod controller;
 pub mod desired;
+pub mod env_file;
 pub mod event;
 pub mod identity;
 pub mod image;

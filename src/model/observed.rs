@@ -22,6 +22,8 @@ pub struct Observed {
     pub strays: BTreeSet<String>,
     /// Unit files of CronJobs, with whose they are.
     pub timers: BTreeMap<UnitName, ObservedUnit>,
+    /// Directories of pods whose units were given, and are not any more, with where the pods came from.
+    pub left: BTreeMap<PodKey, (PodUid, SourcePath)>,
     /// Units with vks' names that systemd has loaded though they have no file: what a removed pod leaves
     /// behind until the next daemon-reload when something wanted it at boot.
     pub orphans: BTreeSet<UnitName>,
@@ -34,6 +36,13 @@ pub struct KeptClaim {
     pub claim: ObjectKey,
     /// The file that defined it.
     pub source: SourcePath,
+}
+
+/// What there is of a pod whose units are part of the host's configuration, beside them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Given {
+    /// The life of a pod of that name that vks had written units for, and these: they are still there.
+    pub earlier: Option<(PodUid, BTreeSet<UnitName>)>,
 }
 
 /// One pod as the host has it.
@@ -63,6 +72,8 @@ pub struct ObservedPod {
     pub conditions: SetConditions,
     /// Unit files were changed under systemd, which has not reloaded since (a change was cut short).
     pub reload_needed: bool,
+    /// Its units are part of the host's configuration: vks never writes, removes, starts or stops them.
+    pub given: Option<Given>,
 }
 
 /// One unit.

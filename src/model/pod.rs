@@ -5,7 +5,7 @@ mod roles;
 pub use roles::{ContainerRole, QosClass};
 
 use super::image::{ImageRef, PullPolicy, Pulling};
-use super::name::{ContainerName, ObjectName, PodKey, PodUid};
+use super::name::{ContainerName, ObjectName, PodKey, PodUid, VolumeName};
 use super::naming::{Naming, Sharing};
 use super::priority::PriorityAsked;
 use super::probe::{Hook, Probes};
@@ -197,6 +197,20 @@ pub struct Container {
     pub target: Option<ContainerName>,
 }
 
+impl Container {
+    /// The volumes of files that it uses: what it mounts, and what it takes variables from. One may come more than once.
+    pub fn volumes(&self) -> impl Iterator<Item = &VolumeName> {
+        let from = self
+            .env
+            .iter()
+            .filter_map(|variable| match &variable.value {
+                EnvValue::FileKey { volume, .. } => Some(volume),
+                _ => None,
+            });
+        self.mounts.iter().map(|mount| &mount.volume).chain(from)
+    }
+}
+
 /// One environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvVar {
@@ -231,6 +245,17 @@ pub enum EnvValue {
         /// The key.
         key: String,
         /// May be missing: there is then no such variable.
+        optional: bool,
+    },
+    /// A key of a file in a volume of the pod, as it is when the container starts.
+    FileKey {
+        /// The volume.
+        volume: VolumeName,
+        /// The file, relative to its root.
+        path: String,
+        /// The key.
+        key: String,
+        /// File or key may be missing: there is then no such variable.
         optional: bool,
     },
 }

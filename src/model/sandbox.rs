@@ -42,6 +42,9 @@ pub struct Setup {
     /// Volumes in memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemoryVolume>,
+    /// Volumes that are put together from the layers of an image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageVolume>,
     /// Claims whose directories must be there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ObjectKey>,
@@ -176,6 +179,16 @@ pub struct MemoryVolume {
     /// The most it holds (default: half of the host's memory).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Bytes>,
+}
+
+/// The files of an image of several layers, to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageVolume {
+    /// The volume.
+    pub name: VolumeName,
+    /// The directories of its layers, lowest first.
+    pub layers: Vec<String>,
 }
 
 /// A volume that a mount unit mounts.

@@ -9,8 +9,9 @@ use crate::host::payload;
 use crate::host::units::{Listing, UnitDir};
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::layout::Layout;
-use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
+use crate::model::name::{ContainerName, ObjectKey, PodKey, PodUid, UnitName};
 use crate::model::observed::{Digest, Runs};
+use crate::model::pod::SourcePath;
 use crate::model::status::SetConditions;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ pub(super) struct Disk {
     pub(super) pods: BTreeMap<PodUid, PodDir>,
     /// Of a look at some pods: every unit name that was looked for.
     pub(super) looked_at: BTreeSet<UnitName>,
+    /// Of a look at everything: directories that pods with given units have left.
+    pub(super) left: BTreeMap<PodKey, (PodUid, SourcePath)>,
 }
 
 /// The directory of one life of a pod.
@@ -46,7 +49,34 @@ pub(super) fn all(layout: &Layout) -> Result<Disk, FileError> {
         Some(units) => units.list()?,
         None => Listing::default(),
     };
-    Ok(with_pods(layout, listing, BTreeSet::new()))
+    let mut disk = with_pods(layout, listing, BTreeSet::new());
+    disk.left = left(layout, &disk.pods)?;
+    Ok(disk)
+}
+
+/// The directories of pods without a unit that say whose they are.
+fn left(
+    layout: &Layout,
+    pods: &BTreeMap<PodUid, PodDir>,
+) -> Result<BTreeMap<PodKey, (PodUid, SourcePath)>, FileError> {
+    let Some(dirs) = Dir::open(&layout.state.join("pods"))? else {
+        return Ok(BTreeMap::new());
+    };
+    let uids = dirs.entries()?.into_iter();
+    let uids = uids.filter_map(|(name, _)| name.parse::<PodUid>().ok());
+    let left = uids
+        .filter(|uid| !pods.contains_key(uid))
+        .filter_map(|uid| {
+            let text = std::fs::read_to_string(layout.given_mark(&uid)).ok()?;
+            let (key, source) = text.split_once('\n')?;
+            let (namespace, name) = key.split_once('/')?;
+            let key = ObjectKey {
+                namespace: namespace.parse().ok()?,
+                name: name.parse().ok()?,
+            };
+            Some((key, (uid, SourcePath(source.into()))))
+        });
+    Ok(left.collect())
 }
 
 /// Some units and those that the pod targets among them want.
@@ -57,13 +87,13 @@ pub(super) fn some(layout: &Layout, names: BTreeSet<UnitName>) -> Result<Disk, F
         let mut todo: Vec<UnitName> = names.into_iter().collect();
         while let Some(name) = todo.pop() {
             // One that cannot be read is reported when all are listed.
-            let Ok(Some(unit)) = units.read(&name) else {
+            let Ok(found) = units.read(&name) else {
                 continue;
             };
-            if units.is_enabled(&name)? {
+            if !found.is_empty() && units.is_enabled(&name)? {
                 listing.enabled.insert(name);
             }
-            if unit.identity.is_some() {
+            for unit in found.iter().filter(|unit| unit.identity.is_some()) {
                 let wanted = unit.wants.iter();
                 todo.extend(
                     wanted
@@ -71,7 +101,7 @@ pub(super) fn some(layout: &Layout, names: BTreeSet<UnitName>) -> Result<Disk, F
                         .cloned(),
                 );
             }
-            listing.units.push(unit);
+            listing.units.extend(found);
         }
     }
     Ok(with_pods(layout, listing, looked_at))
@@ -92,7 +122,7 @@ pub(super) fn owners(layout: &Layout, names: &[UnitName]) -> Result<BTreeSet<Pod
     };
     let found = names
         .iter()
-        .filter_map(|name| units.read(name).ok().flatten());
+        .flat_map(|name| units.read(name).unwrap_or_default());
     let identities = found.filter_map(|unit| unit.identity);
     let pods = identities.filter(|identity| identity.role != UnitRole::Cron);
     Ok(pods.map(|identity| identity.pod).collect())
@@ -124,6 +154,7 @@ fn with_pods(layout: &Layout, listing: Listing, looked_at: BTreeSet<UnitName>) -
         pods: pods.collect(),
         listing,
         looked_at,
+        left: BTreeMap::new(),
     }
 }
 

@@ -11,6 +11,7 @@
 mod assemble;
 mod disk;
 pub mod events;
+pub mod pace;
 pub mod status;
 
 use crate::host::files::FileError;
@@ -20,6 +21,7 @@ use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::model::observed::{KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::model::pod::ContainerRole;
 use crate::unit::names::PodUnits;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,14 @@ pub enum ObserveError {
     Interrupted,
 }
 
+/// What the files of the host say, without systemd: as if nothing ran.
+///
+/// # Errors
+/// When the directory of units cannot be read.
+pub fn on_disk(layout: &Layout) -> Result<Observed, ObserveError> {
+    Ok(assemble::assemble(disk::all(layout)?, BTreeMap::new()))
+}
+
 /// Looks at the host.
 #[derive(Debug, Clone)]
 pub struct Observer {
@@ -54,6 +64,8 @@ pub struct Observer {
     layout: Arc<Layout>,
     /// How many units there were when first asked, for those who look at some pods only.
     population: Arc<OnceLock<usize>>,
+    /// Whether runs of containers that run are asked for.
+    runs: bool,
 }
 
 impl Observer {
@@ -64,6 +76,16 @@ impl Observer {
             systemd,
             layout,
             population: Arc::default(),
+            runs: true,
+        }
+    }
+
+    /// The same for who only wants to know what is ready and what has ended: of a container that runs it is not asked
+    /// which process does since when. Where there is a prober, it is: its answers are about a certain run.
+    pub fn of_states(&self) -> Self {
+        Self {
+            runs: false,
+            ..self.clone()
         }
     }
 
@@ -85,6 +107,26 @@ impl Observer {
         observed: &mut Observed,
         pods: &BTreeMap<PodKey, BTreeSet<UnitName>>,
     ) -> Result<(), ObserveError> {
+        self.look(observed, pods, None).await
+    }
+
+    /// The same for who has heard of all that happened since `observed` was true: these are the units whose state has
+    /// changed. So a run that was known and is none of theirs still is what it was, and is not asked for again.
+    pub async fn follow(
+        &self,
+        observed: &mut Observed,
+        pods: &BTreeMap<PodKey, BTreeSet<UnitName>>,
+        changed: &BTreeSet<UnitName>,
+    ) -> Result<(), ObserveError> {
+        self.look(observed, pods, Some(changed)).await
+    }
+
+    async fn look(
+        &self,
+        observed: &mut Observed,
+        pods: &BTreeMap<PodKey, BTreeSet<UnitName>>,
+        changed: Option<&BTreeSet<UnitName>>,
+    ) -> Result<(), ObserveError> {
         let names = pods.iter().map(|(key, extra)| {
             let known = observed.pods.get(key);
             let known = known.into_iter().flat_map(|pod| pod.units.keys().cloned());
@@ -100,8 +142,17 @@ impl Observer {
             .await?;
         let mut fresh = assemble::assemble(disk, states);
         fresh.pods.retain(|key, _| pods.contains_key(key));
+        if let Some(changed) = changed {
+            keep_runs(&mut fresh, observed, changed);
+        }
         self.add_runs(fresh.pods.values_mut()).await?;
-        observed.pods.retain(|key, _| !pods.contains_key(key));
+        // Units of the host's configuration go before the manifests do: it is one change, and systemd's reload is its end.
+        let changing =
+            |key: &PodKey, pod: &ObservedPod| pod.given.is_some() && !fresh.pods.contains_key(key);
+        observed
+            .pods
+            .retain(|key, pod| !pods.contains_key(key) || changing(key, pod));
+        observed.left.retain(|key, _| !pods.contains_key(key));
         observed.pods.append(&mut fresh.pods);
         observed.orphans.retain(|unit| !looked_at.contains(unit));
         observed.orphans.append(&mut fresh.orphans);
@@ -199,18 +250,18 @@ impl Observer {
         self.read(crate::host::claims::kept).await
     }
 
-    /// Asks for the runs of the containers and probers of these pods.
+    /// Asks for the runs of the containers and probers of these pods, as far as they are not known.
     async fn add_runs(
         &self,
         pods: impl Iterator<Item = &mut ObservedPod>,
     ) -> Result<(), ObserveError> {
         let mut units: BTreeMap<UnitName, &mut ObservedUnit> = BTreeMap::new();
         for pod in pods {
-            units.extend(
-                pod.units
-                    .iter_mut()
-                    .map(|(name, unit)| (name.clone(), unit)),
-            );
+            let all = self.runs || has_prober(pod);
+            let asked = pod.units.iter_mut().filter(|(_, unit)| {
+                unit.state.run.is_none() && (all || &*unit.state.sub != "running")
+            });
+            units.extend(asked.map(|(name, unit)| (name.clone(), unit)));
         }
         let queries: Vec<_> = units
             .iter()
@@ -251,6 +302,30 @@ fn asked(
     asked
 }
 
+fn has_prober(pod: &ObservedPod) -> bool {
+    let mut identities = pod.units.values().filter_map(|unit| unit.identity.as_ref());
+    identities.any(|identity| identity.role == UnitRole::Probes)
+}
+
+/// Takes over the runs of containers that ran before, still run and have not changed.
+fn keep_runs(fresh: &mut Observed, before: &Observed, changed: &BTreeSet<UnitName>) {
+    let runs = |unit: &ObservedUnit| unit.state.loaded && &*unit.state.sub == "running";
+    for (key, pod) in &mut fresh.pods {
+        let Some(known) = before.pods.get(key) else {
+            continue;
+        };
+        for (name, unit) in &mut pod.units {
+            let known = known.units.get(name).filter(|known| runs(known));
+            let Some(run) = known.and_then(|known| known.state.run.as_ref()) else {
+                continue;
+            };
+            if runs(unit) && !changed.contains(name) && run.main_pid != 0 && run.started.is_some() {
+                unit.state.run = Some(run.clone());
+            }
+        }
+    }
+}
+
 /// The pattern that one unit's name matches and no other's.
 fn exactly(unit: &UnitName) -> String {
     // Of what glob(7) gives a meaning, a unit name can only have the backslash.
@@ -285,11 +360,15 @@ fn pod_level_units(key: &PodKey) -> [UnitName; 6] {
     ]
 }
 
-/// What to ask of a unit: nothing, unless it is loaded and runs a container or the prober.
+/// What to ask of a unit: nothing, unless it is loaded and runs a container or the prober. Of a container that is about to
+/// begin there is nothing to know yet, but of an init container, which is beginning for as long as it runs.
 fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>> {
     let role = &observed.identity.as_ref()?.role;
-    let asked = matches!(role, UnitRole::Container { .. } | UnitRole::Probes);
     let state = &observed.state;
+    let asked = match role {
+        UnitRole::Container { role, .. } => *role == ContainerRole::Init || &*state.sub != "start",
+        role => *role == UnitRole::Probes,
+    };
     (asked && state.loaded).then(|| RunQuery {
         unit,
         running: matches!(&*state.sub, "running" | "start"),

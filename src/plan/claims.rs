@@ -3,7 +3,7 @@
 //! Nothing remembers a binding: it follows from the manifests alone, the same each time.
 
 use super::env::Context;
-use crate::model::claim::{AccessMode, PersistentVolume, Reclaim, VolumeClaim, VolumeMode};
+use crate::model::claim::{AccessMode, PersistentVolume, VolumeClaim, VolumeMode};
 use crate::model::controller::ControllerSpec;
 use crate::model::desired::Desired;
 use crate::model::name::{ObjectKey, ObjectName, PodKey};
@@ -28,12 +28,9 @@ pub(super) fn bound<'a>(
         namespace: context.pod.key.namespace.clone(),
         name: name.clone(),
     };
-    let Some(claim) = desired.volume_claims.get(&key) else {
-        return match is_of_a_set(desired, &context.pod.key, name) {
-            true => Ok((VolumeMode::Filesystem, volume_of(desired, &key, &plain())?)),
-            false => Err(format!("persistentvolumeclaim \"{name}\" not found")),
-        };
-    };
+    let claim = desired.volume_claims.get(&key);
+    let claim = claim.or_else(|| of_a_set(desired, &context.pod.key, name));
+    let claim = claim.ok_or_else(|| format!("persistentvolumeclaim \"{name}\" not found"))?;
     if claim.access_modes.contains(&AccessMode::OncePod)
         && let Some(other) = first_user(desired, &key)
         && *other != context.pod.key
@@ -46,31 +43,21 @@ pub(super) fn bound<'a>(
     Ok((claim.mode, volume_of(desired, &key, claim)?))
 }
 
-/// Whether a StatefulSet makes this claim for this pod: `<template>-<pod>`.
-fn is_of_a_set(desired: &Desired, pod: &PodKey, claim: &ObjectName) -> bool {
-    desired.controllers.iter().any(|(key, controller)| {
+/// What a StatefulSet asks for in this claim, if it makes it for this pod: `<template>-<pod>`.
+fn of_a_set<'a>(desired: &'a Desired, pod: &PodKey, claim: &ObjectName) -> Option<&'a VolumeClaim> {
+    desired.controllers.iter().find_map(|(key, controller)| {
         let ControllerSpec::StatefulSet(set) = &controller.spec else {
-            return false;
+            return None;
         };
-        let ordinal = pod.name.as_str().strip_prefix(key.object.name.as_str());
-        let own = ordinal.is_some_and(|rest| rest.starts_with('-'));
-        let mut names = set.claims.iter();
-        key.object.namespace == pod.namespace
-            && own
-            && names.any(|template| *claim.as_str() == format!("{template}-{}", pod.name))
+        let ordinal = pod.name.as_str().strip_prefix(key.object.name.as_str())?;
+        if key.object.namespace != pod.namespace || !ordinal.starts_with('-') {
+            return None;
+        }
+        let mut templates = set.claims.iter();
+        let named =
+            templates.find(|template| *claim.as_str() == format!("{}-{}", template.name, pod.name));
+        named.map(|template| &template.claim)
     })
-}
-
-/// The claim that a StatefulSet makes: it asks for nothing in particular.
-fn plain() -> VolumeClaim {
-    VolumeClaim {
-        access_modes: Vec::new(),
-        request: None,
-        volume_name: None,
-        mode: VolumeMode::Filesystem,
-        reclaim: Reclaim::Retain,
-        source: None,
-    }
 }
 
 /// What a claim of this key and content has.

@@ -8,18 +8,20 @@
 //! 3. A pod of another uid, or with another sandbox or other init containers, is stopped as a whole first.
 //! 4. A pod whose deletion has begun is stopped, and kept as it then is.
 //! 5. Else each container stands alone: what changed is stopped, written and started again, nothing else is.
-//! 6. What should run and does not is started; what is finished stays finished.
+//! 6. A pod whose units are given by the host's configuration is filled, and otherwise left to it.
+//! 7. What should run and does not is started; what is finished stays finished.
 
 use super::life::{create, end, nothing, remove};
 use super::network::addresses::{Others, Promised, choose};
 use super::network::ports::free_ports;
 use super::step::{PodPlan, Reason};
-use super::units::render_at;
+use super::units::{render_at, render_given};
 use super::update::Update;
 use crate::config::Settings;
 use crate::model::desired::Desired;
 use crate::model::name::PodKey;
-use crate::model::observed::{ActiveState, Observed, ObservedUnit};
+use crate::model::observed::{ActiveState, Given, Observed, ObservedPod, ObservedUnit};
+use crate::model::pod::Pod;
 use crate::model::status::Blocked;
 use crate::unit::names::PodUnits;
 use std::net::IpAddr;
@@ -42,9 +44,16 @@ pub fn plan_pod(
         };
         choose(pod, kept, others, &settings.network)
     };
+    if let Some((uid, source)) = observed.left.get(key)
+        && !desired.holds(source)
+    {
+        return all(super::given::remove_left(uid));
+    }
     match (desired.pods.get(key), observed.pods.get(key)) {
         (None, None) => all(nothing(super::new_uid(key, seed))),
         (None, Some(is)) if desired.holds(&is.source) => all(nothing(is.uid.clone())),
+        // Whoever has given its units takes them away.
+        (None, Some(is)) if is.given.is_some() => all(nothing(is.uid.clone())),
         (None, Some(is)) => all(remove(key, is, Reason::Remove)),
         (Some(pod), None) if pod.ending.is_some() => all(nothing(super::new_uid(key, seed))),
         (Some(pod), None) => {
@@ -60,6 +69,9 @@ pub fn plan_pod(
             all(nothing(is.uid.clone()))
         }
         (Some(pod), Some(is)) => {
+            if let Some(given) = &is.given {
+                return given_pod((pod, is), given, desired, settings);
+            }
             if pod.uid.as_ref().is_some_and(|uid| *uid != is.uid) {
                 return all(remove(key, is, Reason::Replace));
             }
@@ -79,6 +91,23 @@ pub fn plan_pod(
             Ok((plan, want.blocked))
         }
     }
+}
+
+fn given_pod(
+    (pod, is): (&Pod, &ObservedPod),
+    given: &Given,
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<(PodPlan, Vec<Blocked>), Blocked> {
+    let want = render_given(pod, &is.uid, &is.addresses, desired, settings)?;
+    let plan = Update {
+        pod,
+        is,
+        want: &want,
+        names: PodUnits::new(&pod.key),
+    }
+    .plan_given(given);
+    Ok((plan, want.blocked))
 }
 
 /// Runs, is about to, or is being seen to by systemd.

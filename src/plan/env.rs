@@ -85,6 +85,8 @@ pub fn environment(context: &Context, container: &Container) -> Result<Environme
                     .map_err(blocked)?
                     .map(|value| (value, Origin::Secret))
             }
+            // Known when the container starts, and in a file of its own then.
+            EnvValue::FileKey { .. } => None,
         };
         if !is_variable(&var.name) {
             return Err(blocked(format!(

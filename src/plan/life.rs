@@ -14,6 +14,7 @@ pub(super) fn nothing(uid: PodUid) -> PodPlan {
         reason: Reason::Converge,
         uid,
         addresses: Vec::new(),
+        differs: Vec::new(),
         steps: Vec::new(),
     }
 }
@@ -48,6 +49,7 @@ pub(super) fn remove(key: &PodKey, is: &ObservedPod, reason: Reason) -> PodPlan 
         reason,
         uid: is.uid.clone(),
         addresses: Vec::new(),
+        differs: Vec::new(),
         steps,
     }
 }
@@ -117,6 +119,7 @@ pub(super) fn create(pod: &Pod, want: Rendered, observed: &Observed) -> PodPlan 
         reason: Reason::Create,
         uid: want.uid,
         addresses: want.addresses,
+        differs: Vec::new(),
         steps,
     }
 }

@@ -12,6 +12,7 @@ pub mod env;
 mod ephemeral;
 pub mod eviction;
 mod files;
+pub mod given;
 pub mod grace;
 pub mod images;
 pub mod in_place;
@@ -22,6 +23,7 @@ pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;
 pub mod security;
+pub mod shares;
 mod starts;
 pub mod step;
 pub mod units;
@@ -35,7 +37,7 @@ mod tests;
 
 use crate::config::Settings;
 use crate::model::desired::Desired;
-use crate::model::name::{PodKey, PodUid};
+use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::model::observed::Observed;
 use crate::model::status::Blocked;
 use network::addresses::Promised;
@@ -53,6 +55,8 @@ pub struct Plan {
     /// Pods that are wanted and cannot be started or changed now, as a whole or some of their containers, and why; what
     /// runs of them is kept. Never empty lists.
     pub blocked: BTreeMap<PodKey, Vec<Blocked>>,
+    /// Of pods whose units are given, those units that are not as this vks would write them. Never empty lists.
+    pub differing: BTreeMap<PodKey, Vec<UnitName>>,
 }
 
 impl Plan {
@@ -64,7 +68,8 @@ impl Plan {
 
 /// Plans all pods that are wanted or observed.
 pub fn plan(desired: &Desired, observed: &Observed, settings: &Settings, seed: &[u8]) -> Plan {
-    let keys: BTreeSet<&PodKey> = desired.pods.keys().chain(observed.pods.keys()).collect();
+    let there = observed.pods.keys().chain(observed.left.keys());
+    let keys: BTreeSet<&PodKey> = desired.pods.keys().chain(there).collect();
     plan_pods(
         keys,
         desired,
@@ -89,6 +94,9 @@ pub fn plan_pods<'a>(
     for key in keys {
         match diff::plan_pod(key, desired, observed, settings, seed, promised) {
             Ok((pod, blocked)) => {
+                if !pod.differs.is_empty() {
+                    plan.differing.insert(key.clone(), pod.differs.clone());
+                }
                 if !pod.steps.is_empty() {
                     if !pod.addresses.is_empty() {
                         promised.insert(key.clone(), pod.addresses.clone());

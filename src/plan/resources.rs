@@ -127,7 +127,7 @@ fn oom_score(
 }
 
 /// The cgroup v2 weight of a CPU request (kubelet: pkg/kubelet/cm/cgroup_manager_linux.go, `cpuSharesToCPUWeight`).
-fn cpu_weight(millis: u64) -> u64 {
+pub(super) fn cpu_weight(millis: u64) -> u64 {
     let shares = (millis * 1024 / 1000).clamp(2, 262_144);
     1 + (shares - 2) * 9999 / 262_142
 }

@@ -4,6 +4,7 @@ use super::step::{PodPlan, Step};
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed, ObservedPod, ObservedUnit, UnitState};
+use crate::model::time::Timestamp;
 use crate::unit::read::read;
 use crate::unit::{UnitFile, digest, identity};
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ impl Host {
                 deadline_exceeded: false,
                 conditions: BTreeMap::new(),
                 reload_needed: false,
+                given: None,
             })
     }
 
@@ -77,6 +79,9 @@ impl Host {
             }
             Step::RemovePayload(path) => {
                 self.pod(key, plan).payloads.remove(path);
+            }
+            Step::MarkGiven(..) => {
+                self.pod(key, plan).created = Timestamp::from_micros(1);
             }
             Step::CreatePodDirectory
             | Step::ClearDone(_)

@@ -3,6 +3,7 @@
 use super::in_place::Change;
 use crate::model::name::{ContainerName, PodKey, PodUid, UnitName};
 use crate::model::payload::Payload;
+use crate::model::pod::SourcePath;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -17,6 +18,8 @@ pub struct PodPlan {
     pub addresses: Vec<IpAddr>,
     /// What to do, in order.
     pub steps: Vec<Step>,
+    /// Units that are given and not as this vks would write them. Nothing is done about them.
+    pub differs: Vec<UnitName>,
 }
 
 /// Why a pod has steps.
@@ -58,6 +61,8 @@ pub enum Step {
     Disable(UnitName),
     /// Make the pod's directory: its age is the pod's.
     CreatePodDirectory,
+    /// The same for a pod whose units are given, with a note of whose it is.
+    MarkGiven(PodKey, SourcePath),
     /// Write or replace something in the pod's directory.
     WritePayload(Payload),
     /// Remove something from the pod's directory, by its path below it.
@@ -106,6 +111,7 @@ impl fmt::Display for Step {
             Self::ClearDone(container) => write!(f, "renew    container {container}"),
             Self::MakeInput(container) => write!(f, "make     the input of container {container}"),
             Self::ClearMarks => f.write_str("renew    the pod"),
+            Self::MarkGiven(..) => f.write_str("make     the pod's directory"),
             Self::CreatePodDirectory => f.write_str("make     the pod's directory"),
             Self::RemovePodDirectory => f.write_str("remove   the pod's directory"),
             Self::Reload => f.write_str("reload   systemd"),

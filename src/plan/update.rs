@@ -57,6 +57,7 @@ impl Update<'_> {
             reason,
             uid: self.want.uid.clone(),
             addresses: self.want.addresses.clone(),
+            differs: Vec::new(),
             steps,
         }
     }
@@ -150,7 +151,7 @@ impl Update<'_> {
         })
     }
 
-    fn payloads(&self, steps: &mut Vec<Step>) {
+    pub(super) fn payloads(&self, steps: &mut Vec<Step>) {
         for payload in &self.want.payloads {
             if self.is.payloads.get(&payload.path) != Some(&payload.content.digest()) {
                 steps.push(Step::WritePayload(payload.clone()));

@@ -14,7 +14,9 @@ use crate::model::network::Wiring;
 use crate::model::payload::Payload;
 use crate::model::pod::{Container, Pod, RestartPolicy};
 use crate::model::quantity::Bytes;
-use crate::model::sandbox::{FsGroup, HostPath, MemoryVolume, MountPoint, MountedVolume, Setup};
+use crate::model::sandbox::{
+    FsGroup, HostPath, ImageVolume, MemoryVolume, MountPoint, MountedVolume, Setup,
+};
 use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Mount, MountSpec, Volume, VolumeSource};
 use crate::unit::escape::environment_file_line;
@@ -55,6 +57,8 @@ pub enum PlaceKind {
     Claim(ObjectKey),
     /// A mount unit mounts it.
     Mount(MountSpec),
+    /// The sandbox mounts layers of an image over each other, the lowest first here.
+    Layers(Vec<String>),
 }
 
 /// Where all volumes are and the payloads they are made of, or why one cannot be had.
@@ -289,6 +293,10 @@ pub fn setup(
                 path: path(),
                 spec: spec.clone(),
             }),
+            PlaceKind::Layers(layers) => setup.images.push(ImageVolume {
+                name: volume.name.clone(),
+                layers: layers.clone(),
+            }),
         }
     }
     let all = pod.spec.lasting_containers();
@@ -326,7 +334,10 @@ fn fs_group(pod: &Pod, places: &Places) -> Option<FsGroup> {
             PlaceKind::Payload | PlaceKind::Memory(_) | PlaceKind::Claim(_) => {
                 of.writable.push(path);
             }
-            PlaceKind::Secret | PlaceKind::HostPath(_) | PlaceKind::Mount(_) => {}
+            PlaceKind::Secret
+            | PlaceKind::HostPath(_)
+            | PlaceKind::Mount(_)
+            | PlaceKind::Layers(_) => {}
         }
     }
     (!of.writable.is_empty() || !of.read_only.is_empty()).then_some(of)

@@ -68,7 +68,10 @@ fn in_variables(pod: &Pod, wanted: &ObjectName, secret: bool) -> bool {
             || container.env.iter().any(|variable| match &variable.value {
                 EnvValue::ConfigMapKey { name, .. } => !secret && name == wanted,
                 EnvValue::SecretKey { name, .. } => secret && name == wanted,
-                EnvValue::Text(_) | EnvValue::Field(_) | EnvValue::Resource(_) => false,
+                EnvValue::FileKey { .. }
+                | EnvValue::Text(_)
+                | EnvValue::Field(_)
+                | EnvValue::Resource(_) => false,
             })
     })
 }

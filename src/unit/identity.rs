@@ -13,6 +13,9 @@ pub const SECTION: &str = "X-kubernetes";
 /// The key in the target of a pod that names the units which belong to the pod and are not wanted by the target: those of
 /// ephemeral containers.
 pub const ONCE_KEY: &str = "Once";
+/// The key of a unit that is part of the host's configuration, such as a NixOS system: whoever made that starts, stops
+/// and replaces it.
+pub const GIVEN_KEY: &str = "Given";
 /// The format this code writes and the newest it reads.
 pub const FORMAT: u32 = 1;
 

@@ -21,9 +21,16 @@ use std::path::Path;
 /// The target that starts all pods at boot.
 pub const ALL_PODS: &str = "vks-pods.target";
 
+/// The target that wants the pods whose units are part of the host's configuration. Where it is not, there are none.
+pub const DECLARED: &str = "vks-declared.target";
+
+/// What has the directories of those pods filled before they start.
+pub const FILL: &str = "vks-declared.service";
+
 /// Units of vks that are no pod's, by how their names begin: installed with it, and not made by it.
-const INSTALLED: [&str; 9] = [
+const INSTALLED: [&str; 10] = [
     "vks.",
+    "vks-declared.",
     "vks-fetch@",
     "vks-images.",
     "vks-network.",

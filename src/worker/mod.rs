@@ -18,6 +18,7 @@
 //! | `vks sandbox down UNIT` | `ExecStopPost=` of the sandbox | undoes that |
 //! | `vks subpaths UNIT` | `ExecStartPre=` of containers with a `subPath` | shows parts of volumes where they are mounted from |
 //! | `vks subpaths UNIT --hide` | `ExecStartPost=` of those | takes them away when the container has them |
+//! | `vks variables UNIT` | `ExecStartPre=` of containers with a `fileKeyRef` | takes variables from files in volumes |
 //! | `vks wire up` | `ExecStart=` of `vks-network.service` | sets up the host's part of the pods' network |
 //! | `vks wire names` | `ExecStart=` of `vks-resolved.service` | has systemd-resolved ask the pods' name server |
 //! | `vks wire down` | `ExecStop=` of it | puts the host's network back as it was |
@@ -63,6 +64,7 @@ pub mod startup;
 pub mod sub_paths;
 pub mod units;
 pub mod usher;
+pub mod variables;
 pub mod wire;
 
 use crate::config::Settings;
@@ -96,6 +98,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
         "usher" => usher::main(args),
+        "variables" => variables::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),
         _ => return None,
@@ -103,7 +106,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
 }
 
 /// Verbs that units of containers call with full privileges.
-const OF_CONTAINERS: [&str; 5] = ["begin", "hook", "probe", "record", "subpaths"];
+const OF_CONTAINERS: [&str; 6] = ["begin", "hook", "probe", "record", "subpaths", "variables"];
 
 /// `+` takes a command out of a container's confinement (systemd.service(5)), but what is mounted over `/run` there
 /// (`TemporaryFileSystem=`) hides systemd and the journal from it all the same (systemd 257): it goes where process 1

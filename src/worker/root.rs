@@ -7,7 +7,7 @@
 //! default specification).
 
 use crate::host::files::{Dir, FileError};
-use crate::host::rootfs::{RootError, Rootfs, keep_to_ourselves, overlay};
+use crate::host::rootfs::{RootError, Rootfs, Written, keep_to_ourselves, overlay};
 use crate::model::root::{Bind, Root};
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
@@ -150,7 +150,11 @@ fn base(root: &Root) -> Result<(Rootfs, PathBuf), PrepareError> {
     let highest_first: Vec<PathBuf> = root.layers.iter().rev().map(PathBuf::from).collect();
     let path = directory.join("root");
     let (upper, work) = (directory.join("upper"), directory.join("work"));
-    overlay(&highest_first, &upper, &work, &path)?;
+    let written = Written {
+        upper: &upper,
+        work: &work,
+    };
+    overlay(&highest_first, Some(written), &path)?;
     Ok((Rootfs::open(&path, false)?, path))
 }
 

@@ -4,8 +4,11 @@ mod beside;
 mod burst;
 mod exit;
 mod idle;
+mod images;
 mod memory;
 mod restart;
+mod services;
+mod wiring;
 
 use crate::Effort;
 
@@ -19,6 +22,9 @@ pub const ALL: &[(&str, Measure)] = &[
     ("idle", idle::measure),
     ("exit", exit::measure),
     ("restart", restart::measure),
+    ("images", images::measure),
+    ("services", services::measure),
+    ("wiring", wiring::measure),
 ];
 
 /// One of them, on a machine of its own.

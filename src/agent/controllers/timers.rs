@@ -39,6 +39,7 @@ pub fn timers(
         };
         let plan = PodPlan {
             addresses: Vec::new(),
+            differs: Vec::new(),
             reason: Reason::Converge,
             uid,
             steps,

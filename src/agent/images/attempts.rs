@@ -1,7 +1,8 @@
 //! What is being fetched, for whom, and when it is tried again.
 //!
 //! One attempt for all pods that want the same with the same rights. After a failure the pods are told the reason for a
-//! moment (`ErrImagePull`), then that it is tried later (`ImagePullBackOff`), at waits that double.
+//! moment (`ErrImagePull`), then that it is tried later (`ImagePullBackOff`), at waits that double. A registry that says how
+//! long it is not to be asked (`Retry-After`) is not asked for that long.
 
 use super::tell::{self, For};
 use crate::model::image::fetch::Request;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_secs(10);
 /// The longest (kubelet: MaxImageBackOff).
 const LONGEST: Duration = Duration::from_secs(300);
+/// No registry keeps us waiting longer than this: a number without bounds would be as good as never.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// How long the reason is shown before the back-off: about as long as a kubelet takes to its next look.
 const SHOWN: Duration = Duration::from_secs(2);
 
@@ -44,6 +47,8 @@ enum Phase {
     Failed {
         message: String,
         at: Instant,
+        /// How long it must not be tried again, if who was asked has said so.
+        asked: Option<Duration>,
         /// The back-off is shown.
         backs_off: bool,
     },
@@ -132,8 +137,14 @@ impl Attempts {
         attempt.waiting.into_keys().map(|who| who.pod).collect()
     }
 
-    /// It has not: who waits for it.
-    pub(super) fn failed(&mut self, id: &str, message: &str, now: Instant) -> BTreeSet<PodKey> {
+    /// It has not, and is not to be tried again for as long as was `asked`: who waits for it.
+    pub(super) fn failed(
+        &mut self,
+        id: &str,
+        message: &str,
+        asked: Option<Duration>,
+        now: Instant,
+    ) -> BTreeSet<PodKey> {
         let Some(attempt) = self.all.get_mut(id) else {
             return BTreeSet::new();
         };
@@ -141,6 +152,7 @@ impl Attempts {
         attempt.phase = Phase::Failed {
             message: message.to_owned(),
             at: now,
+            asked,
             backs_off: false,
         };
         attempt
@@ -184,7 +196,13 @@ impl Attempts {
 impl Attempt {
     fn delay(&self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(16);
-        (FIRST * 2u32.pow(doublings)).min(LONGEST)
+        let own = (FIRST * 2u32.pow(doublings)).min(LONGEST);
+        match self.phase {
+            Phase::Failed {
+                asked: Some(asked), ..
+            } => own.max(asked.min(LONGEST_ASKED)),
+            _ => own,
+        }
     }
 
     fn next(&self) -> Option<Instant> {

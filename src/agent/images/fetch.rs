@@ -13,7 +13,10 @@ pub(super) async fn fetch(systemd: Systemd, layout: Layout, request: Request) ->
     let id = request.id();
     let outcome = match ask(&systemd, layout, request).await {
         Ok(outcome) => outcome,
-        Err(message) => Outcome::Failed(message),
+        Err(message) => Outcome::Failed {
+            message,
+            retry_after: None,
+        },
     };
     (id, outcome)
 }

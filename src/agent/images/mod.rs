@@ -28,7 +28,7 @@ use crate::plan::images::wants;
 use attempts::Attempts;
 use look::{Asked, Look};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 
 /// The images of a pod, in place of those it had.
@@ -180,9 +180,16 @@ impl Images {
         if self.attempts.is_empty() {
             self.news = None;
         } else if self.news.is_none() {
-            let dir = parts.state.settings.layout.image_refs();
-            self.news = DirNews::watch(&dir).unwrap_or_else(|error| {
-                log::warn!("images that others bring are found at the next attempt only: {error}");
+            let layout = &parts.state.settings.layout;
+            let warn = |why: &dyn std::fmt::Display| {
+                log::warn!("images that others bring are found at the next attempt only: {why}");
+            };
+            // On a host that never had an image there is nothing to listen to yet.
+            if let Err(error) = image_files::make_refs(layout) {
+                warn(&error);
+            }
+            self.news = DirNews::watch(&layout.image_refs()).unwrap_or_else(|error| {
+                warn(&error);
                 None
             });
         }
@@ -224,7 +231,14 @@ impl Images {
                 self.fresh.insert(id, record);
                 waiting
             }
-            Outcome::Failed(message) => self.attempts.failed(&id, &message, Instant::now()),
+            Outcome::Failed {
+                message,
+                retry_after,
+            } => {
+                let asked = retry_after.map(Duration::from_secs);
+                let now = Instant::now();
+                self.attempts.failed(&id, &message, asked, now)
+            }
         };
         self.due.extend(waiting);
     }

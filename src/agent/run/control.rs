@@ -3,6 +3,7 @@
 use super::{Agent, Timed};
 use crate::agent::AgentError;
 use crate::agent::controllers::timers;
+use crate::apply::Wave;
 use crate::source::Directories;
 use crate::unit::names::PodUnits;
 
@@ -33,7 +34,7 @@ impl Agent {
         for (key, plan) in timers {
             let applier = parts.applier.clone();
             self.timing.spawn(async move {
-                let result = applier.pod(&key.object, plan).await;
+                let result = applier.pod(&key.object, plan, Wave::default()).await;
                 (key, result)
             });
         }

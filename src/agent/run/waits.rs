@@ -7,10 +7,11 @@ use crate::host::clock::Alarm;
 use crate::host::signals::{Changed, Changes};
 use crate::host::systemd::SystemdError;
 use crate::host::unit_dir::UnitDir;
+use crate::observe::pace::Pace;
 use futures_util::FutureExt as _;
 use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
 /// What controllers wake up by: time, and the timers of CronJobs.
 pub fn controls(settings: &Settings) -> Result<(Alarm, UnitDir), AgentError> {
@@ -28,6 +29,14 @@ pub fn handler(kind: SignalKind) -> Result<Signal, AgentError> {
         act: "install a signal handler",
         source,
     })
+}
+
+/// Hears of the signals that end the agent.
+pub fn ends() -> Result<[Signal; 2], AgentError> {
+    Ok([
+        handler(SignalKind::terminate())?,
+        handler(SignalKind::interrupt())?,
+    ])
 }
 
 /// Names what has failed.
@@ -51,9 +60,10 @@ pub async fn wait_until(time: Option<Instant>) {
 pub async fn settled(
     first: Result<Changed, SystemdError>,
     signals: &mut Changes,
+    pace: &Pace,
 ) -> Result<Changed, AgentError> {
     let mut changed = first.map_err(AgentError::Systemd)?;
-    sleep(SETTLE).await;
+    pace.wait(SETTLE).await;
     if let Some(more) = signals.next().now_or_never() {
         let more = more.map_err(AgentError::Systemd)?;
         changed.units.extend(more.units);

@@ -166,7 +166,8 @@ fn stateful_set(put: &mut String, shown: Shown<'_>, spec: &StatefulSetSpec) {
     let ready = format!("{} ready, {} updated", status.ready, status.updated);
     pair(put, "Pods Status", &ready);
     if !spec.claims.is_empty() {
-        pair(put, "Volume Claims", &spec.claims.join(", "));
+        let claims: Vec<&str> = spec.claims.iter().map(|claim| &*claim.name).collect();
+        pair(put, "Volume Claims", &claims.join(", "));
     }
     revision(put, shown);
 }

@@ -169,7 +169,7 @@ async fn pull(image: &ImageRef, context: &Context) -> Result<(), CliError> {
     let fetched = blocking(move || fetch::run(&request, &settings)).await?;
     match fetched {
         Fetched::Here { record, .. } => context.print(&format!("{}\n", record.resolved.id)),
-        Fetched::Failed(why) => Err(CliError::Usage(why)),
+        Fetched::Failed { message, .. } => Err(CliError::Usage(message)),
     }
 }
 

@@ -53,6 +53,14 @@ impl Host {
         })
     }
 
+    /// The same for who does not need to know since when containers run and as which processes.
+    pub fn of_states(&self) -> Self {
+        Self {
+            observer: self.observer.of_states(),
+            ..self.clone()
+        }
+    }
+
     /// Refuses a host that pods cannot run on, before anything is written.
     pub async fn check(&self) -> Result<(), AgentError> {
         check_version(&self.systemd).await.map(drop)

@@ -8,9 +8,13 @@ use crate::host::unit_dir::UnitDir;
 use crate::model::desired::Desired;
 use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::Observed;
+use crate::observe::pace::Pace;
 use crate::source::{self, Directories, WatchError, Watcher};
+use futures_util::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Views of some pods: the first at once, then one each time something may have changed.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ pub struct Watch {
     observed: Observed,
     manifests: Option<Manifests>,
     pods: BTreeMap<PodKey, Arc<PodView>>,
+    pace: Pace,
     begun: bool,
 }
 
@@ -74,6 +79,7 @@ impl Watch {
             observed,
             manifests,
             pods: BTreeMap::new(),
+            pace: Pace::default(),
             begun: false,
         };
         watch.view_all();
@@ -109,17 +115,35 @@ impl Watch {
         })
     }
 
-    async fn look_again(&mut self, units: BTreeSet<UnitName>) -> Result<(), ViewError> {
+    async fn look_again(&mut self, mut units: BTreeSet<UnitName>) -> Result<(), ViewError> {
+        self.pace.wait(Duration::ZERO).await;
+        units.extend(self.more_units()?);
+        let begin = Instant::now();
         let observer = &self.host.observer;
         let keys = observer.pods_of(&self.observed, &units).await?;
-        let pods: BTreeMap<PodKey, BTreeSet<UnitName>> = keys
-            .into_iter()
-            .filter(|key| self.filter.admits(key))
-            .map(|key| (key, units.clone()))
-            .collect();
-        observer.refresh(&mut self.observed, &pods).await?;
+        let keys = keys.into_iter().filter(|key| self.filter.admits(key));
+        let mut pods: BTreeMap<PodKey, _> = keys.map(|key| (key, BTreeSet::new())).collect();
+        // They are looked for whosever they are, so one pod is enough to name them.
+        if let Some(named) = pods.values_mut().next() {
+            named.clone_from(&units);
+        }
+        let observed = &mut self.observed;
+        observer.follow(observed, &pods, &units).await?;
         self.view(pods.into_keys());
+        self.pace.looked(begin);
         Ok(())
+    }
+
+    /// News that have come meanwhile and are no others than what is looked at now.
+    fn more_units(&mut self) -> Result<BTreeSet<UnitName>, ViewError> {
+        let mut more = BTreeSet::new();
+        if let Some(units) = self.unit_files.next().now_or_never() {
+            more.extend(units.map_err(ViewError::UnitFiles)?);
+        }
+        if let Some(changed) = self.units.unless_reloaded() {
+            more.extend(changed?);
+        }
+        Ok(more)
     }
 
     fn view_all(&mut self) {

@@ -26,6 +26,13 @@ pub struct FileError {
     source: io::Error,
 }
 
+impl FileError {
+    /// Of something that had to be there.
+    pub fn missing(path: &Path) -> Self {
+        error("find", path, Errno::NOENT)
+    }
+}
+
 /// An open directory and its path, which is only for messages.
 #[derive(Debug)]
 pub struct Dir {
@@ -56,6 +63,10 @@ impl Dir {
 
     /// Opens a directory by a path that is trusted, and makes it, and those above it, if need be: mode 0755.
     pub fn create(path: &Path) -> Result<Self, FileError> {
+        // As a rule it is there, and to make one that is there costs more than to open it.
+        if let Some(dir) = Self::open(path)? {
+            return Ok(dir);
+        }
         let made = std::fs::create_dir_all(path);
         made.map_err(|e| error("make", path, e))?;
         match Self::open(path)? {

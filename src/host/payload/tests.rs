@@ -18,6 +18,7 @@ impl Host {
             state: scratch.0.join("state"),
             run: scratch.0.join("run"),
             units: scratch.0.join("units"),
+            given: scratch.0.join("given"),
             netns: scratch.0.join("netns"),
         };
         let uid = "0a-1".parse().unwrap();

@@ -9,6 +9,7 @@ pub mod job;
 pub mod record;
 pub mod status;
 
+use super::claim::VolumeClaim;
 use super::name::ObjectKey;
 use super::pod::SourcePath;
 use cron::CronJobSpec;
@@ -264,6 +265,15 @@ pub struct StatefulSetSpec {
     pub min_ready: Duration,
     /// Old templates kept (default 10).
     pub history: u32,
-    /// Names of the volumes each pod has a claim of its own for.
-    pub claims: Vec<String>,
+    /// The volumes each pod has a claim of its own for.
+    pub claims: Vec<ClaimTemplate>,
+}
+
+/// A claim that each pod of a StatefulSet has one of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimTemplate {
+    /// The name of the volume, with which those of the claims begin.
+    pub name: String,
+    /// What each claim asks for.
+    pub claim: VolumeClaim,
 }

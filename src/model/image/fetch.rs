@@ -49,6 +49,12 @@ pub enum Outcome {
         /// Something had to be fetched for it.
         fetched: bool,
     },
-    /// It is not, and why: a sentence without secrets.
-    Failed(String),
+    /// It is not.
+    Failed {
+        /// Why: a sentence without secrets.
+        message: String,
+        /// Seconds for which whoever was asked does not want to be asked again (default: he has not said).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
 }

@@ -130,7 +130,9 @@ impl ImageRef {
             Self::Oci(oci) => last(&oci.repository),
             Self::Bare(name) => {
                 let plain = name.split_once('@').map_or(&**name, |(name, _)| name);
-                let last = last(plain);
+                // A slash may be the last before the digest.
+                let mut path = plain.rsplit('/');
+                let last = path.find(|part| !part.is_empty()).unwrap_or(plain);
                 let mut parts = last.split([':', '=', '#']);
                 parts.find(|part| !part.is_empty()).unwrap_or(last)
             }

@@ -1,5 +1,7 @@
 //! Unit files, pod directories and systemd's list become [`Observed`]. Pure.
 
+mod given;
+
 use super::disk::{Disk, PodDir};
 use super::pod_level_units;
 use crate::host::units::UnitOnDisk;
@@ -16,10 +18,14 @@ type States = BTreeMap<UnitName, UnitState>;
 /// stands still are orphans.
 pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     let Disk {
-        listing, mut pods, ..
+        listing,
+        mut pods,
+        left,
+        ..
     } = disk;
     let mut observed = Observed {
         strays: listing.unreadable,
+        left,
         ..Observed::default()
     };
     let mut owned: BTreeMap<PodKey, Vec<(UnitOnDisk, Identity)>> = BTreeMap::new();
@@ -42,7 +48,8 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
             None => drop(observed.strays.insert(unit.name.into())),
         }
     }
-    for (key, units) in owned {
+    for (key, mut units) in owned {
+        let given = given::split(&mut units);
         let Some(life) = life(&units) else { continue };
         let (uid, source) = (life.uid.clone(), life.source.clone());
         let addresses = life.addresses.clone();
@@ -51,7 +58,8 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
             identity.role == UnitRole::Pod && listing.enabled.contains(&unit.name)
         });
         let mut pod = pod(dir, uid, source);
-        pod.enabled = enabled;
+        pod.enabled = enabled || given.is_some();
+        pod.given = given;
         pod.addresses = addresses;
         add_units(&mut pod, units, &key, &mut states);
         observed.pods.insert(key, pod);
@@ -60,6 +68,9 @@ pub(super) fn assemble(disk: Disk, mut states: States) -> Observed {
     let still = |state: &UnitState| {
         !state.job && matches!(state.active, ActiveState::Inactive | ActiveState::Failed)
     };
+    observed
+        .left
+        .retain(|key, _| !observed.pods.contains_key(key) && given::has_ended(key, &states));
     let orphans = states.into_iter().filter(|(name, state)| {
         still(state) && !name.as_str().ends_with(".slice") && !is_installed(name.as_str())
     });
@@ -93,6 +104,7 @@ fn pod(
         deadline_exceeded: dir.deadline_exceeded,
         conditions: dir.conditions,
         reload_needed: dir.reload_needed,
+        given: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn unit(text: &str, uid: &str, role: Option<UnitRole>) -> UnitOnDisk {
         fixed_digest: None,
         identity,
         wants: vec![name("vks.a.b.gone.service"), name("vks.a.b.web.service")],
+        given: false,
     }
 }
 

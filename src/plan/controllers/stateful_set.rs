@@ -166,7 +166,8 @@ impl<'a> Set<'_, 'a> {
         }
         let claims = self.spec.claims.iter();
         pod.claims = claims
-            .map(|claim| (claim.clone(), format!("{claim}-{set}-{ordinal}")))
+            .map(|claim| &claim.name)
+            .map(|name| (name.clone(), format!("{name}-{set}-{ordinal}")))
             .collect();
         Some(pod)
     }

@@ -25,6 +25,11 @@ pub struct Others<'a> {
 }
 
 impl<'a> Others<'a> {
+    fn is_given(&self, key: &PodKey) -> bool {
+        let pod = self.observed.and_then(|observed| observed.pods.get(key));
+        pod.is_some_and(|pod| pod.given.is_some())
+    }
+
     fn addresses(&self, but: &'a PodKey) -> impl Iterator<Item = (&'a PodKey, IpAddr)> {
         let observed = self
             .observed
@@ -59,10 +64,11 @@ pub fn choose(
     let mut chosen = Vec::with_capacity(network.pods.len());
     for prefix in &network.pods {
         let has = kept.iter().find(|address| prefix.contains(**address));
-        // Two that have the same can only come from outside: the first keeps it.
+        // Two that have the same can only come from outside: the first keeps it, and one that is given in any case.
         let mine = |address: &IpAddr| {
             let mut rivals = others.addresses(&pod.key);
-            !rivals.any(|(key, taken)| taken == *address && *key < pod.key)
+            !rivals
+                .any(|(key, taken)| taken == *address && (*key < pod.key || others.is_given(key)))
         };
         if let Some(address) = has.filter(|address| mine(address)) {
             chosen.push(*address);

@@ -15,6 +15,7 @@ use std::time::Duration;
 mod blocked;
 mod ends;
 mod ephemeral;
+mod given;
 mod properties;
 mod resize;
 mod secrets;

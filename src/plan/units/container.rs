@@ -31,6 +31,7 @@ impl Room<'_> {
             return Ok(None);
         };
         let image = self.image(spec)?;
+        self.target_is_seen(spec)?;
         let base = self.base(spec);
         if let Some(base) = &base {
             return self
@@ -142,7 +143,7 @@ impl Room<'_> {
         let volumes: Vec<_> = pod
             .volumes
             .iter()
-            .filter(|volume| spec.mounts.iter().any(|mount| mount.volume == volume.name))
+            .filter(|volume| spec.volumes().any(|used| *used == volume.name))
             .collect();
         let places = self.looked_up_places(spec);
         let around = (
@@ -179,6 +180,7 @@ impl Room<'_> {
         policy: RestartPolicy,
     ) {
         self.join_pod(file);
+        self.fill_first(file);
         self.bind_to_sandbox(file);
         // One that is put into a running pod waits for nobody: it may be there to see why an init container hangs.
         let alone = role == ContainerRole::Ephemeral;
@@ -233,6 +235,7 @@ impl Room<'_> {
             let path = self.settings.layout.env_file(self.uid, &spec.name);
             file.push("Service", "EnvironmentFile", path.display().to_string());
         }
+        self.file_keys(file, spec);
     }
 
     /// Where its output goes, and how it is found there.

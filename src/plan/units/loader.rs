@@ -6,6 +6,7 @@
 
 use super::super::env::Environment;
 use super::super::security::Confinement;
+use super::file_keys;
 use crate::model::pod::Container;
 use crate::model::security::Profile;
 use crate::model::status::Blocked;
@@ -20,7 +21,8 @@ pub(super) fn no_loader_variables(
     confinement: &Confinement,
 ) -> Result<(), Blocked> {
     let runs_code = |name: &&String| RUN_CODE.iter().any(|start| name.starts_with(start));
-    let Some(name) = env.keys().find(runs_code) else {
+    let mut names = env.keys().chain(file_keys::names(container));
+    let Some(name) = names.find(runs_code) else {
         return Ok(());
     };
     if confinement.profile == Profile::Trusted {

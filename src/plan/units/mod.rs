@@ -8,6 +8,7 @@
 mod container;
 mod devices;
 mod ending;
+mod file_keys;
 mod helpers;
 mod image;
 mod loader;
@@ -87,6 +88,8 @@ struct Room<'a> {
     addresses: &'a [IpAddr],
     /// What the pod is called and does not share.
     pod_names: PodNames,
+    /// Whose the units are.
+    writer: Writer,
     /// Its priority.
     priority: i32,
     /// What its containers run from.
@@ -115,6 +118,42 @@ pub fn render_at(
     desired: &Desired,
     settings: &Settings,
 ) -> Result<Rendered, Blocked> {
+    render_for(Writer::Vks, pod, uid, addresses, desired, settings)
+}
+
+/// Renders a pod whose units are part of the host's configuration.
+pub fn render_given(
+    pod: &Pod,
+    uid: &PodUid,
+    addresses: &[IpAddr],
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<Rendered, Blocked> {
+    render_for(
+        Writer::Configuration,
+        pod,
+        uid,
+        addresses,
+        desired,
+        settings,
+    )
+}
+
+/// Who writes, starts and stops the units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Vks,
+    Configuration,
+}
+
+fn render_for(
+    writer: Writer,
+    pod: &Pod,
+    uid: &PodUid,
+    addresses: &[IpAddr],
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<Rendered, Blocked> {
     let pod = &*network::in_mode(pod, settings.network.mode)?;
     let context = Context {
         pod,
@@ -131,6 +170,7 @@ pub fn render_at(
         environments.insert(&spec.name, env::environment(&context, spec));
     }
     let mut room = Room::new((pod, uid), addresses, settings, places, attachments)?;
+    room.writer = writer;
     room.priority = priority::of(pod, desired)?;
     room.images = room.resolved(desired);
     let mut rendered = room.empty();
@@ -153,7 +193,7 @@ pub fn render_at(
                 }
             }
             Err(blocked) => {
-                held_up |= role != ContainerRole::Main;
+                held_up |= matches!(role, ContainerRole::Init | ContainerRole::Sidecar);
                 rendered.blocked.push(blocked);
                 let unit = room.containers.get_key_value(&spec.name);
                 let unit = unit.map(|(name, unit)| (name.clone(), unit.clone()));
@@ -194,9 +234,14 @@ impl<'a> Room<'a> {
             attachments,
             addresses,
             pod_names,
+            writer: Writer::Vks,
             priority: 0,
             images: BTreeMap::new(),
         })
+    }
+
+    fn is_given(&self) -> bool {
+        self.writer == Writer::Configuration
     }
 
     /// The variables as the unit and its files have them.
@@ -287,6 +332,9 @@ impl<'a> Room<'a> {
             manifest,
         };
         identity::write(&mut file, &id);
+        if self.is_given() {
+            file.push(identity::SECTION, identity::GIVEN_KEY, "yes");
+        }
         (
             name,
             WantedUnit {

@@ -167,8 +167,8 @@ impl Room<'_> {
 
     /// Of the volumes a container uses, those whose place does not follow from the volume alone.
     pub(super) fn looked_up_places(&self, spec: &Container) -> Vec<&Place> {
-        let mounts = spec.mounts.iter().map(|mount| &mount.volume);
-        let names = mounts.chain(spec.volume_devices.iter().map(|device| &device.volume));
+        let devices = spec.volume_devices.iter();
+        let names = spec.volumes().chain(devices.map(|device| &device.volume));
         let claimed = names.filter(|name| {
             use crate::model::volume::VolumeSource::{Claim, Ephemeral};
             let volumes = self.pod.spec.volumes.iter();

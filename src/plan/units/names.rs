@@ -228,6 +228,36 @@ impl Room<'_> {
         Ok(())
     }
 
+    /// Whether a container's processes are in a pid namespace of their own.
+    pub(super) fn has_own_processes(&self, spec: &Container) -> bool {
+        match self.pod.spec.sharing.host_pid {
+            Some(of_host) => !of_host,
+            // One that is there to look at another sees what that one is among.
+            None => spec.target.is_none() && self.base(spec).is_some(),
+        }
+    }
+
+    /// Refuses an ephemeral container that would not see the processes of the container it is there to look at: systemd has
+    /// no setting by which a service joins a pid namespace.
+    pub(super) fn target_is_seen(&self, spec: &Container) -> Result<(), Blocked> {
+        let Some(target) = &spec.target else {
+            return Ok(());
+        };
+        let mut others = self.pod.spec.lasting_containers();
+        let found = others.find(|(_, other)| other.name == *target);
+        if !found.is_some_and(|(_, other)| self.has_own_processes(other)) {
+            return Ok(());
+        }
+        Err(Blocked {
+            container: Some(spec.name.clone()),
+            reason: "CreateContainerConfigError",
+            message: format!(
+                "the processes of container {target} are hidden from all others: leave out targetContainerName and look \
+                 with vks exec, or give the pod hostPID: true"
+            ),
+        })
+    }
+
     /// The variable that container runtimes set, unless the container has one.
     pub(super) fn host_name_variable(&self, file: &mut UnitFile, taken: bool) {
         if let Some(name) = &self.pod_names.hostname

@@ -66,7 +66,8 @@ impl Room<'_> {
     /// The slice, when the pod as a whole has requests or limits; else systemd makes one by itself.
     pub(super) fn slice(&self) -> Option<(UnitName, WantedUnit)> {
         let settings = resources::of_slice(&self.pod.spec, self.settings);
-        if settings.is_empty() {
+        // A given one is there in any case: that its file goes must mean that the pod goes.
+        if settings.is_empty() && !self.is_given() {
             return None;
         }
         let hash = spec_hash(&settings);

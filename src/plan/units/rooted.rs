@@ -7,7 +7,7 @@
 use super::super::env::Environment;
 use super::super::security::{self, Confinement, Who};
 use super::mounts::Shown;
-use super::{Room, version};
+use super::{Room, file_keys, version};
 use crate::config::Settings;
 use crate::model::capability::Capabilities;
 use crate::model::image::resolved::{Content, Resolved};
@@ -205,7 +205,7 @@ impl Room<'_> {
             privileged,
             working_dir: self.working_dir(spec, base),
             image_variables: image_variables(base, env),
-            variables: self.known_variables(env),
+            variables: self.known_variables(spec, env),
             home: person.home,
             uid: person.uid,
             gid: person.gid,
@@ -224,8 +224,9 @@ impl Room<'_> {
             .unwrap_or_else(|| "/".to_owned())
     }
 
-    fn known_variables(&self, env: &Environment) -> Vec<String> {
+    fn known_variables(&self, spec: &Container, env: &Environment) -> Vec<String> {
         let mut names: Vec<String> = env.keys().cloned().collect();
+        names.extend(file_keys::names(spec).cloned());
         if self.pod_names.hostname.is_some() && !env.contains_key("HOSTNAME") {
             names.push("HOSTNAME".to_owned());
         }
@@ -279,7 +280,7 @@ impl Room<'_> {
         } else if self.pod.spec.sharing.host_ipc.is_none() {
             file.push("Service", "PrivateIPC", "yes");
         }
-        if self.pod.spec.sharing.host_pid != Some(true) {
+        if self.has_own_processes(spec) {
             version::needs(
                 self.settings,
                 spec,

@@ -12,6 +12,7 @@ use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
 use crate::unit::identity::SECTION;
+use crate::unit::names::FILL;
 
 /// The exit code of `vks sandbox up` for a pod that may run in one boot only and has run in another.
 const REFUSED: &str = "77";
@@ -64,6 +65,7 @@ impl Room<'_> {
         self.set_up_names(&mut setup);
         let mut file = self.file("Sandbox");
         self.join_pod(&mut file);
+        self.fill_first(&mut file);
         self.deadline_condition(&mut file);
         for mount in self.mount_unit_names() {
             file.push("Unit", "Wants", mount.as_str());
@@ -93,7 +95,7 @@ impl Room<'_> {
         back_off(&mut file);
         file.push("Service", "SyslogIdentifier", "vks");
         file.push("Service", "ExecStart", command("up"));
-        if wired {
+        if wired || self.files().next().is_some() {
             file.push("Service", "ExecReload", command("mend"));
         }
         file.push("Service", "ExecStopPost", command("down"));
@@ -123,6 +125,14 @@ impl Room<'_> {
     /// What every service of the pod has: it stops with the target and, when there is one, with the sandbox.
     pub(super) fn join_pod(&self, file: &mut UnitFile) {
         file.push("Unit", "PartOf", self.names.target().as_str());
+    }
+
+    /// The agent comes later than a given pod: somebody has to fill the pod's directory before.
+    pub(super) fn fill_first(&self, file: &mut UnitFile) {
+        if self.is_given() {
+            file.push("Unit", "Wants", FILL);
+            file.push("Unit", "After", FILL);
+        }
     }
 
     /// Bound to the sandbox: it starts after it, ends with it and never runs without it.

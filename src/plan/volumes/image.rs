@@ -6,6 +6,7 @@ use super::super::images;
 use super::{Place, PlaceKind};
 use crate::model::image::resolved::{Content, User};
 use crate::model::image::{ImageRef, PullPolicy};
+use crate::model::oci::Unpacked;
 use crate::model::status::Blocked;
 use crate::model::volume::{HostPathKind, Volume};
 
@@ -36,17 +37,7 @@ pub(super) fn of_image(
     let path = match found.content {
         Content::Dir { root } => root,
         Content::Nix(nix) => nix.path,
-        // Of one layer: several would have to be put together first.
-        Content::Oci(image) if image.layers.len() == 1 => {
-            let layer = context.settings.layout.layer(&image.layers[0]);
-            layer.display().to_string()
-        }
-        Content::Oci(_) => {
-            let why = format!(
-                "image \"{image}\" has several layers: a volume can be of an image with one"
-            );
-            return Err(blocked(&volume.name, &why));
-        }
+        Content::Oci(image) => return Ok(of_layers(context, volume, &image)),
         Content::Host { .. } | Content::Deb(_) => {
             let why = format!(
                 "image \"{image}\" has no files of its own: only those of the kinds oci, nix and dir have"
@@ -60,4 +51,27 @@ pub(super) fn of_image(
         read_only: true,
         block: false,
     })
+}
+
+/// One layer is where it is; several are put together by the sandbox.
+fn of_layers(context: &Context, volume: &Volume, image: &Unpacked) -> Place {
+    let layout = &context.settings.layout;
+    let directories = image.layers.iter().map(|layer| layout.layer(layer));
+    let mut layers: Vec<String> = directories.map(|path| path.display().to_string()).collect();
+    let (path, kind) = match layers.len() {
+        1 => (
+            layers.remove(0),
+            PlaceKind::HostPath(HostPathKind::Directory),
+        ),
+        _ => {
+            let at = layout.image_volume(context.uid, &volume.name);
+            (at.display().to_string(), PlaceKind::Layers(layers))
+        }
+    };
+    Place {
+        path,
+        kind,
+        read_only: true,
+        block: false,
+    }
 }

@@ -52,7 +52,10 @@ pub fn needs(pod: &Pod) -> Needs {
             match &variable.value {
                 EnvValue::ConfigMapKey { name, .. } => add(false, name),
                 EnvValue::SecretKey { name, .. } => add(true, name),
-                EnvValue::Text(_) | EnvValue::Field(_) | EnvValue::Resource(_) => {}
+                EnvValue::FileKey { .. }
+                | EnvValue::Text(_)
+                | EnvValue::Field(_)
+                | EnvValue::Resource(_) => {}
             }
         }
     }

@@ -89,7 +89,7 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     let args = f.arguments("args");
     let working_dir = f.optional("workingDir", |x| absolute_path(&x));
     let env_from = env::env_from(&mut f);
-    let env = env::env(&mut f);
+    let env = env::env(&mut f, around.volumes);
     let own = kind.own(&mut f, around);
     let mounts = mounts::mounts(&mut f, around.volumes);
     let volume_devices = mounts::devices(&mut f, around.volumes);
@@ -129,7 +129,8 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
         resize: own.resize?,
         target: own.target?,
     };
-    (sendable(field, &container) && kind.fits(field, &container)).then_some(container)
+    let known = env::files_stand_alone(field, &container);
+    (known && sendable(field, &container) && kind.fits(field, &container)).then_some(container)
 }
 
 /// Hooks and the prober end a container themselves, and can send named signals only.

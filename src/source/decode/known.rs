@@ -128,7 +128,7 @@ pub const RESOURCES: &Rules = &[("claims", NO)];
 pub const PORT: &Rules = &[];
 
 /// `EnvVarSource`.
-pub const ENV_SOURCE: &Rules = &[("fileKeyRef", Later("or use a config map"))];
+pub const ENV_SOURCE: &Rules = NONE;
 
 /// `Lifecycle`.
 pub const LIFECYCLE: &Rules = NONE;
@@ -281,7 +281,6 @@ pub const STATEFUL_SET: &Rules = &[("serviceName", Noted(Text))];
 pub const CLAIM_TEMPLATE: &Rules = &[
     ("apiVersion", Noted(Text)),
     ("kind", Noted(Text)),
-    ("spec", Noted(Table)),
     ("status", Noted(Table)),
 ];
 

@@ -192,7 +192,8 @@ const TARGET: Given = told(
     "targetContainerName",
     Shape::Text,
     "The container it is there to look at.",
-    "containers see each other's processes unless the pod says `hostPID: false`",
+    "refused where that one's processes are in a namespace of their own: with `hostPID: false`, and of images with a root of \
+     their own without `hostPID: true`",
 );
 static RESTART_RULE: Table = Table {
     name: "ContainerRestartRule",

@@ -48,6 +48,13 @@ static ENV_SOURCE: Table = Table {
             &["Environment="],
         ),
         given(
+            "fileKeyRef",
+            Shape::One(&FILE_KEY),
+            "A key of a file that another container has written to a volume.",
+            &["ExecStartPre=", "EnvironmentFile=", "FileKeys="],
+        )
+        .note("`vks variables` takes it before each start"),
+        given(
             "resourceFieldRef",
             Shape::One(&RESOURCE_FIELD),
             "A request or limit of a container.",
@@ -102,6 +109,29 @@ static CONFIG_MAP_KEY: Table = Table {
             &[],
         )
         .note("what is missing and not optional keeps the pod from starting"),
+    ],
+};
+
+static FILE_KEY: Table = Table {
+    name: "FileKeySelector",
+    about: "A key of a file of lines such as `NAME='value'` in a volume of the pod, which the container need not mount.",
+    rest: known::NONE,
+    given: &[
+        given("key", Shape::Text, "The name in the file.", &["FileKeys="]),
+        given(
+            "optional",
+            Shape::Bool,
+            "Whether file or key may be missing: there is then no such variable.",
+            &["FileKeys="],
+        )
+        .note("what is missing and not optional keeps the container from starting"),
+        given(
+            "path",
+            Shape::Text,
+            "The file, relative to the root of the volume; never anything outside of it.",
+            &["FileKeys="],
+        ),
+        given("volumeName", Shape::Text, "The volume.", &["FileKeys="]),
     ],
 };
 

@@ -27,7 +27,6 @@ const WHY: &[(&str, &str, &str)] = &[
     ("PodSpec", "resourceClaims", "of device drivers of a cluster"),
     ("ResourceRequirements", "claims", "of device drivers of a cluster"),
     ("StatefulSetSpec", "serviceName", "there are no services"),
-    ("PersistentVolumeClaim", "spec", "a claim is a directory of the host"),
     ("JobSpec", "selector", "a Job knows its pods"),
     ("JobSpec", "manualSelector", "a Job knows its pods"),
     ("LifecycleHandler", "tcpSocket", "it has no effect in Kubernetes either"),

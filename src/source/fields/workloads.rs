@@ -299,10 +299,18 @@ static CLAIM: Table = Table {
     name: "PersistentVolumeClaim",
     about: "A volume that each pod has a claim of its own for.",
     rest: known::CLAIM_TEMPLATE,
-    given: &[given(
-        "metadata",
-        Shape::One(&OBJECT_META),
-        "The name of the volume.",
-        &[],
-    )],
+    given: &[
+        given(
+            "metadata",
+            Shape::One(&OBJECT_META),
+            "The name of the volume.",
+            &[],
+        ),
+        given(
+            "spec",
+            Shape::One(&super::storage::CLAIM),
+            "What each claim asks for. `volumeName` is refused: all pods would have the same volume.",
+            &[],
+        ),
+    ],
 };

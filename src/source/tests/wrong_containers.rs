@@ -59,7 +59,7 @@ const CONTAINERS: &[(&str, &str)] = &[
     ),
     (
         "env: [{name: A, valueFrom: {}}]",
-        "env[0].valueFrom: write exactly one of fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef",
+        "env[0].valueFrom: write exactly one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef and fileKeyRef",
     ),
     (
         "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.disk}}}]",

@@ -86,6 +86,18 @@ pub enum FetchError {
     Kind(String),
 }
 
+impl FetchError {
+    /// Seconds for which the registry does not want to be asked again, if it says so.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Pull(PullError::TooManyRequests { retry_after, .. }) => {
+                retry_after.map(|time| time.as_secs())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An image that is here now.
 pub struct Found {
     /// What it is.
@@ -121,7 +133,10 @@ fn verb(args: &[OsString]) -> Result<bool, FetchError> {
         Err(error) => {
             let text = journal::chain(&error);
             log::error!("{}: {text}", request.reference);
-            Outcome::Failed(text)
+            Outcome::Failed {
+                message: text,
+                retry_after: error.retry_after(),
+            }
         }
     };
     files::write_result(&settings.layout, &id, &outcome)?;

@@ -15,6 +15,7 @@ fn layout(scratch: &Scratch) -> Layout {
         state: scratch.path("state"),
         run: scratch.path("run"),
         units: scratch.path("units"),
+        given: scratch.path("given"),
         netns: scratch.path("netns"),
     }
 }

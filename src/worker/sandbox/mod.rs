@@ -107,7 +107,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
             errors.extend(detach(&layout, &own.1, &own.2));
             errors
         }
-        Verb::Mend => Vec::from_iter(mend_network(&layout, &own.1, &own.2).err()),
+        Verb::Mend => mend_all(&layout, &own.1, &own.2),
     };
     for error in &errors {
         let reason = match (own.0, error) {
@@ -183,9 +183,27 @@ fn detach(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> 
     errors.map(SandboxError::from).collect()
 }
 
-/// Mends the network of a pod that has one. Everything else of a sandbox is for containers that start.
-fn mend_network(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Result<(), SandboxError> {
-    let setup: Setup = own.json(SETUP_KEY)?;
+/// Mends what containers that run lose: their network, and what they see in `/etc`.
+fn mend_all(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> {
+    let setup: Setup = match own.json(SETUP_KEY) {
+        Ok(setup) => setup,
+        Err(error) => return vec![error.into()],
+    };
+    let network = mend_network(layout, own, unit, &setup).err();
+    let names = names::mend(layout, &own.identity.uid, &own.identity.pod).into_iter();
+    network
+        .into_iter()
+        .chain(names.map(SandboxError::from))
+        .collect()
+}
+
+/// Mends the network of a pod that has one.
+fn mend_network(
+    layout: &Layout,
+    own: &OwnUnit,
+    unit: &UnitName,
+    setup: &Setup,
+) -> Result<(), SandboxError> {
     let (uid, pod) = (&own.identity.uid, &own.identity.pod);
     if let Some(wiring) = &setup.wiring {
         mend::mend(layout, uid, pod, wiring)?;
@@ -220,6 +238,9 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     }
     for volume in &setup.memory {
         storage::memory(layout, uid, volume)?;
+    }
+    for volume in &setup.images {
+        storage::image(layout, uid, volume)?;
     }
     for claim in &setup.claims {
         storage::claim(layout, claim)?;

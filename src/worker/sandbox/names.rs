@@ -4,13 +4,18 @@
 //! The text of the files is the kubelet's (pkg/kubelet/kubelet_pods.go: managedHostsFileContent, hostsEntriesFromHostAliases;
 //! pkg/kubelet/network/dns/dns.go), written each time the sandbox comes up, from the host's files as they are then.
 
+use crate::host::cgroup;
 use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
 use crate::host::namespace::NamespaceError;
 use crate::host::pinned;
+use crate::host::process::{Process, ProcessError};
+use crate::host::rebind::{self, RebindError};
 use crate::model::layout::Layout;
-use crate::model::name::PodUid;
+use crate::model::name::{PodKey, PodUid};
 use crate::model::sandbox::{FromHost, Hosts, PodNames, Resolver};
+use crate::unit::names::PodUnits;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -35,6 +40,47 @@ pub(super) enum NamesError {
     Namespace(#[from] NamespaceError),
     #[error(transparent)]
     Mount(#[from] MountError),
+    #[error("cannot find the containers of the pod")]
+    Process(#[from] ProcessError),
+    #[error("a container does not see the pod's files in /etc")]
+    Rebind(#[from] RebindError),
+}
+
+/// What stands in `/etc` for files of the host.
+const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
+/// Has running containers see the pod's files again where they see those of the host. Gives back what failed.
+pub(super) fn mend(layout: &Layout, uid: &PodUid, pod: &PodKey) -> Vec<NamesError> {
+    let files = FILES.map(|name| rebind::File {
+        from: layout.pod_etc(uid, name),
+        at: Path::new("/etc").join(name),
+    });
+    let files: Vec<rebind::File> = files.into_iter().filter(|f| f.from.exists()).collect();
+    if files.is_empty() {
+        return Vec::new();
+    }
+    let pids = match cgroup::processes(&PodUnits::new(pod).slice()) {
+        Ok(pids) => pids,
+        Err(error) => return vec![error.into()],
+    };
+    let space = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let mut seen = BTreeSet::from([space(std::process::id())]);
+    let mut errors = Vec::new();
+    for pid in pids {
+        // What is gone meanwhile has no namespace.
+        if !seen.insert(space(pid)) {
+            continue;
+        }
+        let mended =
+            Process::open(pid)
+                .map_err(NamesError::from)
+                .and_then(|process| match process {
+                    Some(process) => Ok(rebind::show_again(&process, &files)?),
+                    None => Ok(Vec::new()),
+                });
+        errors.extend(mended.err());
+    }
+    errors
 }
 
 fn pod_run(layout: &Layout, uid: &PodUid) -> Result<Dir, FileError> {

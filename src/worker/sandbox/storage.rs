@@ -2,10 +2,11 @@
 
 use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
+use crate::host::rootfs::{self, RootError};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid};
-use crate::model::sandbox::{MemoryVolume, MountedVolume};
-use std::path::Path;
+use crate::model::sandbox::{ImageVolume, MemoryVolume, MountedVolume};
+use std::path::{Path, PathBuf};
 
 /// Why a volume is not there.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,10 @@ pub(super) enum StorageError {
     Claim(ObjectKey, #[source] FileError),
     #[error("{what} is not mounted at {path}: see systemctl status of that path")]
     NotMounted { what: String, path: String },
+    #[error("cannot make a place for the image of volume {0}")]
+    ImagePlace(String, #[source] FileError),
+    #[error("cannot show the image of volume {0}")]
+    Image(String, #[source] RootError),
     #[error(transparent)]
     Mount(#[from] MountError),
 }
@@ -38,6 +43,27 @@ pub(super) fn memory(
         mounts::memory(&at, volume.size.map(|size| size.0))?;
     }
     Ok(())
+}
+
+/// Mounts the layers of an image over each other; a volume that is there stays.
+pub(super) fn image(
+    layout: &Layout,
+    uid: &PodUid,
+    volume: &ImageVolume,
+) -> Result<(), StorageError> {
+    let at = layout.image_volume(uid, &volume.name);
+    let failed = |source| StorageError::ImagePlace(volume.name.to_string(), source);
+    Dir::create(&layout.run.join("pods"))
+        .and_then(|pods| pods.create_sub(uid.as_str(), 0o700))
+        .and_then(|pod| pod.create_sub("images", 0o700))
+        .and_then(|images| images.create_sub(volume.name.as_str(), 0o755))
+        .map_err(failed)?;
+    if mounts::is_mount_point(&at)? {
+        return Ok(());
+    }
+    let highest_first: Vec<PathBuf> = volume.layers.iter().rev().map(PathBuf::from).collect();
+    rootfs::overlay(&highest_first, None, &at)
+        .map_err(|source| StorageError::Image(volume.name.to_string(), source))
 }
 
 /// The directory of a claim, open to all as an emptyDir is; those above it are not, so that only those get there who
@@ -65,10 +91,13 @@ pub(super) fn mounted(volume: &MountedVolume) -> Result<(), StorageError> {
     }
 }
 
-/// Takes away what is in memory. What fails is given back, and does not keep the rest.
+/// Takes away what is in memory, and images. What fails is given back, and does not keep the rest.
 pub(super) fn release(layout: &Layout, uid: &PodUid) -> Vec<MountError> {
-    let root = layout.pod_run(uid).join("memory");
-    let found = std::fs::read_dir(root).into_iter().flatten();
+    let roots = ["memory", "images"].map(|kind| layout.pod_run(uid).join(kind));
+    let found = roots
+        .into_iter()
+        .filter_map(|root| std::fs::read_dir(root).ok());
+    let found = found.flatten();
     let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
     paths
         .filter_map(|path| mounts::detach_all(&path).err())

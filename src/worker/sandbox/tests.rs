@@ -12,6 +12,7 @@ fn layout(root: &Path) -> Layout {
         state: root.join("state"),
         run: root.join("run"),
         units: root.join("units"),
+        given: root.join("given"),
         netns: root.join("netns"),
     }
 }

@@ -69,6 +69,7 @@ fn observed() -> ObservedPod {
         deadline_exceeded: false,
         conditions: Default::default(),
         reload_needed: false,
+        given: None,
     }
 }
 

@@ -138,6 +138,7 @@ impl Host {
                 deadline_exceeded: false,
                 conditions: BTreeMap::new(),
                 reload_needed: false,
+                given: None,
             },
             pod,
         };

@@ -1,7 +1,10 @@
 //! Rollouts: never fewer pods that serve than promised, and always an end.
 
 use super::*;
-use crate::model::controller::{DeploymentSpec, Share, StatefulSetSpec, Strategy as How};
+use crate::model::claim::{AccessMode, Reclaim, VolumeClaim, VolumeMode};
+use crate::model::controller::{
+    ClaimTemplate, DeploymentSpec, Share, StatefulSetSpec, Strategy as How,
+};
 use proptest::prelude::*;
 
 fn deployment(replicas: u32, strategy: How) -> DeploymentSpec {
@@ -228,7 +231,17 @@ fn one_pod_after_the_other_and_back() {
         max_unavailable: Share::Count(1),
         min_ready: Duration::from_secs(5),
         history: 10,
-        claims: vec!["data".to_owned()],
+        claims: vec![ClaimTemplate {
+            name: "data".to_owned(),
+            claim: VolumeClaim {
+                access_modes: vec![AccessMode::Once],
+                request: None,
+                volume_name: None,
+                mode: VolumeMode::Filesystem,
+                reclaim: Reclaim::Retain,
+                source: None,
+            },
+        }],
     };
     let mut world = World::new(
         ControllerKind::StatefulSet,

@@ -2,9 +2,10 @@
 
 use super::{known, only, seconds, selector};
 use crate::model::controller::{
-    DaemonSetSpec, DeploymentSpec, Share, StatefulSetSpec, Strategy, Template,
+    ClaimTemplate, DaemonSetSpec, DeploymentSpec, Share, StatefulSetSpec, Strategy, Template,
 };
 use crate::model::pod::{PodSpec, RestartPolicy};
+use crate::source::decode::claim::claim_spec;
 use crate::source::decode::field::{Field, Fields};
 use crate::source::decode::meta;
 use crate::source::tree::Value;
@@ -188,10 +189,11 @@ pub fn stateful_set(field: &Field<'_>) -> Option<StatefulSetSpec> {
     let replicas = replicas(&mut f);
     let labels = f.require("selector").and_then(|x| selector(&x));
     let claims = f.list("volumeClaimTemplates", |x| claim(&x));
-    let names = claims.as_deref().unwrap_or_default();
+    let names = claims.iter().flatten().map(|claim| claim.name.clone());
+    let names: Vec<String> = names.collect();
     let template = f
         .require("template")
-        .and_then(|x| endless(&x, "StatefulSet", names));
+        .and_then(|x| endless(&x, "StatefulSet", &names));
     let first = f.optional("ordinals", |x| {
         let mut f = x.fields(known::NONE)?;
         let start = f.optional("start", |x| x.count(0));
@@ -247,10 +249,24 @@ fn update(field: &Field<'_>) -> Option<(Option<u32>, Share)> {
     Some((partition, max))
 }
 
-/// The name of a claim template.
-fn claim(field: &Field<'_>) -> Option<String> {
+/// A claim template.
+fn claim(field: &Field<'_>) -> Option<ClaimTemplate> {
     let mut f = field.fields(known::CLAIM_TEMPLATE)?;
     let name = meta::object(&mut f).and_then(|meta| meta.key);
+    let claim = f.require("spec").and_then(|x| {
+        let claim = claim_spec(&x)?;
+        if claim.volume_name.is_some() {
+            x.problem(
+                "volumeName would give all pods the same volume: remove it, and name each claim in the claimRef of a \
+                 PersistentVolume",
+            );
+            return None;
+        }
+        Some(claim)
+    });
     f.finish();
-    name.map(|key| String::from(key.name))
+    Some(ClaimTemplate {
+        name: String::from(name?.name),
+        claim: claim?,
+    })
 }

@@ -1,0 +1,148 @@
+//! Images of layers: how soon a program of one runs, beside `crun run` of the same root, and how long unpacking takes,
+//! beside tar and the decompressor.
+
+use crate::Effort;
+use crate::inside::{run, start_agent, stop_agent};
+use crate::report::{Figure, Target, list, median, ms};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const IMAGES: &str = include_str!("../../container/images.py");
+const OF_START: f64 = 1.0;
+const OF_UNPACKING: f64 = 1.3;
+/// A program says by this that it runs.
+const FIFO: &str = "/bench/fifo";
+const LAYERS: &str = "/var/lib/vks/images/layers";
+
+pub fn measure(effort: Effort) -> bool {
+    // overlayfs writes to no overlayfs, which is what the machine's own root is.
+    shell("mkdir -p /var/lib/vks /srv/reg /bench && mount -t tmpfs -o mode=755 state /var/lib/vks");
+    fs::write("/srv/images.py", IMAGES).expect("a program");
+    run("python3", &["/srv/images.py", "/srv/reg"]);
+    run("mkfifo", &[FIFO]);
+    let unpacking = unpacking(effort.of(9, 3));
+    let start = start(effort.of(41, 5));
+    unpacking && start
+}
+
+fn shell(script: &str) -> String {
+    run("sh", &["-c", script])
+}
+
+fn timed(act: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    act();
+    begin.elapsed()
+}
+
+/// The layers of an image by `vks image import`, and by gzip and tar into the same file system.
+fn unpacking(rounds: usize) -> bool {
+    let blobs = "cd /srv/reg/blobs/sha256 && d=$(jq -r '.manifests[0].digest' ../../index.json) && \
+        jq -r '.layers[].digest' ${d#sha256:} | sed 's/sha256://'";
+    let blobs = shell(blobs);
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    // The first round warms caches up and is not counted.
+    for round in 0..=rounds {
+        let import = timed(|| drop(run("vks", &["image", "import", "/srv/reg"])));
+        shell("mkdir -p /var/lib/vks/peer");
+        let tar = timed(|| {
+            for (index, blob) in blobs.split_whitespace().enumerate() {
+                shell(&format!(
+                    "mkdir /var/lib/vks/peer/{index} && gzip -dc /srv/reg/blobs/sha256/{blob} | tar -xpC /var/lib/vks/peer/{index} --numeric-owner"
+                ));
+            }
+        });
+        shell("rm -r /var/lib/vks/peer");
+        if round > 0 {
+            ours.push(import);
+            peer.push(tar);
+        }
+        if round < rounds {
+            run("vks", &["image", "rm", "oci:local/app:1"]);
+        }
+    }
+    println!("  import: {}\n  tar: {}", list(&ours), list(&peer));
+    Figure {
+        name: format!(
+            "unpacking {} layers, beside gzip and tar",
+            blobs.lines().count()
+        ),
+        ours: ms(median(&ours)),
+        peer: Some(ms(median(&peer))),
+        unit: "ms",
+        target: Target::AtMost(OF_UNPACKING),
+    }
+    .print()
+}
+
+/// From the command to the first sign of the program.
+fn start(rounds: usize) -> bool {
+    let program = format!("echo here >{FIFO}; exec sleep 1000");
+    let pod = format!(
+        "{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"image\"}}, \"spec\": {{\"hostNetwork\": true, \
+         \"terminationGracePeriodSeconds\": 1, \"volumes\": [{{\"name\": \"b\", \"hostPath\": {{\"path\": \"/bench\"}}}}], \"containers\": [{{\"name\": \"c\", \
+         \"image\": \"oci:local/app:1\", \"imagePullPolicy\": \"Never\", \"securityContext\": {{\"runAsUser\": 0, \"runAsGroup\": 0}}, \
+         \"command\": [\"sh\", \"-c\", \"{program}\"], \"volumeMounts\": [{{\"name\": \"b\", \"mountPath\": \"/bench\"}}]}}]}}}}"
+    );
+    fs::write("/root/image.json", pod).expect("a manifest");
+    start_agent();
+    first_sign(|| drop(run("vks", &["apply", "-f", "/root/image.json"])));
+    let unit = shell("cd /etc/systemd/system.attached && grep -l '^Container=c' vks.*");
+    let unit = unit.trim();
+    stop_agent();
+    bundle(&program);
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        run("systemctl", &["stop", unit]);
+        let vks = first_sign(|| drop(run("systemctl", &["start", unit])));
+        let crun = first_sign(|| {
+            let mut command = Command::new("crun");
+            command.args(["--cgroup-manager=disabled", "run", "--detach", "peer"]);
+            command.current_dir("/var/lib/vks/crun");
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            assert!(command.status().expect("crun").success());
+        });
+        run("crun", &["delete", "--force", "peer"]);
+        if round > 0 {
+            ours.push(vks);
+            peer.push(crun);
+        }
+    }
+    println!("  vks: {}\n  crun: {}", list(&ours), list(&peer));
+    Figure {
+        name: "warm start of a container of an image, beside crun run of the same root".to_owned(),
+        ours: ms(median(&ours)),
+        peer: Some(ms(median(&peer))),
+        unit: "ms",
+        target: Target::AtMost(OF_START),
+    }
+    .print()
+}
+
+/// How long it takes from the beginning of an act until a program has written to the pipe. The act has ended then, too.
+fn first_sign(act: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    let reader = std::thread::spawn(|| {
+        let text = fs::read_to_string(FIFO).expect("a pipe");
+        assert_eq!(text, "here\n");
+        Instant::now()
+    });
+    act();
+    reader.join().expect("the reader") - begin
+}
+
+/// The same root and program for crun, with its own default specification; its root is mounted beforehand.
+fn bundle(program: &str) {
+    let records = "/var/lib/vks/images/records";
+    shell(&format!(
+        "mkdir -p /var/lib/vks/crun && cd /var/lib/vks/crun && mkdir root upper work && crun spec && \
+         n=0 && for layer in $(jq -rs '[.[] | select(.config.user == \"app\")][0].layers[] | ltrimstr(\"sha256:\")' {records}/*.json); do \
+         ln -s {LAYERS}/$layer/fs $n && lower=$n${{lower:+:$lower}} && n=$((n + 1)); done && \
+         mount -t overlay overlay -o lowerdir=$lower,upperdir=upper,workdir=work root && \
+         jq --arg p '{program}' '.process.args = [\"sh\", \"-c\", $p] | .process.terminal = false | \
+         .mounts += [{{destination: \"/bench\", type: \"bind\", source: \"/bench\", options: [\"rbind\", \"rw\"]}}]' config.json >new && mv new config.json"
+    ));
+    assert!(Path::new("/var/lib/vks/crun/root/etc/passwd").exists());
+}

@@ -1,0 +1,33 @@
+//! Puts the shares of slices in force.
+
+use super::Applier;
+use crate::host::drop_ins;
+use crate::host::files::FileError;
+use crate::host::systemd::SystemdError;
+use crate::plan::shares::ShareChange;
+
+/// Why a slice has not what it ought to have.
+#[derive(Debug, thiserror::Error)]
+pub enum ShareError {
+    /// systemd did not take it.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// What systemd wrote down of it could not be removed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Applier {
+    /// Sets and takes back properties of slices, up to the first that fails.
+    pub async fn share(&self, changes: &[ShareChange]) -> Result<(), ShareError> {
+        for change in changes {
+            self.systemd
+                .set_properties(&change.unit, &change.set)
+                .await?;
+            if !change.unset.is_empty() {
+                drop_ins::remove(&change.unit, change.unset.iter().copied())?;
+            }
+        }
+        Ok(())
+    }
+}
