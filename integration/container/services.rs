@@ -49,6 +49,7 @@ fn services_lead_to_the_pods_that_are_ready() {
     space.apply_ok("objects", &[
         object(&space, "both", &both),
         object(&space, "sticky", &sticky),
+        object(&space, "early", &json!({ "selector": { "app": "web" }, "publishNotReadyAddresses": true, "ports": [{ "port": 7000 }] })),
         object(&space, "none", &json!({ "selector": { "app": "nobody" }, "ports": [{ "port": 80 }] })),
         object(&space, "bare", &json!({ "clusterIP": "None", "selector": { "app": "web" }, "ports": [{ "port": 7000 }] })),
         object(&space, "fixed", &json!({ "clusterIP": "10.96.7.7", "selector": { "app": "web" }, "ports": [{ "port": 7000 }] })),
@@ -151,6 +152,12 @@ fn services_lead_to_the_pods_that_are_ready() {
     assert_eq!(who(client, "TCP", &ips[0], 80, 12), only);
     assert_eq!(who(client, "TCP", &sticky, 80, 6), only);
     assert_eq!(who(client, "UDP", &ips[0], 80, 12), only);
+    let early = cluster_ips(&service(&host, "svc", "early")).remove(0);
+    assert_eq!(
+        who(client, "TCP", &early, 7000, 12),
+        all,
+        "one that is not ready is published"
+    );
 
     let table = host.vks_ok(&["get", "svc", "-n", "svc", "--no-headers"]);
     let line = table.lines().find(|line| line.starts_with("both")).unwrap();
