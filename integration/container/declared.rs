@@ -230,6 +230,19 @@ fn onward(host: &Host, first: &Lives) {
     is_quiet(host);
 }
 
+/// Back, and once more to where it is.
+fn back(host: &Host, first: &Lives) {
+    switch(host, 1);
+    host.wait(
+        "systemctl is-active 'vks.nix.gone.*' && ! vks get pod new -n nix && ! pgrep -f '[s]leep 2000'",
+    );
+    let back = lives(host);
+    assert_eq!(back["same"], first["same"]);
+    let said = switch(host, 1);
+    assert_eq!(said["done"]["stop"], json!([]), "{said}");
+    assert_eq!(lives(host), back);
+}
+
 #[test]
 fn pods_of_the_configuration_are_units_of_it() {
     let Some(mut host) = own("declared") else {
@@ -239,6 +252,7 @@ fn pods_of_the_configuration_are_units_of_it() {
     let booted = first_boot(&mut host);
     let first = with_the_agent(&host, &booted);
     onward(&host, &first);
+    back(&host, &first);
 }
 
 #[test]
