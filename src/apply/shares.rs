@@ -18,12 +18,15 @@ pub enum ShareError {
 }
 
 impl Applier {
-    /// Sets and takes back properties of slices, up to the first that fails.
+    /// Sets and takes back properties of slices, up to the first that fails. A slice that has gone meanwhile is let be:
+    /// setting anything of it would make its cgroup anew, and nobody would remove that.
     pub async fn share(&self, changes: &[ShareChange]) -> Result<(), ShareError> {
         for change in changes {
-            self.systemd
-                .set_properties(&change.unit, &change.set)
-                .await?;
+            if self.systemd.is_active(&change.unit).await? {
+                self.systemd
+                    .set_properties(&change.unit, &change.set)
+                    .await?;
+            }
             if !change.unset.is_empty() {
                 drop_ins::remove(&change.unit, change.unset.iter().copied())?;
             }

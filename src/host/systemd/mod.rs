@@ -175,12 +175,13 @@ impl Systemd {
         self.job("reload", unit, job).await
     }
 
-    /// Asks a unit to read its configuration again (`ExecReload=`) and does not wait for it.
+    /// Asks a unit to read its configuration again (`ExecReload=`) and does not wait for it. A unit that is to be stopped
+    /// is left to that: a reload in mode "replace" would take the place of the stop (org.freedesktop.systemd1(5)).
     ///
     /// # Errors
-    /// Also when it is not running, or cannot.
+    /// Also when it is not running, is being stopped, or cannot.
     pub async fn reload_unit(&self, unit: &UnitName) -> Result<(), SystemdError> {
-        let job = self.inner.manager.reload_unit(unit.as_str(), "replace");
+        let job = self.inner.manager.reload_unit(unit.as_str(), "fail");
         self.unit_call("reload", unit, job).await.map(drop)
     }
 

@@ -91,6 +91,15 @@ impl Systemd {
             .await
     }
 
+    /// Whether a unit is active. One that is not loaded is not, and stays so.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub async fn is_active(&self, unit: &UnitName) -> Result<bool, SystemdError> {
+        let state = self.state(unit).await?;
+        Ok(state.is_some_and(|state| state.active == ActiveState::Active))
+    }
+
     async fn state(&self, unit: &UnitName) -> Result<Option<UnitState>, SystemdError> {
         let call = self.inner.manager.get_unit(unit.as_str());
         match self.unit_call("find", unit, call).await {
