@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use vks::config::Settings;
+use vks::config::{HostMemory, Settings};
 use vks::model::claim::{
     AccessMode, PersistentPlace, PersistentVolume, Reclaim, VolumeClaim, VolumeMode,
 };
@@ -140,6 +140,11 @@ pub fn become_units(manifest: &Value) -> Result<Became, Refused> {
         host_ip: Some("192.0.2.1".to_owned()),
         dns_servers: vec!["10.43.0.10".parse().unwrap()],
         systemd: 257,
+        cpus: Some(8),
+        memory: Some(HostMemory {
+            total: 16 << 30,
+            swap: 0,
+        }),
         app_armor: true,
         se_linux: true,
         seccomp: BTreeMap::from([

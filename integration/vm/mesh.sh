@@ -76,6 +76,17 @@ dig_in_pod() {
   in_pod p dig +short +time=5 +tries=3 "$@" | sort | xargs
 }
 
+# From this host to h2, and what of it is not WireGuard's, but for who looks for whom on the wire.
+capture() {
+  systemd-run -q --unit capture tcpdump -Z root --immediate-mode -i w2 -U -w /t/wire.pcap
+  until_so 30 sh -c 'journalctl -u capture | grep -q "listening on" || { journalctl -u capture; false; }'
+}
+
+captured() {
+  systemctl stop capture
+  tcpdump -n -r /t/wire.pcap "$1" 2>/dev/null | head -5
+}
+
 all_well() {
   check "boot $1: the kernel is the device" equals wireguard sh -c 'ip -d -j link show vks-wg0 | jq -r ".[0].linkinfo.info_kind"'
   check "boot $1: no program is" equals "" sh -c 'systemctl list-units --no-legend --state=running "vks-wireguard-device@*"'
@@ -149,7 +160,11 @@ YAML
     systemctl reload vks.service
     until_so 60 vks wait --for=condition=Ready pod/p pod/behind --timeout=60s
     others
+    check "a capture begins" capture
     all_well 1
+    check "the wire sees nothing but WireGuard" equals "" captured "not (udp port 51820 or arp or icmp6 or ip6 proto 0)"
+    seen() { [ -n "$(captured "udp port 51820")" ] || { ls -l /t/wire.pcap; journalctl -u capture; return 1; }; }
+    check "and that" seen
     # A peer more, while a session goes on.
     before=$(wg show vks-wg0 latest-handshakes | sort; ip -j link show vks-wg0 | jq '.[0].ifindex')
     check "a peer is added" vks wireguard peer add new --public-key "$(wg genkey | wg pubkey)" --prefix 10.192.9.0/24
