@@ -189,7 +189,7 @@ const MANY: usize = 3000;
 fn some(maker: &mut Maker) -> Vec<(Value, Became)> {
     let count = usize::try_from(number("VKS_PODS", 300))
         .unwrap()
-        .clamp(600, MANY);
+        .clamp(300, MANY);
     let pods = (0..count).map(|_| maker.pod());
     pods.map(|pod| (pod.clone(), render(&pod))).collect()
 }
