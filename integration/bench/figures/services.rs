@@ -153,7 +153,7 @@ fn load_chains(count: usize) -> Duration {
         let address = format!("10.250.{}.{}", number / 250, number % 250 + 1);
         write!(
             chains,
-            "chain e{number} {{ dnat ip to 10.1.0.1:7000\n}}\nchain s{number} {{ numgen random mod 2 vmap {{ 0 : goto e{number}, 1 : goto e{number} }}\n}}\n"
+            "chain e{number} {{ meta l4proto tcp dnat to 10.1.0.1:7000\n}}\nchain s{number} {{ numgen random mod 2 vmap {{ 0 : goto e{number}, 1 : goto e{number} }}\n}}\n"
         )
         .expect("text");
         writeln!(elements, "{address} . tcp . 80 : goto s{number},").expect("text");
