@@ -153,3 +153,33 @@ fn pods_have_their_network_beside_dockers_rules_and_reloads_of_nftables() {
     host.ok("nft flush ruleset");
     scene.works("the rules were flushed");
 }
+
+/// Both come up in one boot, and no agent is there to repair what one of them came too early for.
+#[test]
+fn firewalld_is_told_at_a_boot_without_the_agent() {
+    let Some(mut host) = own("fwboot") else {
+        return;
+    };
+    {
+        let space = Space::new_kept(&host, "co");
+        space.ready(
+            "client",
+            &json!({ "hostNetwork": false, "containers": [sleeper("c")] }),
+        );
+    }
+    host.ok("systemctl unmask firewalld.service; systemctl enable firewalld.service; systemctl mask vks.service; sync");
+    host.machine.reboot();
+    let space = Space::new_kept(&host, "co");
+    space.known("client").wait_for("condition=Ready");
+    host.wait("firewall-cmd --state");
+    let trusted = host.ok("firewall-cmd --zone=trusted --list-interfaces");
+    let trusted: Vec<&str> = trusted.split_whitespace().collect();
+    assert!(
+        ["vksp+", "vks-wg0"]
+            .iter()
+            .all(|link| trusted.contains(link)),
+        "{trusted:?}"
+    );
+    let cycles = host.ok("journalctl -b --no-pager | grep -i 'ordering cycle' || true");
+    assert_eq!(cycles, "");
+}
