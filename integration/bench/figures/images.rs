@@ -141,7 +141,7 @@ fn bundle(program: &str) {
          n=0 && for layer in $(jq -rs '[.[] | select(.config.user == \"app\")][0].layers[] | ltrimstr(\"sha256:\")' {records}/*.json); do \
          ln -s {LAYERS}/$layer/fs $n && lower=$n${{lower:+:$lower}} && n=$((n + 1)); done && \
          mount -t overlay overlay -o lowerdir=$lower,upperdir=upper,workdir=work root && \
-         jq --arg p '{program}' '.process.args = [\"sh\", \"-c\", $p] | .process.terminal = false | \
+         jq --arg p '{program}' '.process.args = [\"sh\", \"-c\", $p] | .process.terminal = false | .root = {{path: \"root\", readonly: false}} | \
          .mounts += [{{destination: \"/bench\", type: \"bind\", source: \"/bench\", options: [\"rbind\", \"rw\"]}}]' config.json >new && mv new config.json"
     ));
     assert!(Path::new("/var/lib/vks/crun/root/etc/passwd").exists());
