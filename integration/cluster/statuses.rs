@@ -130,7 +130,8 @@ fn pods_that_have_ended() {
         ENDED,
         "Error",
     );
+    // Long enough for the container to have begun on a busy machine: without a run there is none that could have ended.
     let deadline = once(&pod("s-deadline", "exec sleep 3600"))
-        .replace("  hostNetwork", "  activeDeadlineSeconds: 1\n  hostNetwork");
+        .replace("  hostNetwork", "  activeDeadlineSeconds: 8\n  hostNetwork");
     situation(&node, "s-deadline", &deadline, ENDED, "Error");
 }
