@@ -33,12 +33,11 @@ pub fn is_file_step(step: &Step) -> bool {
 }
 
 /// A unit that a plan would write although the host's configuration brings it by now: then the plan is out of date.
-pub fn given(layout: &Layout, steps: &[Step]) -> Option<UnitName> {
+/// Blocking.
+pub fn given(layout: &Layout, written: Vec<UnitName>) -> Option<UnitName> {
     let given = Given::open(layout)?;
-    steps.iter().find_map(|step| match step {
-        Step::WriteUnit { unit, .. } => given.read(unit).map(|_| unit.clone()),
-        _ => None,
-    })
+    let mut written = written.into_iter();
+    written.find(|unit| given.read(unit).is_some())
 }
 
 /// Runs steps one after the other; blocking. On failure, the index of the step.

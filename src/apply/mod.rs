@@ -124,7 +124,7 @@ impl Applier {
     /// Runs the steps of one pod. Steps that only touch files run together on a blocking thread. Nothing is started
     /// before the other pods of its wave have written their files.
     pub async fn pod(&self, key: &PodKey, plan: PodPlan, mut wave: Wave) -> Result<(), ApplyError> {
-        if let Some(unit) = files::given(&self.layout, &plan.steps) {
+        if let Some(unit) = self.given(&plan.steps).await {
             return Err(ApplyError {
                 pod: key.clone(),
                 step: format!("write {unit}"),
@@ -152,6 +152,21 @@ impl Applier {
             })?;
         }
         self.flush(key, &plan.uid, files).await
+    }
+
+    /// A unit among those to be written that the host's configuration brings by now.
+    async fn given(&self, steps: &[Step]) -> Option<UnitName> {
+        let written = steps.iter().filter_map(|step| match step {
+            Step::WriteUnit { unit, .. } => Some(unit.clone()),
+            _ => None,
+        });
+        let (layout, written) = (self.layout.clone(), written.collect::<Vec<_>>());
+        if written.is_empty() {
+            return None;
+        }
+        let work = tokio::task::spawn_blocking(move || files::given(&layout, written));
+        // A thread that is gone: the program is ending, and no step will be run either.
+        work.await.ok().flatten()
     }
 
     async fn flush(&self, key: &PodKey, uid: &PodUid, steps: Vec<Step>) -> Result<(), ApplyError> {

@@ -125,16 +125,11 @@ pub struct Reader {
 impl Reader {
     /// Starts journalctl.
     pub fn start(query: Query) -> Result<Self, JournalError> {
-        let mut child = Command::new("journalctl")
-            .args(query.arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(JournalError::Start)?;
-        let not_piped = || JournalError::Start(io::Error::other("its output was not connected"));
+        let mut command = Command::new("journalctl");
+        command.args(query.arguments());
+        let (child, output) = start(command)?;
         Ok(Self {
-            output: child.stdout.take().ok_or_else(not_piped)?,
+            output,
             child,
             query,
             bytes: Vec::new(),
@@ -153,11 +148,7 @@ impl Reader {
             self.bytes.reserve(1 << 16);
             let read = self.output.read_buf(&mut self.bytes).await;
             if read.map_err(JournalError::Read)? == 0 {
-                let status = self.child.wait().await.map_err(JournalError::Read)?;
-                return match status.success() {
-                    true => Ok(None),
-                    false => Err(JournalError::Failed(status)),
-                };
+                return ended(&mut self.child).await.map(|()| None);
             }
         }
     }
@@ -173,6 +164,28 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+}
+
+/// Starts journalctl, which ends with who reads it.
+fn start(mut command: Command) -> Result<(Child, ChildStdout), JournalError> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(JournalError::Start)?;
+    let not_piped = || JournalError::Start(io::Error::other("its output was not connected"));
+    let output = child.stdout.take().ok_or_else(not_piped)?;
+    Ok((child, output))
+}
+
+/// How it went, once there is no more to read.
+async fn ended(child: &mut Child) -> Result<(), JournalError> {
+    let status = child.wait().await.map_err(JournalError::Read)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(JournalError::Failed(status)),
     }
 }
 

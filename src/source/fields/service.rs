@@ -1,10 +1,20 @@
 //! Services.
 
-use super::{Shape, Table, given, told};
+use super::{Given, Shape, Table, given, told};
 use crate::source::decode::known;
 
 /// `nft list table inet vks` shows all of it.
-const TABLE: &str = "sets and maps of the table `inet vks`";
+pub(super) const TABLE: &str = "sets and maps of the table `inet vks`";
+
+/// What every kind of port has.
+pub(super) const NUMBER: Given = given("port", Shape::Int, "Its number.", &[]).note(TABLE);
+pub(super) const PROTOCOL: Given = given(
+    "protocol",
+    Shape::Words(&["TCP", "UDP", "SCTP"]),
+    "`TCP` when absent.",
+    &[],
+)
+.note(TABLE);
 
 pub(super) static SPEC: Table = Table {
     name: "ServiceSpec",
@@ -151,14 +161,8 @@ static PORT: Table = Table {
             &[],
         )
         .note(TABLE),
-        given("port", Shape::Int, "Its number.", &[]).note(TABLE),
-        given(
-            "protocol",
-            Shape::Words(&["TCP", "UDP", "SCTP"]),
-            "`TCP` when absent.",
-            &[],
-        )
-        .note(TABLE),
+        NUMBER,
+        PROTOCOL,
         given(
             "targetPort",
             Shape::IntOrText,
@@ -212,13 +216,7 @@ static SUBSET_PORT: Table = Table {
             &[],
         )
         .note(TABLE),
-        given("port", Shape::Int, "Its number.", &[]).note(TABLE),
-        given(
-            "protocol",
-            Shape::Words(&["TCP", "UDP", "SCTP"]),
-            "`TCP` when absent.",
-            &[],
-        )
-        .note(TABLE),
+        NUMBER,
+        PROTOCOL,
     ],
 };

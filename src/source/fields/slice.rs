@@ -1,11 +1,9 @@
 //! Endpoints that are no pods of this host.
 
 use super::objects::{KIND, NAMED, VERSION};
+use super::service::{NUMBER, PROTOCOL, TABLE};
 use super::{Shape, Table, given, told};
 use crate::source::decode::known;
-
-/// `nft list table inet vks` shows all of it.
-const TABLE: &str = "sets and maps of the table `inet vks`";
 
 pub(super) static SLICE: Table = Table::object(
     "EndpointSlice",
@@ -74,13 +72,7 @@ static PORT: Table = Table {
             "The name it has in the service.",
             "by it the port of the service is found",
         ),
-        given("port", Shape::Int, "Its number.", &[]).note(TABLE),
-        given(
-            "protocol",
-            Shape::Words(&["TCP", "UDP", "SCTP"]),
-            "`TCP` when absent.",
-            &[],
-        )
-        .note(TABLE),
+        NUMBER,
+        PROTOCOL,
     ],
 };

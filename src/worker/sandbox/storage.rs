@@ -25,6 +25,20 @@ pub(super) enum StorageError {
     Mount(#[from] MountError),
 }
 
+/// A directory to mount a volume at, with its mode. Above it nobody but root gets through.
+fn place(
+    layout: &Layout,
+    uid: &PodUid,
+    kind: &str,
+    (name, mode): (&str, u32),
+) -> Result<(), FileError> {
+    Dir::create(&layout.run.join("pods"))?
+        .create_sub(uid.as_str(), 0o700)?
+        .create_sub(kind, 0o700)?
+        .create_sub(name, mode)
+        .map(drop)
+}
+
 /// Mounts a tmpfs for a volume; one that is there stays, with what is in it.
 pub(super) fn memory(
     layout: &Layout,
@@ -33,12 +47,7 @@ pub(super) fn memory(
 ) -> Result<(), StorageError> {
     let at = layout.memory_volume(uid, &volume.name);
     let failed = |source| StorageError::Memory(volume.name.to_string(), source);
-    // Above it nobody but root gets through.
-    Dir::create(&layout.run.join("pods"))
-        .and_then(|pods| pods.create_sub(uid.as_str(), 0o700))
-        .and_then(|pod| pod.create_sub("memory", 0o700))
-        .and_then(|memory| memory.create_sub(volume.name.as_str(), 0o777))
-        .map_err(failed)?;
+    place(layout, uid, "memory", (volume.name.as_str(), 0o777)).map_err(failed)?;
     if !mounts::is_mount_point(&at)? {
         mounts::memory(&at, volume.size.map(|size| size.0))?;
     }
@@ -53,11 +62,7 @@ pub(super) fn image(
 ) -> Result<(), StorageError> {
     let at = layout.image_volume(uid, &volume.name);
     let failed = |source| StorageError::ImagePlace(volume.name.to_string(), source);
-    Dir::create(&layout.run.join("pods"))
-        .and_then(|pods| pods.create_sub(uid.as_str(), 0o700))
-        .and_then(|pod| pod.create_sub("images", 0o700))
-        .and_then(|images| images.create_sub(volume.name.as_str(), 0o755))
-        .map_err(failed)?;
+    place(layout, uid, "images", (volume.name.as_str(), 0o755)).map_err(failed)?;
     if mounts::is_mount_point(&at)? {
         return Ok(());
     }
