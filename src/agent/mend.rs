@@ -242,9 +242,7 @@ async fn look(systemd: Systemd, settings: Settings, wired: Vec<Wired>, host: boo
         return;
     };
     if !findings.is_empty() {
-        #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-        let unit: UnitName = HOST_UNIT.parse().expect("a unit name");
-        match systemd.reload_unit(&unit).await {
+        match systemd.reload_unit(&HOST_UNIT.into()).await {
             Ok(()) => {
                 for finding in findings {
                     let what = finding.split(": vks network").next().unwrap_or(&finding);

@@ -7,7 +7,6 @@ use crate::host::files::{Dir, FileError};
 use crate::host::nft::elements::{To, Transaction};
 use crate::host::nft::{self, NftError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
-use crate::model::name::UnitName;
 use crate::model::network::NetworkSettings;
 use crate::model::network::published::{HostPort, PublishedService};
 use crate::plan::network::elements::{self, Elements, Value};
@@ -205,7 +204,8 @@ pub async fn bring(systemd: Systemd, job: Job) -> Result<Shown, PublishError> {
     if !active {
         // It begins with what was just kept.
         // As long as it fails, it is tried again and the job waits.
-        let started = tokio::time::timeout(PATIENCE, systemd.start_and_wait(&host_unit())).await;
+        let started =
+            tokio::time::timeout(PATIENCE, systemd.start_and_wait(&HOST_UNIT.into())).await;
         match started.map_err(|_| PublishError::Unit)?? {
             JobResult::Done => {}
             _ => return Err(PublishError::Unit),
@@ -252,9 +252,4 @@ fn forget(stale: &Stale, network: &NetworkSettings) -> std::io::Result<()> {
     let mut flows = conntrack::udp()?;
     flows.retain(|flow| stale.has(flow.asked, flow.answers, pods));
     conntrack::forget(&flows)
-}
-
-fn host_unit() -> UnitName {
-    #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    HOST_UNIT.parse().expect("a unit name")
 }

@@ -5,7 +5,6 @@ use super::error::CliError;
 use super::view::{Filter, Host, ViewError};
 use crate::agent::AgentError;
 use crate::host::systemd::Systemd;
-use crate::model::name::UnitName;
 use crate::plan::network::{HOST_UNIT, MESH_UNIT};
 use crate::worker::wire::{self, check};
 
@@ -42,7 +41,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         Act::Check => check_all(context).await,
         Act::Up => {
             let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
-            let started = systemd.start(&unit(HOST_UNIT)).await;
+            let started = systemd.start(&HOST_UNIT.into()).await;
             started.map_err(AgentError::Systemd)?;
             wire::up(&context.settings)?;
             Ok(Outcome::Done)
@@ -69,7 +68,7 @@ async fn down(context: &Context) -> Result<Outcome, CliError> {
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
     // The mesh last: without the host's part nobody is behind it any more.
     for name in [HOST_UNIT, MESH_UNIT] {
-        let stopped = systemd.stop_and_wait(&unit(name)).await;
+        let stopped = systemd.stop_and_wait(&name.into()).await;
         stopped.map_err(AgentError::Systemd)?;
     }
     // Also what the unit knows nothing of, such as what was set up by hand.
@@ -99,9 +98,4 @@ async fn check_all(context: &Context) -> Result<Outcome, CliError> {
         return Ok(Outcome::Done);
     }
     Ok(Outcome::Code(1))
-}
-
-fn unit(name: &'static str) -> UnitName {
-    #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    name.parse().expect("a unit name")
 }

@@ -182,6 +182,55 @@ checked_name!(
     check_unit
 );
 
+/// The name of a unit that vks brings with it: checked where it is written down, when vks is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnUnit(&'static str);
+
+impl OwnUnit {
+    /// The name, for a constant: what is no service's or timer's name does not compile.
+    pub const fn new(name: &'static str) -> Self {
+        let bytes = name.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            assert!(matches!(bytes[at], b'a'..=b'z' | b'-' | b'.' | b'@'));
+            at += 1;
+        }
+        assert!(ends_with(bytes, b".service") || ends_with(bytes, b".timer"));
+        Self(name)
+    }
+
+    /// The name as text.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+const fn ends_with(text: &[u8], suffix: &[u8]) -> bool {
+    let mut left = suffix.len();
+    if text.len() <= left {
+        return false;
+    }
+    while left > 0 {
+        if text[text.len() - suffix.len() + left - 1] != suffix[left - 1] {
+            return false;
+        }
+        left -= 1;
+    }
+    true
+}
+
+impl From<OwnUnit> for UnitName {
+    fn from(own: OwnUnit) -> Self {
+        Self(own.0.into())
+    }
+}
+
+impl fmt::Display for OwnUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
 impl Namespace {
     /// The namespace of objects that name none: `default`.
     pub fn default_namespace() -> Self {
@@ -220,6 +269,13 @@ mod tests {
         for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ä", &"x".repeat(64)] {
             assert!(bad.parse::<ContainerName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn units_of_our_own_are_units() {
+        let own = OwnUnit::new("vks-fetch@a.service");
+        let unit: UnitName = own.into();
+        assert_eq!(unit.as_str().parse(), Ok(unit));
     }
 
     #[test]

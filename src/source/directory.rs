@@ -1,9 +1,9 @@
 //! Directories of manifests, kept in step with the disk one file at a time.
 
-use super::decode::What;
 use super::images;
 use super::merge::{Merged, Place};
-use super::parse::{ParsedFile, format_of, parse};
+use super::parse::{format_of, parse};
+use super::parsed::{ParsedFile, What};
 use super::refers::refers_to;
 use super::tree::MAX_FILE;
 use crate::config::file::{ReadError, read};

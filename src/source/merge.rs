@@ -3,8 +3,7 @@
 //! What a file defines it claims, whether its definition is right or not; the first file in order keeps
 //! the claim. So a broken edit of one file never lets a second definition elsewhere take over.
 
-use super::decode::What;
-use super::parse::ParsedFile;
+use super::parsed::{ParsedFile, What};
 use crate::model::desired::{Desired, Problem};
 use crate::model::image::resolved::PodImages;
 use crate::model::name::PodKey;

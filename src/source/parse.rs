@@ -1,63 +1,13 @@
 //! One file: from its bytes to the objects in it.
 
-use super::decode::{self, Claim, Found, Report};
+use super::decode::{self, Report};
+use super::parsed::{Claim, ParsedFile};
 use super::tree::{self, Format};
-use crate::model::claim::{PersistentVolume, VolumeClaim};
-use crate::model::controller::Controller;
-use crate::model::desired::{DataObject, Problem};
-use crate::model::name::{ObjectKey, ObjectName};
-use crate::model::network::attach::Definition;
-use crate::model::network::service::Service;
-use crate::model::network::slice::Slice;
+use crate::model::desired::Problem;
 use crate::model::pod::{Pod, SourcePath};
-use crate::model::priority::PriorityClass;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::{Path, PathBuf};
-
-/// What a file says.
-#[derive(Debug, Default, PartialEq)]
-pub struct ParsedFile {
-    /// The file.
-    pub path: PathBuf,
-    /// Pods.
-    pub pods: Vec<Pod>,
-    /// What makes pods.
-    pub controllers: Vec<Controller>,
-    /// Config maps.
-    pub config_maps: Vec<(ObjectKey, DataObject)>,
-    /// Secrets.
-    pub secrets: Vec<(ObjectKey, DataObject)>,
-    /// Claims for storage.
-    pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
-    /// Volumes that claims can name.
-    pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
-    /// Services.
-    pub services: Vec<Service>,
-    /// Endpoints of services.
-    pub slices: Vec<Slice>,
-    /// Classes of priority.
-    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
-    /// Networks that pods can be attached to.
-    pub networks: Vec<Definition>,
-    /// Everything only one file may define, also when the file has problems.
-    pub claims: Vec<Claim>,
-    /// What is wrong, in the order of the file. With any problem nothing of the file is to be used.
-    pub problems: Vec<Problem>,
-}
-
-impl ParsedFile {
-    /// A file that could not be read at all.
-    pub fn unreadable(path: &Path, message: impl Into<String>) -> Self {
-        let report = Report::new(path);
-        report.add(0, "", message);
-        Self {
-            path: path.to_owned(),
-            problems: report.finish(),
-            ..Self::default()
-        }
-    }
-}
+use std::path::Path;
 
 /// The format of a manifest by its name; `None` for files that are not manifests: other extensions,
 /// hidden files and what editors leave behind.
@@ -87,26 +37,16 @@ pub fn parse_as(format: Format, file: &Path, text: &[u8]) -> ParsedFile {
     for fault in forest.faults {
         report.add(fault.line, "", fault.message);
     }
-    let mut found = Found::default();
+    let mut found = ParsedFile {
+        path: file.to_owned(),
+        ..ParsedFile::default()
+    };
     for document in &forest.documents {
         decode::document(document, &report, &mut found);
     }
     only_once(&report, &found.claims);
-    ParsedFile {
-        path: file.to_owned(),
-        pods: found.pods,
-        controllers: found.controllers,
-        config_maps: found.config_maps,
-        secrets: found.secrets,
-        volume_claims: found.volume_claims,
-        persistent_volumes: found.persistent_volumes,
-        services: found.services,
-        slices: found.slices,
-        priority_classes: found.priority_classes,
-        networks: found.networks,
-        claims: found.claims,
-        problems: report.finish(),
-    }
+    found.problems = report.finish();
+    found
 }
 
 fn only_once(report: &Report, claims: &[Claim]) {

@@ -1,6 +1,6 @@
 //! Which other objects a pod uses.
 
-use super::decode::What;
+use super::parsed::What;
 use crate::model::name::ObjectName;
 use crate::model::network::attach::{DEFAULT_NETWORK, NETWORKS};
 use crate::model::pod::{EnvValue, Pod};

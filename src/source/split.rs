@@ -1,7 +1,7 @@
 //! One file with several objects, taken apart into files with one object each: what `vks apply` keeps.
 
-use super::decode::{self, Found, Report, What};
-use super::parse::ParsedFile;
+use super::decode::{self, Report};
+use super::parsed::{ParsedFile, What};
 use super::tree::{self, Entry, Format, Node, Value, json_line};
 use crate::model::desired::Problem;
 use crate::model::name::Namespace;
@@ -67,7 +67,7 @@ fn flatten(node: Node, out: &mut Vec<Node>) {
 fn object(mut node: Node, file: &Path, namespace: &Namespace) -> Option<Object> {
     fill_namespace(&mut node, namespace);
     let report = Report::new(file);
-    let mut found = Found::default();
+    let mut found = ParsedFile::default();
     decode::document(&node, &report, &mut found);
     // The first claim is the object itself; what it stands for comes after it.
     let what = found

@@ -9,7 +9,7 @@ use crate::config::wireguard::drop_in;
 use crate::host::files::Dir;
 use crate::host::systemd::{JobResult, Systemd};
 use crate::host::wireguard;
-use crate::model::name::{ObjectName, UnitName};
+use crate::model::name::ObjectName;
 use crate::model::wireguard::{Mesh, PublicKey, SecretKey};
 use crate::plan::network::MESH_UNIT;
 use std::path::Path;
@@ -121,9 +121,7 @@ fn give(args: &Add, secret: &SecretKey, context: &Context) -> Result<(), CliErro
 /// Has the unit take the difference; starts it if it does not run.
 async fn reload() -> Result<Outcome, CliError> {
     let systemd = Systemd::connect(None).await.map_err(AgentError::Systemd)?;
-    #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    let unit: UnitName = MESH_UNIT.parse().expect("a unit name");
-    let done = systemd.reload_or_start_and_wait(&unit).await;
+    let done = systemd.reload_or_start_and_wait(&MESH_UNIT.into()).await;
     match done.map_err(AgentError::Systemd)? {
         JobResult::Done => Ok(Outcome::Done),
         other => Err(WireguardCliError::Apply(format!(

@@ -73,8 +73,8 @@ impl Room<'_> {
         }
         if wired || self.asks_own_server() {
             // Not Requires=: to set the host's part up anew is no reason to stop a pod.
-            file.push("Unit", "Wants", network::HOST_UNIT);
-            file.push("Unit", "After", network::HOST_UNIT);
+            file.push("Unit", "Wants", network::HOST_UNIT.as_str());
+            file.push("Unit", "After", network::HOST_UNIT.as_str());
             for socket in network::DNS_UNITS {
                 file.push("Unit", "After", socket);
             }

@@ -39,120 +39,18 @@ mod volume;
 pub(in crate::source) use field::nearest;
 pub use report::Report;
 
-use crate::model::claim::{PersistentVolume, VolumeClaim};
-use crate::model::controller::{Controller, ControllerKey};
+use crate::model::claim::VolumeClaim;
 use crate::model::desired::DataObject;
-use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
+use crate::model::name::ObjectKey;
 use crate::model::network::attach::Definition;
 use crate::model::network::service::Service;
-use crate::model::network::slice::Slice;
-use crate::model::pod::{Pod, SourcePath};
-use crate::model::priority::PriorityClass;
+use crate::model::pod::SourcePath;
+use crate::source::parsed::{Claim, ParsedFile, What};
 use crate::source::tree::Node;
 use field::{Field, Fields};
 
-/// What a file says.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Everything only one file may define, whether the definition is right or not.
-    pub claims: Vec<Claim>,
-    /// Pods.
-    pub pods: Vec<Pod>,
-    /// What makes pods.
-    pub controllers: Vec<Controller>,
-    /// Config maps.
-    pub config_maps: Vec<(ObjectKey, DataObject)>,
-    /// Secrets.
-    pub secrets: Vec<(ObjectKey, DataObject)>,
-    /// Claims for storage.
-    pub volume_claims: Vec<(ObjectKey, VolumeClaim)>,
-    /// Volumes that claims can name.
-    pub persistent_volumes: Vec<(ObjectName, PersistentVolume)>,
-    /// Services.
-    pub services: Vec<Service>,
-    /// Endpoints of services.
-    pub slices: Vec<Slice>,
-    /// Classes of priority.
-    pub priority_classes: Vec<(ObjectName, PriorityClass)>,
-    /// Networks that pods can be attached to.
-    pub networks: Vec<Definition>,
-}
-
-/// Something only one file may define, and the line it is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// What is claimed.
-    pub what: What,
-    /// The line of the object.
-    pub line: usize,
-}
-
-/// What can be claimed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// A pod.
-    Pod(ObjectKey),
-    /// What makes pods.
-    Controller(ControllerKey),
-    /// A config map.
-    ConfigMap(ObjectKey),
-    /// A secret.
-    Secret(ObjectKey),
-    /// A claim for storage.
-    VolumeClaim(ObjectKey),
-    /// A volume that claims can name; its namespace is always the default one.
-    PersistentVolume(ObjectKey),
-    /// A service.
-    Service(ObjectKey),
-    /// Endpoints of a service.
-    EndpointSlice(ObjectKey),
-    /// A class of priority; its namespace is always the default one.
-    PriorityClass(ObjectKey),
-    /// A network that pods can be attached to.
-    Network(ObjectKey),
-    /// A pod's identity.
-    Uid(PodUid),
-}
-
-impl What {
-    /// A persistent volume, which has no namespace.
-    pub fn persistent_volume(name: ObjectName) -> Self {
-        Self::PersistentVolume(Self::without_namespace(name))
-    }
-
-    /// A class of priority, which has no namespace.
-    pub fn priority_class(name: ObjectName) -> Self {
-        Self::PriorityClass(Self::without_namespace(name))
-    }
-
-    fn without_namespace(name: ObjectName) -> ObjectKey {
-        ObjectKey {
-            namespace: Namespace::default_namespace(),
-            name,
-        }
-    }
-}
-
-impl std::fmt::Display for What {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Pod(key) => write!(f, "Pod {key}"),
-            Self::Controller(key) => key.fmt(f),
-            Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
-            Self::Secret(key) => write!(f, "Secret {key}"),
-            Self::VolumeClaim(key) => write!(f, "PersistentVolumeClaim {key}"),
-            Self::PersistentVolume(key) => write!(f, "PersistentVolume {}", key.name),
-            Self::Service(key) => write!(f, "Service {key}"),
-            Self::EndpointSlice(key) => write!(f, "EndpointSlice {key}"),
-            Self::PriorityClass(key) => write!(f, "PriorityClass {}", key.name),
-            Self::Network(key) => write!(f, "NetworkAttachmentDefinition {key}"),
-            Self::Uid(uid) => write!(f, "a Pod with the uid {uid}"),
-        }
-    }
-}
-
 /// Decodes a document: an object, a list of objects, or a table with `items`.
-pub fn document(node: &Node, report: &Report, found: &mut Found) {
+pub fn document(node: &Node, report: &Report, found: &mut ParsedFile) {
     object_or_list(&at(node, String::new(), report), report, found);
 }
 
@@ -160,7 +58,7 @@ fn at<'a>(node: &'a Node, path: String, report: &'a Report) -> Field<'a> {
     Field { node, path, report }
 }
 
-fn object_or_list(field: &Field<'_>, report: &Report, found: &mut Found) {
+fn object_or_list(field: &Field<'_>, report: &Report, found: &mut ParsedFile) {
     use crate::source::tree::Value;
     let kind = field.node.get("kind").map(|kind| &kind.value);
     let named_list = matches!(kind, Some(Value::Text(kind)) if kind == "List");
@@ -176,7 +74,7 @@ fn object_or_list(field: &Field<'_>, report: &Report, found: &mut Found) {
     }
 }
 
-fn list(field: &Field<'_>, report: &Report, found: &mut Found) {
+fn list(field: &Field<'_>, report: &Report, found: &mut ParsedFile) {
     let Some(mut f) = field.fields(known::LIST) else {
         return;
     };
@@ -190,7 +88,7 @@ fn list(field: &Field<'_>, report: &Report, found: &mut Found) {
     f.finish();
 }
 
-fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
+fn object(field: &Field<'_>, report: &Report, found: &mut ParsedFile) {
     use crate::source::tree::Value;
     let named = field.node.get("kind").map(|kind| &kind.value);
     let rules = match named {
@@ -241,7 +139,7 @@ fn object(field: &Field<'_>, report: &Report, found: &mut Found) {
     f.finish();
 }
 
-fn claim(found: &mut Found, line: usize, what: Option<What>) {
+fn claim(found: &mut ParsedFile, line: usize, what: Option<What>) {
     found.claims.extend(what.map(|what| Claim { what, line }));
 }
 
@@ -258,7 +156,7 @@ fn version(object: &mut Fields<'_>, wanted: &'static str, needed: bool) -> Optio
     field.one_of(&[(wanted, ())])
 }
 
-fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut Found) {
+fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut ParsedFile) {
     let version = version(f, "v1", false);
     let meta = meta::object(f);
     let spec = f.require("spec");
@@ -275,7 +173,7 @@ fn pod_object(f: &mut Fields<'_>, report: &Report, found: &mut Found) {
     }
 }
 
-fn service_object(f: &mut Fields<'_>, found: &mut Found) {
+fn service_object(f: &mut Fields<'_>, found: &mut ParsedFile) {
     let version = version(f, "v1", true);
     let meta = meta::object(f);
     let key = meta.as_ref().and_then(|meta| meta.key.clone());
@@ -290,7 +188,7 @@ fn service_object(f: &mut Fields<'_>, found: &mut Found) {
     }
 }
 
-fn slice_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
+fn slice_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut ParsedFile) {
     let version = version(f, "discovery.k8s.io/v1", true);
     let meta = meta::object(f);
     let parts = slice::parts(f);
@@ -303,7 +201,7 @@ fn slice_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
     }
 }
 
-fn network_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut Found) {
+fn network_object(f: &mut Fields<'_>, field: &Field<'_>, found: &mut ParsedFile) {
     let version = version(f, "k8s.cni.cncf.io/v1", true);
     let meta = meta::object(f);
     let network = network::spec(f);
@@ -331,7 +229,7 @@ fn data_object(
     (key, whole.and(data))
 }
 
-fn claim_object(f: &mut Fields<'_>, found: &mut Found) {
+fn claim_object(f: &mut Fields<'_>, found: &mut ParsedFile) {
     let version = version(f, "v1", true);
     let meta = meta::object(f);
     let decoded = f.require("spec").and_then(|spec| claim::claim_spec(&spec));
@@ -348,7 +246,7 @@ fn claim_object(f: &mut Fields<'_>, found: &mut Found) {
 }
 
 /// A persistent volume has no namespace; one that is written is not used.
-fn volume_object(f: &mut Fields<'_>, found: &mut Found) {
+fn volume_object(f: &mut Fields<'_>, found: &mut ParsedFile) {
     let version = version(f, "v1", true);
     let meta = meta::object(f);
     let decoded = f.require("spec").and_then(|spec| claim::volume_spec(&spec));

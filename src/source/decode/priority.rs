@@ -1,10 +1,11 @@
 //! Priorities of pods, and the classes they come from.
 
 use super::field::{Field, Fields};
-use super::{Found, What, meta};
+use super::meta;
 use crate::model::name::ObjectName;
 use crate::model::pod::SourcePath;
 use crate::model::priority::{HIGHEST, PriorityAsked, PriorityClass, SYSTEM_CLASSES};
+use crate::source::parsed::{ParsedFile, What};
 
 /// `priority` and `priorityClassName` of a pod.
 pub fn asked(spec: &mut Fields<'_>) -> Option<PriorityAsked> {
@@ -23,7 +24,7 @@ pub fn asked(spec: &mut Fields<'_>) -> Option<PriorityAsked> {
 }
 
 /// A PriorityClass. It has no namespace; one that is written is not used.
-pub fn object(field: &Field<'_>, f: &mut Fields<'_>, source: SourcePath, found: &mut Found) {
+pub fn object(field: &Field<'_>, f: &mut Fields<'_>, source: SourcePath, found: &mut ParsedFile) {
     let version = super::version(f, "scheduling.k8s.io/v1", true);
     let meta = meta::object(f);
     let name = meta

@@ -2,12 +2,12 @@
 
 use crate::host::systemd::Systemd;
 use crate::host::wireguard::Backend;
-use crate::model::name::UnitName;
+use crate::model::name::OwnUnit;
 use crate::model::wireguard::{Endpoint, Mesh};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 /// The timer that calls `vks mesh refresh`.
-const TIMER: &str = "vks-wireguard.timer";
+const TIMER: OwnUnit = OwnUnit::new("vks-wireguard.timer");
 
 /// Where an endpoint is. A name that has addresses of both families is taken at one that this host has a route to, IPv4
 /// first; `None`, said in the journal, when nothing is known of it.
@@ -71,10 +71,8 @@ enum TimerError {
 }
 
 fn start_timer() -> Result<(), TimerError> {
-    #[expect(clippy::expect_used, reason = "a constant that is a unit's name")]
-    let unit: UnitName = TIMER.parse().expect("a unit name");
     crate::worker::runtime()?.block_on(async {
         let systemd = Systemd::connect(None).await?;
-        Ok(systemd.start(&unit).await?)
+        Ok(systemd.start(&TIMER.into()).await?)
     })
 }

@@ -10,11 +10,12 @@ mod workload;
 
 use super::field::{Field, Fields};
 use super::meta::{self, Labels, Meta, Parts};
-use super::{Claim, Found, What, known, pod, version};
+use super::{known, pod, version};
 use crate::model::controller::{
     Controller, ControllerKey, ControllerKind, ControllerSpec, Template,
 };
 use crate::model::pod::{PodSpec, SourcePath};
+use crate::source::parsed::{Claim, ParsedFile, What};
 use crate::source::tree::{Entry, Node, Value, json_line};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub fn kind(name: &str) -> Option<ControllerKind> {
 }
 
 /// Decodes a controller.
-pub fn object(kind: ControllerKind, node: &Node, f: &mut Fields<'_>, found: &mut Found) {
+pub fn object(kind: ControllerKind, node: &Node, f: &mut Fields<'_>, found: &mut ParsedFile) {
     let version = version(f, kind.api_version(), true);
     let meta = meta::object(f);
     let key = meta.as_ref().and_then(|meta| meta.key.clone());
