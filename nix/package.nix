@@ -10,6 +10,7 @@ rustPlatform.buildRustPackage (finalAttrs: {
     fileset = lib.fileset.unions [
       ../Cargo.lock
       ../Cargo.toml
+      ../build.rs
       ../clippy.toml
       ../docs
       ../examples

@@ -1,10 +1,11 @@
 //! The three profiles: what each lets a program of the host see and do, which holds when nothing is said, and how
 //! systemd itself judges them.
 
-use super::host::own;
+use super::host::{Host, own};
 use super::security::ready_in;
 use super::space::{Pod, Space, sh, sleeper, with};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Says `<name> yes` or `<name> no` of each thing tried, as one line each.
 const LOOK: &str = r#"
