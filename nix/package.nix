@@ -1,6 +1,6 @@
-{ lib, rustPlatform, installShellFiles }:
+{ lib, stdenv, rustPlatform, installShellFiles, testers }:
 
-rustPlatform.buildRustPackage {
+rustPlatform.buildRustPackage (finalAttrs: {
   pname = "vks";
   inherit ((lib.importTOML ../Cargo.toml).package) version;
 
@@ -10,6 +10,7 @@ rustPlatform.buildRustPackage {
     fileset = lib.fileset.unions [
       ../Cargo.lock
       ../Cargo.toml
+      ../build.rs
       ../clippy.toml
       ../docs
       ../examples
@@ -33,6 +34,7 @@ rustPlatform.buildRustPackage {
     chmod -R u+w $out/lib
     substituteInPlace $out/lib/systemd/system/*.service --replace-quiet /usr/bin/vks $out/bin/vks
     installManPage docs/man/*.[0-9]
+  '' + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     $out/bin/vks man --dir man1
     installManPage man1/*
     installShellCompletion --cmd vks \
@@ -43,10 +45,16 @@ rustPlatform.buildRustPackage {
 
   strictDeps = true;
 
+  # The flake's checks boot machines with it.
+  passthru.tests.version = testers.testVersion {
+    package = finalAttrs.finalPackage;
+    command = "vks version";
+  };
+
   meta = {
     description = "Run Kubernetes pods as systemd units";
     license = lib.licenses.asl20;
     platforms = lib.platforms.linux;
     mainProgram = "vks";
   };
-}
+})

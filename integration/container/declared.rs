@@ -13,6 +13,7 @@ const LAY_OUT: &str = "\
     mv /usr/lib/systemd/system/vks* /nix/store/base/; \
     mkdir -p /nix/store/base/multi-user.target.wants /tmp/settings/etc/vks; \
     ln -s ../vks-pods.target /nix/store/base/multi-user.target.wants/; \
+    cp /usr/lib/systemd/system/multi-user.target /nix/store/base/; \
     cp /etc/vks/vks.toml /tmp/settings/etc/vks/; rm -r /etc/systemd/system";
 
 /// A generation, as the module and NixOS make it of manifests and options in `/nix/store/N-vks`.
@@ -243,6 +244,24 @@ fn back(host: &Host, first: &Lives) {
     assert_eq!(lives(host), back);
 }
 
+/// To one that brings no units: the agent writes them. And the way back, where those make way.
+fn by_the_agent_and_back(host: &Host) {
+    let quiet = "vks plan | grep -qx 'Nothing to do.'";
+    let ready = "vks wait --for=condition=Ready pod/same pod/map -n nix";
+    switch(host, 3);
+    host.wait(&format!("{quiet} && {ready}"));
+    assert_eq!(written(host), "map\nsame\n");
+    is_quiet(host);
+    switch(host, 1);
+    host.wait(&format!("{quiet} && {ready} pod/gone pod/secret"));
+    assert_eq!(written(host), "secret\n");
+    host.wait("vks exec map -n nix -- grep -q slow /mnt/conf/MODE");
+    is_quiet(host);
+    // Nothing of the network of the pod that made way is left.
+    let namespaces = host.ok("ls /run/netns | grep -c '^vks-[0-9a-f]*-[0-9a-f-]*$'");
+    assert_eq!(namespaces, "1\n");
+}
+
 #[test]
 fn pods_of_the_configuration_are_units_of_it() {
     let Some(mut host) = own("declared") else {
@@ -253,6 +272,7 @@ fn pods_of_the_configuration_are_units_of_it() {
     let first = with_the_agent(&host, &booted);
     onward(&host, &first);
     back(&host, &first);
+    by_the_agent_and_back(&host);
 }
 
 #[test]

@@ -73,6 +73,12 @@ fn the_same_program_makes_the_same_packages() {
     }
 
     let [(deb, _), (tarball, _)] = &archives[0];
+    // Debian 12's: the oldest of a system whose systemd is new enough.
+    let needs = run(Command::new("dpkg-deb").arg("-f").arg(deb).arg("Depends"));
+    let glibc = needs.split_once("libc6 (>= 2.").unwrap().1;
+    let glibc: u32 = glibc.split_once(')').unwrap().0.parse().unwrap();
+    assert!(glibc <= 36, "{needs}");
+
     let said = run(Command::new("lintian")
         .args(["--no-cfg", "--pedantic"])
         .arg(deb));
@@ -323,4 +329,30 @@ fn a_package_that_may_start_nothing() {
     host.is("vks.service", "enabled inactive");
     host.dpkg("--purge vks");
     assert_eq!(host.files(), before);
+    from_the_archive(&host);
+}
+
+/// On a host without packages: the commands of the page, as they stand there.
+fn from_the_archive(host: &Host) {
+    let to = directory("archive");
+    let archive = build("tar.sh", &to, &[]);
+    let page = include_str!("../../packaging/README.md");
+    let (_, section) = page.split_once("\n## The archive\n").unwrap();
+    let commands = section.lines().filter_map(|line| line.strip_prefix("    "));
+    let commands: Vec<&str> = commands.take_while(|line| !line.is_empty()).collect();
+    let name = commands[0].split_whitespace().nth(2).unwrap();
+    let mut copy = host
+        .machine
+        .command(&["sh", "-c", &format!("cat >/root/{name}")]);
+    run(copy.stdin(std::fs::File::open(archive).unwrap()));
+    std::fs::remove_dir_all(&to).unwrap();
+    assert_eq!(commands.len(), 5, "{commands:?}");
+    host.ok(&format!("cd /root; set -e; {}", commands.join("; ")));
+    host.is("vks.service", "enabled active");
+    host.machine.write(
+        "/etc/vks/pods.d/file.toml",
+        "metadata.name = 'file'\n[spec]\nhostNetwork = true\n[[spec.containers]]\nname = 'c'\nimage = 'host:/bin/sleep'\nargs = ['1d']\n",
+        "0644",
+    );
+    host.wait("vks wait --for=condition=Ready pod/file");
 }

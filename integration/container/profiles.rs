@@ -1,10 +1,11 @@
 //! The three profiles: what each lets a program of the host see and do, which holds when nothing is said, and how
 //! systemd itself judges them.
 
-use super::host::own;
+use super::host::{Host, own};
 use super::security::ready_in;
 use super::space::{Pod, Space, sh, sleeper, with};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Says `<name> yes` or `<name> no` of each thing tried, as one line each.
 const LOOK: &str = r#"
@@ -243,8 +244,9 @@ fn systemd_judges_the_profiles() {
         return;
     };
     let space = Space::new(&host, "judged");
+    // The other has the same image, so that there is a colon in the name of its unit, and is no worse.
+    let spec = json!({ "containers": [sleeper("c"), sleeper("d")] });
     let judged = |name: &'static str, spec: &Value| exposure(&ready_in(&space, name, name, spec));
-    let spec = json!({ "containers": [sleeper("c")] });
     let (strict, default, trusted) = (
         judged("strict", &spec),
         judged("default", &spec),
@@ -256,4 +258,49 @@ fn systemd_judges_the_profiles() {
         strict < default && default < trusted,
         "{strict} {default} {trusted}"
     );
+    shown(&host, [strict, default, trusted]);
+}
+
+/// The list shows the same, also of what people have changed, and says so where it cannot know.
+fn shown(host: &Host, [strict, default, trusted]: [f64; 3]) {
+    let column = |command: &str| -> BTreeMap<String, String> {
+        let text = host.ok(&format!("{command} get pods -n judged -o wide"));
+        let mut lines = text.lines();
+        assert!(
+            lines.next().unwrap().ends_with("PROFILE   EXPOSURE"),
+            "{text}"
+        );
+        let cells = lines.map(|line| {
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            (cells[0].to_owned(), (*cells.last().unwrap()).to_owned())
+        });
+        cells.collect()
+    };
+    let wanted = |strict: f64, default: f64, trusted: f64| {
+        let pods = [
+            ("default", default),
+            ("strict", strict),
+            ("trusted", trusted),
+        ];
+        BTreeMap::from(pods.map(|(name, level)| (name.to_owned(), format!("{level:.1}"))))
+    };
+    assert_eq!(column("vks"), wanted(strict, default, trusted));
+    // A drop-in of systemctl edit takes something away.
+    host.ok(
+        "cd /etc/systemd/system.attached; for unit in vks.judged.default.*.service; do \
+           mkdir -p \"/etc/systemd/system/$unit.d\"; \
+           printf '[Service]\\nPrivateTmp=no\\nProtectHome=no\\n' > \"/etc/systemd/system/$unit.d/own.conf\"; done",
+    );
+    let worse = column("vks");
+    host.ok("rm -r /etc/systemd/system/vks.judged.default.*.d");
+    let level = |of: &BTreeMap<String, String>, name: &str| of[name].parse::<f64>().unwrap();
+    assert!(level(&worse, "default") > default, "{worse:?} {default}");
+    assert_eq!(level(&worse, "strict"), strict);
+    assert_eq!(column("vks"), wanted(strict, default, trusted));
+    let unknown = column("env PATH=/nowhere $(command -v vks)");
+    assert!(
+        unknown.values().all(|level| level == "<unknown>"),
+        "{unknown:?}"
+    );
+    assert_eq!(host.ok("find /tmp -maxdepth 1 -name 'vks-exposure-*'"), "");
 }

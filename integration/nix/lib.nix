@@ -78,7 +78,9 @@ let
     in
     { inherit config options; };
 
-  mk = description: check: merge: { _type = "option-type"; inherit description check merge; };
+  mk = description: check: merge: { _type = "option-type"; inherit description check merge; getSubOptions = _: { }; };
+  # What is within is documented with it.
+  of = inner: type: type // { inherit (inner) getSubOptions; };
   only = loc: values:
     if length (lib.unique values) == 1 then head values
     else throw "The option `${showLoc loc}' has conflicting definition values.";
@@ -99,15 +101,15 @@ let
     package = mk "package" (v: isAttrs v && v ? outPath) only;
     anything = mk "anything" (_: true) deep;
     enum = values: mk "one of ${toJSON values}" (v: elem v values) only;
-    nullOr = t: mk "null or ${t.description}" (v: v == null || t.check v)
-      (loc: values: if all (v: v == null) values then null else t.merge loc (filter (v: v != null) values));
-    listOf = t: mk "list of ${t.description}" isList (loc: values: map (inner loc t) (concatLists values));
-    attrsOf = t: mk "attribute set of ${t.description}" isAttrs (loc: values:
+    nullOr = t: of t (mk "null or ${t.description}" (v: v == null || t.check v)
+      (loc: values: if all (v: v == null) values then null else t.merge loc (filter (v: v != null) values)));
+    listOf = t: of t (mk "list of ${t.description}" isList (loc: values: map (inner loc t) (concatLists values)));
+    attrsOf = t: of t (mk "attribute set of ${t.description}" isAttrs (loc: values:
       let fields = concatMap fieldsOf values; in
       listToAttrs (concatMap (name:
         let merged = mergeDefs (loc ++ [ name ]) t (map (d: d.${name}) (filter (hasAttr name) fields)); in
         if merged == null then [ ] else [ { inherit name; inherit (merged) value; } ])
-        (lib.unique (concatMap attrNames fields))));
+        (lib.unique (concatMap attrNames fields)))));
     either = a: b: mk "${a.description} or ${b.description}" (v: a.check v || b.check v)
       (loc: values: if all a.check values then a.merge loc values else b.merge loc values);
     submodule = module: mk "submodule" (v: isAttrs v || isFunction v) (loc: values:
@@ -115,12 +117,14 @@ let
         modules = [ module ] ++ map (v: if isFunction v then v else { config = v; }) values;
         specialArgs.name = elemAt loc (length loc - 1);
         prefix = loc;
-      }).config);
+      }).config) // {
+        getSubOptions = prefix: (evalModules { modules = [ module ]; specialArgs.name = "<name>"; inherit prefix; }).options;
+      };
   };
 
   lib = {
     inherit types evalModules all any attrNames attrValues concatMap concatStringsSep elem filter hasAttr head isAttrs isList
-      length listToAttrs mapAttrs replaceStrings toJSON;
+      length listToAttrs mapAttrs replaceStrings;
     mkOption = option: option // { _type = "option"; };
     mkEnableOption = name: lib.mkOption { type = types.bool; default = false; example = true; description = "Whether to enable ${name}."; };
     mkPackageOption = pkgs: name: { ... }: lib.mkOption {
@@ -164,15 +168,22 @@ let
   fake = name: attrs: attrs // { inherit name; outPath = "/nix/store/00000000000000000000000000000000-${name}"; };
   pkgs = {
     inherit lib;
-    stdenv.hostPlatform = { system = "x86_64-linux"; };
+    stdenv = { hostPlatform.system = "x86_64-linux"; buildPlatform.canExecute = host: host.system == "x86_64-linux"; };
     formats.toml = { }: { type = types.anything; generate = name: value: fake name { inherit value; }; };
     # As in nixpkgs, the name of what is made depends on what is in it.
     writeText = name: text: builtins.seq (stringLength text) (fake name { inherit text; });
     runCommandLocal = name: attrs: script: fake name (attrs // { inherit script; });
-    rustPlatform.buildRustPackage = args: fake "${args.pname}-${args.version}" args;
+    # What it is given may be a function of what becomes of it.
+    rustPlatform.buildRustPackage = args:
+      let
+        given = if isFunction args then args { finalPackage = made; } else args;
+        made = fake "${given.pname}-${given.version}" (given // { passthru = given.passthru or { }; });
+      in
+      made;
     callPackage = file: args: let f = import file; in f (builtins.intersectAttrs (builtins.functionArgs f) (pkgs // { inherit lib; }) // args);
     mkShell = args: fake "shell" args;
     testers.runNixOSTest = test: fake "vm-test-${test.name}" { inherit test; };
+    testers.testVersion = { package, command }: fake "${package.name}-test-version" { inherit command; };
     installShellFiles = fake "install-shell-files" { };
     nixfmt-tree = fake "nixfmt-tree" { };
     cargo = fake "cargo" { }; rustc = fake "rustc" { }; clippy = fake "clippy" { }; rustfmt = fake "rustfmt" { };

@@ -40,6 +40,7 @@ in
       default = { };
       type = types.attrsOf (types.submodule { options.configuration = mkOption { type = types.anything; }; });
     };
+    system.switch.enable = mkOption { type = types.bool; default = true; };
     virtualisation.memorySize = mkOption { type = types.int; default = 1024; };
     services.k3s = mkOption { type = types.attrsOf types.anything; default = { }; };
     networking.firewall.enable = mkOption { type = types.bool; default = true; };

@@ -11,6 +11,12 @@ if ! command -v nix-instantiate >/dev/null; then
   command -v nix-instantiate >/dev/null || { echo "nix-instantiate is not there: install nix-bin"; exit 77; }
 fi
 
+# Nothing of nixpkgs by guess: each name that is used has been looked up there.
+used=$(grep -rhoE "\blib\.((types|fileset|licenses|platforms)\.)?[A-Za-z0-9']+|\btypes\.[A-Za-z]+|\bpkgs\.(formats|testers|stdenv)[A-Za-z.]+|\bpkgs\.(callPackage|mkShell|run[A-Za-z]+|write[A-Za-z]+)" flake.nix nix |
+  sed 's/^lib\.types\./types./' | LC_ALL=C sort -u)
+known=$(sed '/^#/d; s/ .*//' integration/nix/nixpkgs.txt | LC_ALL=C sort -u)
+[ "$used" = "$known" ] || { echo "integration/nix/nixpkgs.txt and nix/ differ:"; diff <(echo "$known") <(echo "$used") || exit 1; }
+
 # No store and no daemon: nothing is written but below a directory of our own.
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -30,6 +30,7 @@ in
     pairs = [(one, two, "2"), (two, one, "1")]
     for host, _, _ in pairs:
         host.wait_for_unit("vks-network.service")
+        host.wait_for_unit("vks.service")
 
     for host, other, number in pairs:
         key = other.succeed("wg show vks-wg0 public-key").strip()

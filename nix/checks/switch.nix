@@ -13,6 +13,8 @@ in
   name = "vks-switch";
   nodes.host = {
     imports = [ (import ./host.nix { inherit self; }) ];
+    # Machines of tests are made without it.
+    system.switch.enable = true;
     specialisation = {
       one.configuration = sleeper "1000";
       two.configuration = sleeper "2000";
@@ -26,11 +28,13 @@ in
     def web():
         return host.succeed("systemctl show -P MainPID 'vks.default.web.*'")
 
+    host.wait_for_unit("vks.service")
     host.wait_for_open_port(8080)
+    host.succeed("vks wait --for=condition=Ready pod/web --timeout=60s")
     first = web()
     # It is a unit of the configuration.
     host.succeed("systemctl show -P FragmentPath vks-default-web.target | grep -x /etc/systemd/system/vks-default-web.target")
-    host.succeed("vks plan 2>&1 | grep -x 'Nothing to do.'")
+    host.wait_until_succeeds("vks plan 2>&1 | grep -x 'Nothing to do.'")
 
     switch("one")
     host.succeed("vks wait --for=condition=Ready pod/sleeper --timeout=60s")

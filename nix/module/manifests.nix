@@ -8,7 +8,7 @@ let
   list = content: if lib.isList content then { apiVersion = "v1"; kind = "List"; items = content; } else content;
   fileOf = name: manifest:
     if manifest.source != null then "${manifest.source}"
-    else "${pkgs.writeText "vks-${name}.json" (lib.toJSON (list manifest.content))}";
+    else "${pkgs.writeText "vks-${name}.json" (builtins.toJSON (list manifest.content))}";
   # The extension says what is in it.
   extension = manifest:
     let ends = lib.filter (end: lib.hasSuffix end (toString manifest.source)) [ ".toml" ".yaml" ".yml" ".json" ]; in
@@ -16,7 +16,7 @@ let
   installed = name: manifest: "${name}${extension manifest}";
 
   # What a Secret has, with values that mean nothing: the real ones are not there when the system is built.
-  standIn = name: secret: pkgs.writeText "vks-secret-${name}.json" (lib.toJSON {
+  standIn = name: secret: pkgs.writeText "vks-secret-${name}.json" (builtins.toJSON {
     apiVersion = "v1";
     kind = "Secret";
     metadata = { inherit name; inherit (secret) namespace; };
@@ -30,7 +30,7 @@ let
     ${lib.concatStringsSep "\n" (lib.mapAttrsToList (name: manifest:
       "cp ${fileOf name manifest} $out/manifests/${lib.escapeShellArg (installed name manifest)}") wanted)}
     vks --root settings verify $out/manifests ${lib.concatMapStringsSep " " toString standIns}
-    vks --root settings render --given ${pkgs.writeText "vks-given.json" (lib.toJSON cfg.given)} \
+    vks --root settings render --given ${pkgs.writeText "vks-given.json" (builtins.toJSON cfg.given)} \
       -f $out/manifests ${lib.concatMapStringsSep " " (file: "-f ${file}") standIns} --output-dir $out/lib/systemd/system
   '';
 

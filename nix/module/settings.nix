@@ -32,6 +32,7 @@ in
             program = lib.mkOption {
               type = lib.types.path;
               default = "/run/current-system/sw/bin/vks";
+              example = "/nix/var/nix/profiles/vks/bin/vks";
               description = ''
                 The vks that the units of pods call. The default is the same path for every version, so that a new one
                 changes no unit.

@@ -93,6 +93,11 @@ pub async fn read_all(mut settings: Settings, systemd: Systemd) -> Result<Parts,
         .map_err(|_| AgentError::Task)?;
     settings.network.problem = config::network::problem(&settings.network);
     let observer = Observer::new(systemd.clone(), settings.layout.clone());
+    // What is told to others has the times of every run.
+    let observer = match settings.cluster.is_some() || settings.api.is_some() {
+        true => observer,
+        false => observer.of_plans(),
+    };
     let observed = observer.all().await.map_err(AgentError::Observe)?;
     let applier = Applier::new(systemd.clone(), settings.layout.clone());
     let mut controllers = controllers::read(&settings);

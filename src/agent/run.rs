@@ -26,6 +26,7 @@ use crate::model::controller::ControllerKey;
 use crate::model::name::{PodKey, UnitName};
 use crate::observe::pace::Pace;
 use crate::source::{self, Directories, Watcher};
+use futures_util::FutureExt as _;
 use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -119,6 +120,10 @@ impl Agent {
         let watchdog = Watchdog::start().map_err(timer)?;
         let mut news = mend::news();
         loop {
+            // Where much is ready, one of many arms may not be chosen for long.
+            if let Some(beat) = watchdog.beat().now_or_never() {
+                beat.map_err(timer)?;
+            }
             self.control().await?;
             self.images.work(&mut self.parts).await?;
             self.start_work();

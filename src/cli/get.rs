@@ -1,23 +1,18 @@
 //! `vks get`: a table, or whole objects.
 
+mod printer;
+
 use super::context::{Context, Outcome};
 use super::controllers;
 use super::error::CliError;
-use super::object::{list, shown, to_json};
-use super::pods::{Columns, now};
 use super::published;
 use super::selector::Selector;
-use super::table::{Cell, Colours, Table};
 use super::target::{Kind, Target};
-use super::view::{Filter, Host, PodView, View, Watch};
-use super::yaml::to_yaml;
-use crate::config::Settings;
+use super::view::{Filter, Host, View, Watch};
 use crate::model::controller::ControllerKind;
 use crate::model::desired::Problem;
-use crate::model::name::PodKey;
 use clap::ValueEnum;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use printer::Printer;
 
 /// List pods, what makes them and what leads to them, or show them whole
 #[derive(Debug, clap::Args)]
@@ -74,7 +69,7 @@ pub struct Args {
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// The table with addresses and node
+    /// The table with addresses, node, and how far a pod is shut in
     Wide,
     /// Whole objects as YAML
     Yaml,
@@ -124,6 +119,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         None => host.view(&filter).await?,
     };
     let mut printer = Printer::new(args, &target, context);
+    printer.learn(&view.pods).await;
     if !args.watch_only {
         context.print(&printer.all(&view.pods, watching))?;
     }
@@ -206,6 +202,7 @@ async fn print_changes(
 ) -> Result<Outcome, CliError> {
     loop {
         let after = watch.next().await?;
+        printer.learn(&after.pods).await;
         let text = printer.changes(&before.pods, &after.pods);
         if !text.is_empty() {
             context.print(&text)?;
@@ -270,131 +267,4 @@ fn report_problems(problems: &[Problem], context: &Context) {
             "warning: {problem}; what runs from it is kept"
         ));
     }
-}
-
-/// Turns pods into text.
-struct Printer<'a> {
-    format: Option<Format>,
-    columns: Columns,
-    table: Table,
-    settings: &'a Settings,
-    /// One object was asked for by name: it is printed without a list around it.
-    single: bool,
-    /// YAML documents printed so far, which a line must separate.
-    documents: usize,
-}
-
-impl<'a> Printer<'a> {
-    fn new(args: &Args, target: &Target, context: &'a Context) -> Self {
-        let columns = Columns {
-            namespace: args.all_namespaces,
-            wide: args.output == Some(Format::Wide),
-            profile: context.settings.profile,
-            labels: args.show_labels,
-        };
-        Self {
-            format: args.output,
-            columns,
-            table: Table::new(&columns.headers(), !args.no_headers, Colours::of_stdout()),
-            settings: &context.settings,
-            single: target.names.len() == 1,
-            documents: 0,
-        }
-    }
-
-    /// The pods there are; when more will follow, whole objects come one by one.
-    fn all(&mut self, pods: &[Arc<PodView>], watching: bool) -> String {
-        let layout = &self.settings.layout;
-        let objects = || pods.iter().map(|pod| shown(&pod.report, layout));
-        match self.format {
-            Some(Format::Yaml | Format::Json) if watching => {
-                pods.iter().map(|pod| self.whole(pod)).collect()
-            }
-            Some(Format::Yaml | Format::Json) if self.single => {
-                objects().map(|object| self.value(&object)).collect()
-            }
-            Some(Format::Yaml | Format::Json) => self.value(&list(objects().collect())),
-            Some(Format::Name) => pods.iter().map(|pod| name_line(pod)).collect(),
-            None | Some(Format::Wide) => {
-                let rows = pods.iter().map(|pod| self.row(pod)).collect();
-                self.table.text(rows)
-            }
-        }
-    }
-
-    /// What is new: changed and new pods, then those that are gone.
-    fn changes(&mut self, before: &[Arc<PodView>], after: &[Arc<PodView>]) -> String {
-        let by_key = |pods: &'_ [Arc<PodView>]| -> BTreeMap<PodKey, Arc<PodView>> {
-            let pods = pods.iter();
-            pods.map(|pod| (pod.report.key.clone(), Arc::clone(pod)))
-                .collect()
-        };
-        let (old, new) = (by_key(before), by_key(after));
-        let mut text = String::new();
-        for (key, pod) in &new {
-            let differs = |old: &Arc<_>| !Arc::ptr_eq(old, pod) && self.differs(old, pod);
-            if old.get(key).is_none_or(differs) {
-                text.push_str(&self.one(pod, false));
-            }
-        }
-        for (_, pod) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
-            text.push_str(&self.one(pod, true));
-        }
-        text
-    }
-
-    /// Whether a change shows. Rows are compared as of the same moment and without the age: time alone is no
-    /// change.
-    fn differs(&self, old: &PodView, new: &PodView) -> bool {
-        let moment = now();
-        let row = |pod| {
-            let mut row = self.columns.row(pod, &self.settings.node_name, moment);
-            row.remove(self.column("AGE"));
-            row
-        };
-        match self.format {
-            None | Some(Format::Wide) => row(old) != row(new),
-            _ => old.report != new.report,
-        }
-    }
-
-    fn column(&self, header: &str) -> usize {
-        let headers = self.columns.headers();
-        headers.iter().position(|name| *name == header).unwrap_or(0)
-    }
-
-    fn one(&mut self, pod: &PodView, gone: bool) -> String {
-        match self.format {
-            Some(Format::Yaml | Format::Json) => self.whole(pod),
-            Some(Format::Name) => name_line(pod),
-            None | Some(Format::Wide) => {
-                let mut row = self.row(pod);
-                if gone {
-                    row[self.column("STATUS")] = "Deleted".into();
-                }
-                self.table.text(vec![row])
-            }
-        }
-    }
-
-    fn row(&self, pod: &PodView) -> Vec<Cell> {
-        self.columns.row(pod, &self.settings.node_name, now())
-    }
-
-    fn whole(&mut self, pod: &PodView) -> String {
-        self.value(&shown(&pod.report, &self.settings.layout))
-    }
-
-    fn value(&mut self, value: &serde_json::Value) -> String {
-        self.documents += 1;
-        match self.format {
-            Some(Format::Json) => to_json(value),
-            _ if self.documents > 1 => format!("---\n{}", to_yaml(value)),
-            _ => to_yaml(value),
-        }
-    }
-}
-
-fn name_line(pod: &PodView) -> String {
-    format!("pod/{}\n", pod.report.key.name)
 }

@@ -21,6 +21,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod explain;
+mod exposures;
 mod fill;
 pub mod get;
 pub mod grace;

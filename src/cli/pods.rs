@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub struct Columns {
     /// The namespace, first.
     pub namespace: bool,
-    /// Addresses, node and profile.
+    /// Addresses, node, profile and exposure.
     pub wide: bool,
     /// The profile of containers that say nothing of it.
     pub profile: Profile,
@@ -26,15 +26,25 @@ pub struct Columns {
     pub labels: bool,
 }
 
+/// What a row says that is not in the pod.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The node it is on.
+    pub node: &'a str,
+    /// How exposed it is.
+    pub exposure: &'a str,
+}
+
 impl Columns {
-    /// Their headers, kubectl's and PROFILE.
+    /// Their headers, kubectl's, PROFILE and EXPOSURE.
     pub fn headers(self) -> Vec<&'static str> {
         let mut headers = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
         if self.namespace {
             headers.insert(0, "NAMESPACE");
         }
         if self.wide {
-            headers.extend(["IP", "NODE", "NOMINATED NODE", "READINESS GATES", "PROFILE"]);
+            headers.extend(["IP", "NODE", "NOMINATED NODE", "READINESS GATES"]);
+            headers.extend(["PROFILE", "EXPOSURE"]);
         }
         if self.labels {
             headers.push("LABELS");
@@ -42,8 +52,8 @@ impl Columns {
         headers
     }
 
-    /// The row of a pod on a node at a moment.
-    pub fn row(self, pod: &PodView, node: &str, now: Timestamp) -> Vec<Cell> {
+    /// The row of a pod at a moment.
+    pub fn row(self, pod: &PodView, place: Place<'_>, now: Timestamp) -> Vec<Cell> {
         let report = &pod.report;
         let printed = printed(pod);
         let tone = tone(&printed.status, all_ready(&report.status));
@@ -60,7 +70,8 @@ impl Columns {
         if self.wide {
             let ip = report.status.pod_ip.as_deref().unwrap_or("<none>");
             let profile = profile::of(&pod.manifest, self.profile).word();
-            row.extend([ip, node, "<none>", "<none>", profile].map(Cell::from));
+            row.extend([ip, place.node, "<none>", "<none>"].map(Cell::from));
+            row.extend([profile, place.exposure].map(Cell::from));
         }
         if self.labels {
             row.push(labels(&text_map(&pod.manifest, "labels")).into());

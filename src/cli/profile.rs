@@ -1,7 +1,6 @@
 //! The profile that a pod is in, from its manifest: a column of `vks get pods -o wide`.
 //!
-//! The score that `systemd-analyze security` gives is that of single units, and takes it the text of each: too slow for a table.
-//! The profile says most of it; vks-pod(5) has the figures.
+//! It says what was asked for; what has become of it is in the column beside it (`exposures`).
 
 use crate::model::security::{PROFILE_ANNOTATION, Profile};
 use serde_json::Value;

@@ -219,12 +219,16 @@ fn a_row_is_kubectls() {
         labels: true,
     };
     let mut table = table::Table::new(&columns.headers(), true, table::Colours(false));
-    let row = columns.row(&pod(), "node1", time("2023-11-14T22:16:40Z"));
+    let place = pods::Place {
+        node: "node1",
+        exposure: "1.4",
+    };
+    let row = columns.row(&pod(), place, time("2023-11-14T22:16:40Z"));
     let text = table.text(vec![row]);
     assert_eq!(
         text,
-        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   PROFILE   LABELS\n\
-         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            strict    app=shop,tier=front\n"
+        "NAMESPACE   NAME   READY   STATUS             RESTARTS        AGE     IP       NODE    NOMINATED NODE   READINESS GATES   PROFILE   EXPOSURE   LABELS\n\
+         default     shop   2/3     CrashLoopBackOff   3 (3m15s ago)   3m20s   <none>   node1   <none>           <none>            strict    1.4        app=shop,tier=front\n"
     );
 }
 

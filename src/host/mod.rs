@@ -8,6 +8,7 @@ pub mod conntrack;
 pub mod deb;
 pub mod dir_news;
 pub mod drop_ins;
+pub mod exposure;
 pub mod file_news;
 pub mod files;
 pub mod given;

@@ -17,6 +17,7 @@ pub mod status;
 use crate::host::files::FileError;
 use crate::host::systemd::query::RunQuery;
 use crate::host::systemd::{Systemd, SystemdError};
+use crate::model::controller::OWNER;
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
@@ -64,8 +65,17 @@ pub struct Observer {
     layout: Arc<Layout>,
     /// How many units there were when first asked, for those who look at some pods only.
     population: Arc<OnceLock<usize>>,
-    /// Whether runs of containers that run are asked for.
-    runs: bool,
+    runs: Runs,
+}
+
+/// Of which containers that run it is asked which process does since when. Where there is a prober, it always is: its answers are
+/// about a certain run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    All,
+    /// Those of pods that a controller has made: it counts from when they run.
+    Owned,
+    None,
 }
 
 impl Observer {
@@ -76,15 +86,23 @@ impl Observer {
             systemd,
             layout,
             population: Arc::default(),
-            runs: true,
+            runs: Runs::All,
         }
     }
 
     /// The same for who only wants to know what is ready and what has ended: of a container that runs it is not asked
-    /// which process does since when. Where there is a prober, it is: its answers are about a certain run.
+    /// which process does since when.
     pub fn of_states(&self) -> Self {
         Self {
-            runs: false,
+            runs: Runs::None,
+            ..self.clone()
+        }
+    }
+
+    /// The same for who decides what is to be done and tells nobody else: only pods of controllers matter in that way.
+    pub fn of_plans(&self) -> Self {
+        Self {
+            runs: Runs::Owned,
             ..self.clone()
         }
     }
@@ -250,6 +268,15 @@ impl Observer {
         self.read(crate::host::claims::kept).await
     }
 
+    fn asks_runs(&self, pod: &ObservedPod) -> bool {
+        let owned = || pod.manifest.as_ref().is_some_and(|m| m.contains(OWNER));
+        match self.runs {
+            Runs::All => true,
+            Runs::Owned => owned() || has_prober(pod),
+            Runs::None => has_prober(pod),
+        }
+    }
+
     /// Asks for the runs of the containers and probers of these pods, as far as they are not known.
     async fn add_runs(
         &self,
@@ -257,7 +284,7 @@ impl Observer {
     ) -> Result<(), ObserveError> {
         let mut units: BTreeMap<UnitName, &mut ObservedUnit> = BTreeMap::new();
         for pod in pods {
-            let all = self.runs || has_prober(pod);
+            let all = self.asks_runs(pod);
             let asked = pod.units.iter_mut().filter(|(_, unit)| {
                 unit.state.run.is_none() && (all || &*unit.state.sub != "running")
             });

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use zbus::OwnedObjectPath;
 
-/// Calls on their way at once. dbus-daemon refuses the 129th that waits for its reply on a connection.
-const CALLS: usize = 96;
+/// Acts and questions on their way at once. dbus-daemon refuses the 129th call that waits for its reply on a connection.
+const ACTS: usize = 64;
+const QUESTIONS: usize = 32;
 
 /// Why systemd did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,8 +85,40 @@ struct Inner {
     manager: ManagerProxy<'static>,
     jobs: Arc<Jobs>,
     reloads: Reloads,
-    calls: Semaphore,
+    permits: Permits,
     listener: tokio::task::AbortHandle,
+}
+
+/// How many calls may be on their way. Questions do not queue behind acts: the agent asks while it has hundreds of pods started,
+/// and must not be held up by that.
+#[derive(Debug)]
+struct Permits {
+    acts: Semaphore,
+    questions: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self {
+            acts: Semaphore::new(ACTS),
+            questions: Semaphore::new(QUESTIONS),
+        }
+    }
+}
+
+impl Permits {
+    /// Does this when there is a permit for an act.
+    async fn act<T>(&self, call: impl Future<Output = T>) -> T {
+        // The semaphores are never closed, so there is always a permit to wait for.
+        let _permit = self.acts.acquire().await;
+        call.await
+    }
+
+    /// Does this when there is a permit for a question.
+    async fn question<T>(&self, call: impl Future<Output = T>) -> T {
+        let _permit = self.questions.acquire().await;
+        call.await
+    }
 }
 
 impl Drop for Inner {
@@ -120,7 +153,7 @@ impl Systemd {
                 manager,
                 jobs,
                 reloads: Reloads::default(),
-                calls: Semaphore::new(CALLS),
+                permits: Permits::default(),
                 listener,
             }),
         })
@@ -189,7 +222,8 @@ impl Systemd {
     /// callers at the same time share it.
     pub async fn reload(&self) -> Result<(), SystemdError> {
         let reload = async || {
-            let reply = self.limited(self.inner.manager.reload()).await;
+            let call = self.inner.manager.reload();
+            let reply = self.inner.permits.act(call).await;
             reply.map_err(|source| SystemdError::Manager("reload its unit files", source))
         };
         self.inner.reloads.share(reload).await
@@ -234,7 +268,8 @@ impl Systemd {
 
     /// Asks systemd to announce changes of all units.
     pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
-        let reply = self.limited(self.inner.manager.subscribe()).await;
+        let call = self.inner.manager.subscribe();
+        let reply = self.inner.permits.act(call).await;
         reply.map_err(|source| SystemdError::Manager("announce changes of its units", source))
     }
 
@@ -262,19 +297,54 @@ impl Systemd {
         unit: &UnitName,
         call: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, SystemdError> {
-        self.limited(call)
+        self.inner
+            .permits
+            .act(call)
             .await
-            .map_err(|source| SystemdError::Unit {
-                act,
-                unit: unit.to_string(),
-                source,
-            })
+            .map_err(refused(act, unit))
     }
 
-    /// Makes a call when fewer than [`CALLS`] are on their way.
-    async fn limited<T>(&self, call: impl Future<Output = T>) -> T {
-        // The semaphore is never closed, so there is always a permit to wait for.
-        let _permit = self.inner.calls.acquire().await;
-        call.await
+    /// The same for what changes nothing.
+    async fn unit_question<T>(
+        &self,
+        act: &'static str,
+        unit: &UnitName,
+        call: impl Future<Output = zbus::Result<T>>,
+    ) -> Result<T, SystemdError> {
+        self.inner
+            .permits
+            .question(call)
+            .await
+            .map_err(refused(act, unit))
+    }
+}
+
+fn refused(act: &'static str, unit: &UnitName) -> impl FnOnce(zbus::Error) -> SystemdError {
+    move |source| SystemdError::Unit {
+        act,
+        unit: unit.to_string(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+    use std::future::{pending, ready};
+
+    #[test]
+    fn questions_do_not_wait_for_acts() {
+        let permits = Permits::default();
+        let mut acts: Vec<_> = (0..=ACTS)
+            .map(|_| Box::pin(permits.act(pending::<()>())))
+            .collect();
+        for act in &mut acts {
+            assert!(act.as_mut().now_or_never().is_none());
+        }
+        assert!(permits.act(ready(())).now_or_never().is_none());
+        assert!(permits.question(ready(())).now_or_never().is_some());
+        drop(acts);
+        assert!(permits.act(ready(())).now_or_never().is_some());
     }
 }

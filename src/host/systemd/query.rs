@@ -63,7 +63,7 @@ impl Systemd {
             &body,
         );
         let failed = |source| SystemdError::Manager("list its units", source);
-        let reply = self.limited(call).await.map_err(failed)?;
+        let reply = self.inner.permits.question(call).await.map_err(failed)?;
         let body = reply.body();
         let rows: Vec<Row> = body.deserialize().map_err(failed)?;
         let states = rows.into_iter().filter_map(|row| {
@@ -84,7 +84,7 @@ impl Systemd {
                 let state = self.state(unit).await?;
                 Ok(state.map(|state| (unit.clone(), state)))
             })
-            .buffer_unordered(super::CALLS);
+            .buffer_unordered(super::QUESTIONS);
         found
             .try_filter_map(async |found| Ok(found))
             .try_collect()
@@ -102,7 +102,7 @@ impl Systemd {
 
     async fn state(&self, unit: &UnitName) -> Result<Option<UnitState>, SystemdError> {
         let call = self.inner.manager.get_unit(unit.as_str());
-        match self.unit_call("find", unit, call).await {
+        match self.unit_question("find", unit, call).await {
             Err(error) if error.is_no_such_unit() => return Ok(None),
             result => result?,
         };
@@ -129,7 +129,7 @@ impl Systemd {
                 let run = self.current_run(query).await?;
                 Ok((query.unit.clone(), run))
             })
-            .buffer_unordered(super::CALLS)
+            .buffer_unordered(super::QUESTIONS)
             .try_collect()
             .await
     }
@@ -189,7 +189,7 @@ impl Systemd {
             "Get",
             &body,
         );
-        let reply = self.unit_call("describe", unit, call).await?;
+        let reply = self.unit_question("describe", unit, call).await?;
         let body = reply.body();
         let value: Variant = body.deserialize().map_err(|source| SystemdError::Unit {
             act: "describe",
