@@ -106,6 +106,8 @@ mod oci_ways;
 mod order;
 #[path = "container/package.rs"]
 mod package;
+#[path = "container/peers.rs"]
+mod peers;
 #[path = "container/priority.rs"]
 mod priority;
 #[path = "container/process.rs"]
@@ -118,6 +120,8 @@ mod readiness;
 mod readonly;
 #[path = "container/registry.rs"]
 mod registry;
+#[path = "container/resolvers.rs"]
+mod resolvers;
 #[path = "container/resources.rs"]
 mod resources;
 #[path = "container/restarts.rs"]
@@ -132,6 +136,8 @@ mod security;
 mod servers;
 #[path = "container/services.rs"]
 mod services;
+#[path = "container/services_local.rs"]
+mod services_local;
 #[path = "container/shares.rs"]
 mod shares;
 #[path = "container/space.rs"]
@@ -146,6 +152,8 @@ mod subpath;
 mod traffic;
 #[path = "container/tunnels.rs"]
 mod tunnels;
+#[path = "container/tunnels_shared.rs"]
+mod tunnels_shared;
 #[path = "container/versions.rs"]
 mod versions;
 #[path = "container/volumes.rs"]

@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 /// What is told: those of one line beside each other, in one boot after the other.
 const STORIES: [&[&str]; 3] = [
-    &["resources", "resize", "mesh", "boots"],
+    &["hosts", "sctp", "resources", "resize", "mesh", "boots"],
     &["down"],
     &["clocks"],
 ];
@@ -129,6 +129,18 @@ fn clocks() {
 #[test]
 fn mesh() {
     look("mesh");
+}
+
+/// Three hosts with vks in a mesh of the kernel's WireGuard; one of them is switched off and on again.
+#[test]
+fn hosts() {
+    look("hosts");
+}
+
+/// Ports of the host and services of SCTP.
+#[test]
+fn sctp() {
+    look("sctp");
 }
 
 /// Nothing of the host's network is left once it is taken down.

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 const INSIDE: &str = "/usr/local/bin/vks-bench";
 /// Where the machine has CNI's plugins.
 pub const CNI: &str = "/opt/cni";
+/// Where it has WireGuard in userspace by others.
+pub const WIREGUARD_GO: &str = "/opt/wireguard-go";
 
 /// Boots a machine, runs this program in it with these arguments, removes the machine. Whether all went well.
 pub fn run_inside(name: &str, arguments: &[String]) -> bool {
@@ -70,7 +72,10 @@ fn binds() -> Vec<(PathBuf, String)> {
         ),
         (own, INSIDE.to_owned()),
     ];
-    binds.extend(cni().map(|plugins| (plugins, CNI.to_owned())));
+    let plugins = unpacked("containernetworking-plugins", "cni", "usr/lib/cni");
+    binds.extend(plugins.map(|plugins| (plugins, CNI.to_owned())));
+    let device = unpacked("wireguard-go", "wireguard-go", "usr/bin/wireguard-go");
+    binds.extend(device.map(|device| (device, WIREGUARD_GO.to_owned())));
     let units = repository().join("units");
     let mut folders = vec![units.clone()];
     while let Some(folder) = folders.pop() {
@@ -88,13 +93,12 @@ fn binds() -> Vec<(PathBuf, String)> {
     binds
 }
 
-/// CNI's plugins out of Debian's package: static programs, which are not installed on this machine.
-fn cni() -> Option<PathBuf> {
-    const PACKAGE: &str = "containernetworking-plugins";
-    let home = repository().join("target/integration/cni");
-    let plugins = home.join("usr/lib/cni");
-    if plugins.exists() {
-        return Some(plugins);
+/// A path of a package of Debian, which is not installed on this machine: programs that need no more than the C library.
+fn unpacked(package: &str, home: &str, path: &str) -> Option<PathBuf> {
+    let home = repository().join("target/integration").join(home);
+    let wanted = home.join(path);
+    if wanted.exists() {
+        return Some(wanted);
     }
     std::fs::create_dir_all(&home).ok()?;
     let run = |program: &str, arguments: &[&str]| {
@@ -103,12 +107,12 @@ fn cni() -> Option<PathBuf> {
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success()).then_some(())
     };
-    run("apt-get", &["download", PACKAGE])?;
+    run("apt-get", &["download", package])?;
     let files = std::fs::read_dir(&home).ok()?.flatten();
     let mut names = files.filter_map(|file| file.file_name().into_string().ok());
     let archive = names.find(|name| name.ends_with(".deb"))?;
     run("dpkg", &["-x", &archive, "."])?;
-    Some(plugins)
+    wanted.exists().then_some(wanted)
 }
 
 fn repository() -> &'static Path {

@@ -3,6 +3,7 @@
 use super::host::{Host, own};
 use super::network::{From, HOST, WORLD, addresses, answers, ask, links, world};
 use super::space::{Space, sleeper, with};
+use super::tunnels;
 use serde_json::{Value, json};
 
 fn ports(container: Value, protocol: &str, port: u16, more: &Value) -> Value {
@@ -184,11 +185,32 @@ fn a_flushed_packet_filter_comes_back() {
     assert_eq!(ask(&host, From::Host, "TCP", HOST[0], 8000).0, "p");
 }
 
-/// What a host has of networks, in the words of those who would know.
+/// Two pods with a tunnel between them, come and gone.
+fn tunnelled(host: &Host) {
+    let keys = host.ok("wg genkey; wg genkey | wg pubkey");
+    let (key, far) = keys.trim().split_once('\n').unwrap();
+    let vpn = tunnels::network("down", "vpn", key, far, "192.0.2.2:51820", true);
+    tunnels::put(host, "vpn", &vpn);
+    for name in ["t1", "t2"] {
+        let pod = tunnels::pod("down", name, "vpn", json!([sleeper("c")]));
+        tunnels::put(host, name, &pod);
+    }
+    for name in ["t1", "t2"] {
+        tunnels::ready(host, "down", name);
+    }
+    host.ok("ip netns | grep vksw && rm /etc/vks/pods.d/*.json");
+    for name in ["pod/t1", "pod/t2"] {
+        host.vks_ok(&["wait", "--for=delete", name, "-n", "down", "--timeout=60s"]);
+    }
+}
+
+/// What a host has of networks, in the words of those who would know, and all files but systemd's own, those that the test
+/// writes, the key of the mesh and what was published last.
 const LISTING: &str = "ip -j netns list; ip -j link show | jq -S 'map(del(.ifindex))'; ip -j addr show | jq -S 'map(del(.ifindex))'; \
      ip -j route show table all | jq -S; ip -j -6 route show table all | jq -S; ip -j rule; ip -j -6 rule; nft -j list ruleset | jq '.nftables|map(del(.metainfo))'; \
      sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(conf|ip_forward)'; ls /run/netns /run/vks /run/wireguard; \
-     find /etc/systemd/system.attached /var/lib/vks ! -type d ! -name .lock ! -path /var/lib/vks/network.json ! -path '/var/lib/vks/wireguard/*'";
+     find /etc /run /var/lib -xdev ! -type d ! -path '/run/systemd/*' ! -path '/var/lib/systemd/*' ! -path '/run/log/*' ! -path '/etc/vks/*' \
+     ! -name .lock ! -path /var/lib/vks/network.json ! -path '/var/lib/vks/wireguard/*' | sort";
 
 #[test]
 fn down_leaves_the_host_as_it_was() {
@@ -210,6 +232,7 @@ fn down_leaves_the_host_as_it_was() {
             "p",
             &json!({ "hostNetwork": false, "containers": [ports(answers("c", "TCP", 7000), "TCP", 7000, &json!({ "hostPort": 8000 }))] }),
         );
+        tunnelled(&host);
         let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "s", "namespace": "down" },
             "spec": { "selector": { "app": "none" }, "type": "NodePort", "ports": [{ "port": 80 }] } });
         space.apply_ok("service", &[service]);

@@ -6,12 +6,12 @@ use super::network::{From, answers, ask, world};
 use serde_json::{Value, json};
 
 /// What is behind the far end: the internet, to the pod.
-const BEYOND: [&str; 2] = ["203.0.113.7", "2001:db8:7::7"];
+pub const BEYOND: [&str; 2] = ["203.0.113.7", "2001:db8:7::7"];
 /// The pod's addresses in the tunnel.
-const INSIDE: [&str; 2] = ["10.66.0.2", "fd66::2"];
+pub const INSIDE: [&str; 2] = ["10.66.0.2", "fd66::2"];
 
 /// The far end of tunnels in the namespace `world`; gives its public key. `peer` is the pod's.
-fn far_end(host: &Host, peer: &str) -> String {
+pub fn far_end(host: &Host, peer: &str) -> String {
     host.ok(
         "umask 077; test -e /t/far.key || wg genkey >/t/far.key; \
          systemd-run -q --unit=far -p NetworkNamespacePath=/run/netns/world -p Type=notify -p NotifyAccess=all \
@@ -33,13 +33,20 @@ fn far_end(host: &Host, peer: &str) -> String {
 }
 
 /// The definition of a tunnel and the secret with its key.
-fn network(namespace: &str, name: &str, key: &str, far: &str, endpoint: &str) -> Value {
+pub fn network(
+    namespace: &str,
+    name: &str,
+    key: &str,
+    far: &str,
+    endpoint: &str,
+    shared: bool,
+) -> Value {
     let meta = |name: &str| json!({ "name": name, "namespace": namespace });
     let config = json!({
         "cniVersion": "1.0.0", "type": "wireguard",
         "privateKey": { "secret": { "name": format!("{name}-keys"), "key": "private" } },
         "address": [format!("{}/32", INSIDE[0]), format!("{}/128", INSIDE[1])],
-        "dns": ["10.66.0.1"], "ports": ["8080"],
+        "dns": ["10.66.0.1"], "ports": ["8080"], "shared": shared,
         "peers": [{
             "publicKey": far, "endpoint": endpoint, "allowedIPs": ["0.0.0.0/0", "::/0"], "persistentKeepalive": 5,
         }],
@@ -51,7 +58,7 @@ fn network(namespace: &str, name: &str, key: &str, far: &str, endpoint: &str) ->
     ] })
 }
 
-fn pod(namespace: &str, name: &str, networks: &str, containers: Value) -> Value {
+pub fn pod(namespace: &str, name: &str, networks: &str, containers: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": namespace, "annotations": { "k8s.v1.cni.cncf.io/networks": networks } },
@@ -59,12 +66,12 @@ fn pod(namespace: &str, name: &str, networks: &str, containers: Value) -> Value 
     })
 }
 
-fn put(host: &Host, file: &str, manifest: &Value) {
+pub fn put(host: &Host, file: &str, manifest: &Value) {
     let path = format!("/etc/vks/pods.d/{file}.json");
     host.machine.write(&path, &manifest.to_string(), "0600");
 }
 
-fn ready(host: &Host, namespace: &str, pod: &str) {
+pub fn ready(host: &Host, namespace: &str, pod: &str) {
     let pod = format!("pod/{pod}");
     host.vks_ok(&[
         "wait",
@@ -76,7 +83,7 @@ fn ready(host: &Host, namespace: &str, pod: &str) {
     ]);
 }
 
-fn addresses(host: &Host, namespace: &str, pod: &str) -> Vec<String> {
+pub fn addresses(host: &Host, namespace: &str, pod: &str) -> Vec<String> {
     let pod = host.get(namespace, pod);
     let list = pod["status"]["podIPs"].as_array().unwrap().iter();
     list.map(|ip| ip["ip"].as_str().unwrap().to_owned())
@@ -84,7 +91,7 @@ fn addresses(host: &Host, namespace: &str, pod: &str) -> Vec<String> {
 }
 
 /// Both families come out at the far end, as the addresses of the tunnel.
-fn all_goes_through(host: &Host, pod: &str) {
+pub fn all_goes_through(host: &Host, pod: &str) {
     for (target, own) in BEYOND.iter().zip(INSIDE) {
         host.wait(&format!("vks exec {pod} -n t -- ping -c1 -W1 {target}"));
         let seen = ask(host, From::Pod("t", pod), "TCP", target, 80);
@@ -104,7 +111,7 @@ fn a_pod_behind_a_tunnel_has_no_other_way() {
     put(
         &host,
         "vpn",
-        &network("t", "vpn", &key, &far, "192.0.2.2:51820"),
+        &network("t", "vpn", &key, &far, "192.0.2.2:51820", false),
     );
     let servers = json!([answers("open", "TCP", 8080), answers("shut", "TCP", 9090)]);
     put(&host, "pod", &pod("t", "p", "vpn@tun0", servers));
@@ -208,7 +215,7 @@ fn no_packet_of_a_pod_with_a_dead_tunnel_leaves_by_another_interface() {
     put(
         &host,
         "vpn",
-        &network("t", "vpn", key, far, "198.51.100.9:51820"),
+        &network("t", "vpn", key, far, "198.51.100.9:51820", false),
     );
     host.ok("systemd-run -q --unit=capture tcpdump --immediate-mode -i any -U -w /t/all.pcap");
     // A file knows interfaces by number only: what they are called is told while they are there.

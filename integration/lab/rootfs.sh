@@ -4,7 +4,7 @@
 # the machines alone that run on the old tree.
 
 # Raise it when what is done to the tree after the packages changes.
-recipe_version=2
+recipe_version=3
 
 rootfs_packages=(
   systemd systemd-sysv dbus
@@ -15,7 +15,7 @@ rootfs_packages=(
   # another runtime of containers, to compare with
   crun
   # judges of names and traffic, and neighbours in the packet filter
-  bind9-dnsutils netcat-openbsd iperf3 conntrack iptables firewalld ufw systemd-resolved
+  bind9-dnsutils netcat-openbsd iperf3 conntrack iptables firewalld ufw systemd-resolved nscd libnss-resolve
   # images
   nix-bin
 )
@@ -27,7 +27,7 @@ container_masks=(
   systemd-modules-load.service systemd-journal-catalog-update.service ldconfig.service
   sys-kernel-debug.mount sys-kernel-tracing.mount
   # for the tests that start them
-  firewalld.service ufw.service systemd-resolved.service
+  firewalld.service ufw.service systemd-resolved.service nscd.service
 )
 # Anything that starts by itself in the middle of a test.
 timer_masks=(
@@ -129,6 +129,7 @@ settle_tree() {
   printf 'localhost\n' >"$dir/etc/hostname"
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$dir/etc/hosts"
   rm -f "$dir/etc/resolv.conf" # of systemd-resolved
+  sed -i 's/^hosts:.*/hosts: files dns/' "$dir/etc/nsswitch.conf" # nor its module
   printf 'nameserver 127.0.0.1\n' >"$dir/etc/resolv.conf"
   printf 'LANG=C.UTF-8\n' >"$dir/etc/default/locale"
   mkdir -p "$dir/var/log/journal" "$dir/etc/systemd/journald.conf.d"

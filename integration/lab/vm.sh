@@ -5,14 +5,14 @@
 #   vm/run-*     the disks of a run, gone after it
 #   vm/results-N what the script of a run left in /payload/results, and its console
 
-vm_packages_inside=("${rootfs_packages[@]}" linux-image-cloud-amd64 initramfs-tools udev)
+vm_packages_inside=("${rootfs_packages[@]}" linux-image-cloud-amd64 initramfs-tools udev systemd-container)
 vm_masks=(
   getty@.service console-getty.service serial-getty@.service getty.target
   systemd-firstboot.service systemd-networkd-wait-online.service
   systemd-journal-catalog-update.service ldconfig.service systemd-pstore.service
   systemd-binfmt.service
   # As in containers: they come with packages for the tests that start them, and would filter what others look at.
-  firewalld.service ufw.service systemd-resolved.service
+  firewalld.service ufw.service systemd-resolved.service nscd.service
 )
 vm_recipe_version=1
 qemu_pid='' # of the run, and where its disks are

@@ -17,6 +17,7 @@ use crate::host::systemd::Systemd;
 use crate::model::event;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::model::naming::RESOLVER_SOCKETS;
 use crate::model::network::LINK_PREFIX;
 use crate::model::observed::ActiveState;
 use crate::plan::network::HOST_UNIT;
@@ -40,6 +41,8 @@ pub struct Mender {
     names: Option<FileNews>,
     /// News of files in `/etc` of which pods have their own; none where they cannot be watched.
     etc: Option<FileNews>,
+    /// News of the host's daemons that would answer pods in place of their own name servers.
+    resolvers: Option<FileNews>,
     files: bool,
     /// When to look.
     due: Option<Instant>,
@@ -70,6 +73,7 @@ impl Mender {
             pods: true,
             names: names.ok(),
             etc: etc(),
+            resolvers: resolvers(),
             files: replaced(layout),
             due: Some(Instant::now() + SETTLE),
             tasks: JoinSet::new(),
@@ -84,6 +88,13 @@ impl Mender {
             replaced = told(&mut self.etc) => {
                 // What was a link may lead elsewhere now.
                 self.etc = replaced.ok().and_then(|()| etc());
+                self.files = true;
+                self.due.get_or_insert(Instant::now() + SETTLE);
+                return;
+            }
+            came = told(&mut self.resolvers) => {
+                // A directory may have come, in which they will be.
+                self.resolvers = came.ok().and_then(|()| resolvers());
                 self.files = true;
                 self.due.get_or_insert(Instant::now() + SETTLE);
                 return;
@@ -149,12 +160,27 @@ fn etc() -> Option<FileNews> {
     news.ok()
 }
 
+fn resolvers() -> Option<FileNews> {
+    let news = FileNews::appearances(&RESOLVER_SOCKETS);
+    let news = news.inspect_err(|error| {
+        log::warn!("cannot hear of resolvers of the host that start: {error}");
+    });
+    news.ok()
+}
+
+/// What the host has in the places of pods' own files, and the sockets that they are not to see.
+fn identities() -> String {
+    let sockets = RESOLVER_SOCKETS.map(|path| path.trim_start_matches('/'));
+    rebind::identities(Path::new("/etc"), &OWN_FILES)
+        + &rebind::identities(Path::new("/"), &sockets)
+}
+
 /// The file that has what [`OWN_FILES`] led to when pods were last looked at.
 const SEEN: &str = "etc-files";
 
 /// Whether files were replaced while no agent listened. At the first start in a boot nobody knows, and pods are new.
 fn replaced(layout: &Layout) -> bool {
-    let now = rebind::identities(Path::new("/etc"), &OWN_FILES);
+    let now = identities();
     let before = std::fs::read_to_string(layout.run.join(SEEN));
     if before.is_err() {
         note(layout, &now);
@@ -179,7 +205,7 @@ async fn told(news: &mut Option<FileNews>) -> std::io::Result<()> {
 /// Has running containers see the pod's own files again, where the host has replaced its files below them.
 async fn show_files(systemd: &Systemd, layout: Layout, up: Vec<(PodUid, UnitName)>) {
     let find = move || {
-        note(&layout, &rebind::identities(Path::new("/etc"), &OWN_FILES));
+        note(&layout, &identities());
         let has_files = |(uid, _): &(PodUid, UnitName)| {
             let mut names = OWN_FILES.iter();
             names.any(|name| layout.pod_etc(uid, name).exists())

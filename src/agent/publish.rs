@@ -4,18 +4,17 @@
 use crate::config::Settings;
 use crate::host::conntrack;
 use crate::host::files::{Dir, FileError};
-use crate::host::nft::elements::{To, Transaction};
 use crate::host::nft::{self, NftError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
 use crate::model::network::NetworkSettings;
-use crate::model::network::published::{HostPort, PublishedService};
-use crate::plan::network::elements::{self, Elements, Value};
+use crate::model::network::published::HostPort;
+use crate::plan::network::elements;
 use crate::plan::network::flows::Stale;
-use crate::plan::network::publish::{Changes, Publication};
+use crate::plan::network::publish::{Changes, Publication, Services};
 use crate::plan::network::ruleset::{self, Shared};
 use crate::plan::network::table;
 use crate::plan::network::{HOST_UNIT, store};
-use crate::worker::wire::{self, WireError};
+use crate::worker::wire::{self, WireError, load};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -73,7 +72,7 @@ impl Shown {
 #[derive(Debug)]
 pub struct Job {
     settings: Arc<Settings>,
-    services: Vec<Arc<PublishedService>>,
+    services: Arc<Services>,
     host_ports: Vec<HostPort>,
     changes: Changes,
     shown: Shown,
@@ -92,7 +91,7 @@ impl Job {
     ) -> Self {
         Self {
             settings,
-            services: publication.services().cloned().collect(),
+            services: publication.shared_services(),
             host_ports: publication.host_ports().to_vec(),
             changes,
             shown,
@@ -123,7 +122,7 @@ impl Job {
                 return Ok(());
             }
         }
-        let services = self.services.iter().map(|service| &**service);
+        let services = self.services.values().map(|service| &**service);
         let text = store::whole(&self.host_ports, services);
         let dir = Dir::create(&self.settings.layout.state)?;
         dir.write("network.json", text.as_bytes(), 0o644)?;
@@ -152,7 +151,7 @@ impl Job {
         {
             let (from, to) = shared.change(network, &self.changes, &self.host_ports);
             let steps = table::changes(&from, &to);
-            let quick = elements::of(&steps, &to).map(|all| put(&all));
+            let quick = elements::of(&steps, &to).map(|all| load::put(&all));
             let done = match quick {
                 _ if steps.is_empty() => Ok(()),
                 Some(done) => done,
@@ -164,12 +163,12 @@ impl Job {
             }
             // The kernel has not what we think it has.
         }
-        let services = || self.services.iter().map(|service| &**service);
+        let services = || self.services.values().map(|service| &**service);
         let table = ruleset::table(network, services(), &self.host_ports, &opened);
-        if active {
-            nft::run(&table::whole(&table))?;
-        }
         let shared = Shared::new(network, &table, services(), &self.host_ports);
+        if active {
+            load::load(table)?;
+        }
         self.shown.table = Some((shared, opened));
         Ok(())
     }
@@ -227,24 +226,6 @@ async fn blocking(
 ) -> Result<Job, PublishError> {
     let done = tokio::task::spawn_blocking(move || work(&mut job).map(|()| job)).await;
     done.unwrap_or(Err(PublishError::Interrupted))
-}
-
-/// Changes elements without the program.
-fn put(all: &[Elements]) -> Result<(), NftError> {
-    let name = table::TABLE.split(' ').next_back().unwrap_or(table::TABLE);
-    let mut transaction = Transaction::new(name);
-    for set in all {
-        let elements = set.elements.iter().map(|(key, value)| {
-            let to = match value {
-                Value::None => To::Nothing,
-                Value::Bytes(bytes) => To::Bytes(bytes),
-                Value::Goto(chain) => To::Chain(chain),
-            };
-            (key.as_slice(), to)
-        });
-        transaction.elements(&set.set, set.add, elements);
-    }
-    transaction.run()
 }
 
 fn forget(stale: &Stale, network: &NetworkSettings) -> std::io::Result<()> {

@@ -234,8 +234,14 @@ fn upper(port: &ServicePort) -> String {
 }
 
 fn endpoints(port: &ServicePort) -> impl Iterator<Item = String> {
-    let sockets = port.endpoints.iter();
-    sockets.map(|(address, port)| std::net::SocketAddr::new(*address, *port).to_string())
+    let sockets = all_endpoints(port).into_iter();
+    sockets.map(|(address, port)| std::net::SocketAddr::new(address, port).to_string())
+}
+
+/// Where it leads, whoever asks.
+fn all_endpoints(port: &ServicePort) -> BTreeSet<(std::net::IpAddr, u16)> {
+    let all = port.endpoints.iter().chain(port.from_outside());
+    all.copied().collect()
 }
 
 /// A service in the API's shape, with what was chosen for it.
@@ -278,12 +284,13 @@ fn metadata(service: &PublishedService) -> Value {
 
 /// The endpoints of a service in the shape of core/v1 Endpoints.
 fn endpoints_object(service: &PublishedService) -> Value {
-    let subsets = service.ports.iter().filter(|port| !port.endpoints.is_empty()).map(|port| {
-        let addresses = port.endpoints.iter().map(|(address, _)| json!({ "ip": address }));
-        let numbers: BTreeSet<u16> = port.endpoints.iter().map(|(_, number)| *number).collect();
-        let ports = numbers.into_iter().map(|number| {
-            json!({ "name": port.name, "port": number, "protocol": upper(port) })
-        });
+    let ports = service.ports.iter().map(|port| (port, all_endpoints(port)));
+    let subsets = ports.filter(|(_, all)| !all.is_empty()).map(|(port, all)| {
+        let addresses = all.iter().map(|(address, _)| json!({ "ip": address }));
+        let numbers: BTreeSet<u16> = all.iter().map(|(_, number)| *number).collect();
+        let ports = numbers
+            .into_iter()
+            .map(|number| json!({ "name": port.name, "port": number, "protocol": upper(port) }));
         json!({ "addresses": addresses.collect::<Vec<_>>(), "ports": ports.collect::<Vec<_>>() })
     });
     let subsets: Vec<Value> = subsets.collect();

@@ -61,6 +61,33 @@ impl FileNews {
         })
     }
 
+    /// Starts to watch for files that come, or come anew, at any of these paths. Where its directory is not there, that is news
+    /// when it comes: then watch again. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`FileNews::watch`].
+    pub fn appearances(paths: &[&str]) -> Result<Self, Error> {
+        let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
+        let mask = WatchMask::MOVED_TO | WatchMask::CREATE;
+        let mut names = Vec::new();
+        for path in paths {
+            let mut at = Path::new(path);
+            while let (Some(dir), Some(name)) = (at.parent(), at.file_name()) {
+                let there = dir.is_dir();
+                if there {
+                    events.watches().add(dir, mask)?;
+                    names.push(name.to_owned());
+                }
+                // The directory may go, and come again.
+                if there && at != Path::new(path) || dir == Path::new("/run") {
+                    break;
+                }
+                at = dir;
+            }
+        }
+        Ok(Self { events, names })
+    }
+
     /// Starts to watch. The file need not be there, its directory must. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -102,6 +129,24 @@ impl FileNews {
 mod tests {
     use super::*;
     use crate::config::scratch::Scratch;
+
+    #[tokio::test]
+    async fn a_file_that_comes_is_told_with_its_directory() {
+        let dir = Scratch::new("file-comes");
+        let path = dir.path("d/s");
+        let watch = || FileNews::appearances(&[path.to_str().unwrap()]).unwrap();
+        let mut news = watch();
+        dir.put("other", "1");
+        assert!(news.next().now_or_never().is_none());
+        std::fs::create_dir(dir.path("d")).unwrap();
+        news.next().await.unwrap();
+        news = watch();
+        dir.put("d/s", "1");
+        news.next().await.unwrap();
+        std::fs::remove_dir_all(dir.path("d")).unwrap();
+        std::fs::create_dir(dir.path("d")).unwrap();
+        news.next().await.unwrap();
+    }
 
     #[tokio::test]
     async fn only_its_own_changes_are_told() {

@@ -15,6 +15,8 @@ pub const DUMP: u16 = 0x300;
 pub const CREATE: u16 = 0x400;
 /// Bytes of the header of netlink, and of the one of netfilter after it.
 pub const HEADERS: usize = 16 + 4;
+/// Bytes that a socket takes at once in any case.
+const USUAL_BUFFER: usize = 64 << 10;
 const NESTED: u16 = 1 << 15;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -188,6 +190,12 @@ impl Netfilter {
         let mut end = Message::new(0, 0, 0, UNSPECIFIED, resource);
         end.kind(END);
         all.extend(end.finish(0));
+        // A transaction comes in one piece, whatever its size; the usual limit is 208 KiB. Where more is not allowed, sending
+        // fails.
+        if all.len() > USUAL_BUFFER {
+            let size = all.len().saturating_add(USUAL_BUFFER);
+            let _ = rustix::net::sockopt::set_socket_send_buffer_size_force(&self.0, size);
+        }
         self.send(&all)?;
         self.acknowledged()
     }

@@ -7,6 +7,7 @@ mod news;
 pub use foreign::{ForwardChain, dropping_forward_chains, let_through, lets_through, take_back};
 pub use news::{Doubt, News};
 
+use super::netfilter::{DUMP, Message, Netfilter, attribute};
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
@@ -38,12 +39,21 @@ pub fn run(script: &str) -> Result<(), NftError> {
     output(&["-f", "-"], script).map(drop)
 }
 
-/// Whether there is a table of this family and name.
+/// Whether there is a table of this name in family `inet`: of `inet NAME`, as in scripts.
 pub fn has_table(table: &str) -> Result<bool, NftError> {
-    let list = output(&["list", "tables"], "")?;
-    Ok(list
-        .lines()
-        .any(|line| line.strip_prefix("table ") == Some(table)))
+    /// NFT_MSG_GETTABLE of linux/netfilter/nf_tables.h, of the subsystem NFNL_SUBSYS_NFTABLES, for NFPROTO_INET.
+    const GET_TABLE: u8 = 1;
+    const SUBSYSTEM: u8 = 10;
+    const INET: u8 = 1;
+    let wanted = table.strip_prefix("inet ").unwrap_or(table);
+    let kernel = Netfilter::open().map_err(NftError::Kernel)?;
+    let list = Message::new(SUBSYSTEM, GET_TABLE, DUMP, INET, 0);
+    let name = |family: u8, body: &[u8]| {
+        let name = attribute(body, 1).filter(|_| family == INET)?;
+        Some(name.strip_suffix(b"\0").unwrap_or(name) == wanted.as_bytes())
+    };
+    let found = kernel.list(list, name).map_err(NftError::Kernel)?;
+    Ok(found.contains(&true))
 }
 
 fn output(args: &[&str], input: &str) -> Result<String, NftError> {

@@ -242,6 +242,11 @@ impl Layout {
         self.netns.join(format!("vks-{uid}"))
     }
 
+    /// The network namespace of a tunnel that pods share, by the tunnel's device.
+    pub fn tunnel_namespace(&self, device: &str) -> PathBuf {
+        self.netns.join(device)
+    }
+
     /// What was made on the host to mount a pod's volumes on.
     pub fn mountpoints(&self, uid: &PodUid) -> PathBuf {
         self.state.join("mountpoints").join(uid.as_str())

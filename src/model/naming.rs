@@ -4,6 +4,15 @@ use super::name::PodKey;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+/// Sockets of the host's daemons by which the C library passes over `/etc/resolv.conf`: of nscd(8), as Debian and others have
+/// it, and of systemd-resolved (nss-resolve(8)).
+pub const RESOLVER_SOCKETS: [&str; 4] = [
+    "/run/systemd/resolve/io.systemd.Resolve",
+    "/run/nscd/socket",
+    "/run/nscd/nscd",
+    "/run/dbus/org.freedesktop.resolve1",
+];
+
 /// The longest host name of a pod that is not an FQDN (kubelet: truncatePodHostnameIfNeeded).
 const LONGEST_HOSTNAME: usize = 63;
 /// The longest host name the kernel takes.

@@ -197,6 +197,18 @@ fn number(machine_id: &str, purpose: &str) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
+/// Between a tunnel that pods share and those pods, IPv4 first: link-local and unique local (RFC 4193), the same on each host,
+/// and never seen outside.
+pub fn shared_tunnel_prefixes() -> [Prefix; 2] {
+    [
+        Prefix::new(Ipv4Addr::new(169, 254, 80, 0).into(), 20),
+        Prefix::new(
+            Ipv6Addr::new(0xfd76, 0x6b73, 0x54, 0, 0, 0, 0, 0).into(),
+            64,
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

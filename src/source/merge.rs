@@ -21,11 +21,14 @@ pub struct Place {
     pub path: Arc<Path>,
 }
 
+/// The files that claim something, in order, with the line. Nearly always one: a map would have room for eleven.
+type Places = Vec<(Place, usize)>;
+
 /// What several files want, one by one put together and taken apart.
 #[derive(Debug, Default)]
 pub struct Merged {
     desired: Desired,
-    claims: BTreeMap<What, BTreeMap<Place, usize>>,
+    claims: BTreeMap<What, Places>,
     problems: BTreeMap<Place, Vec<Problem>>,
 }
 
@@ -44,23 +47,20 @@ impl Merged {
     pub fn claims(&self) -> impl Iterator<Item = (&What, &Path)> {
         self.claims
             .iter()
-            .filter_map(|(what, places)| Some((what, &*places.keys().next()?.path)))
+            .filter_map(|(what, places)| Some((what, &*places.first()?.0.path)))
     }
 
     /// The file that keeps the claim to something.
     pub fn keeper(&self, what: &What) -> Option<&Path> {
-        self.claims
-            .get(what)?
-            .keys()
-            .next()
-            .map(|place| &*place.path)
+        let (place, _) = self.claims.get(what)?.first()?;
+        Some(&*place.path)
     }
 
     /// Whether another file than the one at `place` claims this.
     pub fn claimed_elsewhere(&self, what: &What, place: &Place) -> bool {
         self.claims
             .get(what)
-            .is_some_and(|places| places.keys().any(|other| other != place))
+            .is_some_and(|places| places.iter().any(|(other, _)| other != place))
     }
 
     /// Holds a path: what comes from it, or from below it, is kept as it is.
@@ -75,7 +75,7 @@ impl Merged {
         let mut problems = std::mem::take(&mut file.problems);
         for claim in &file.claims {
             let places = self.claims.entry(claim.what.clone()).or_default();
-            if let Some((first, line)) = places.first_key_value()
+            if let Some((first, line)) = places.first()
                 && first < place
             {
                 problems.push(defined_twice(
@@ -86,7 +86,10 @@ impl Merged {
                     *line,
                 ));
             }
-            places.entry(place.clone()).or_insert(claim.line);
+            if let Err(at) = places.binary_search_by(|(known, _)| known.cmp(place)) {
+                places.reserve_exact(1);
+                places.insert(at, (place.clone(), claim.line));
+            }
         }
         let used = problems.is_empty();
         if used {
@@ -158,7 +161,7 @@ impl Merged {
         }
         for what in claims {
             if let Some(places) = self.claims.get_mut(what) {
-                places.remove(place);
+                places.retain(|(known, _)| known != place);
                 if places.is_empty() {
                     self.claims.remove(what);
                 }

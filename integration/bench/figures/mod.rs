@@ -6,6 +6,7 @@ mod exit;
 mod idle;
 mod images;
 mod memory;
+mod mesh;
 mod restart;
 mod services;
 mod wiring;
@@ -25,6 +26,7 @@ pub const ALL: &[(&str, Measure)] = &[
     ("images", images::measure),
     ("services", services::measure),
     ("wiring", wiring::measure),
+    ("mesh", mesh::measure),
 ];
 
 /// One of them, on a machine of its own.

@@ -60,12 +60,12 @@ pub fn measure(effort: Effort) -> bool {
     up && down
 }
 
-/// A pod with a network of its own, stopped; its sandbox unit.
+/// A pod with a network of its own, stopped; its sandbox unit. It has the host's IPC: the peer makes no such namespace either.
 fn sandbox() -> String {
     let name = &names("wire", 1)[0];
     let text = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, annotations: {{vks.io/profile: trusted}}}}\nspec:\n  \
-         terminationGracePeriodSeconds: 1\n  containers:\n  - {{name: main, image: host:/usr/bin/sleep, args: [infinity]}}\n"
+         hostIPC: true\n  terminationGracePeriodSeconds: 1\n  containers:\n  - {{name: main, image: host:/usr/bin/sleep, args: [infinity]}}\n"
     );
     std::fs::write("/root/wire.yaml", text).expect("a manifest");
     start_agent();

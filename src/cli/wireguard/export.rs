@@ -38,7 +38,7 @@ pub(super) fn own_key(mesh: &Mesh, context: &Context) -> Result<PublicKey, CliEr
     {
         return Ok(wireguard::public(&key));
     }
-    let own = keys::own(mesh.key.as_ref(), &context.settings.layout);
+    let own = keys::own(mesh.key.as_ref(), &context.settings.layout, None);
     let own = own.map_err(WireguardCliError::Key)?;
     Ok(wireguard::public(&own))
 }

@@ -107,6 +107,16 @@ pub struct ServicePort {
     pub node_port: Option<u16>,
     /// Where it leads, sorted; none: who asks is refused.
     pub endpoints: Vec<(IpAddr, u16)>,
+    /// Where it leads who comes from outside, if elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<(IpAddr, u16)>>,
+}
+
+impl ServicePort {
+    /// Where it leads who comes by a port of the host, or by an address from elsewhere.
+    pub fn from_outside(&self) -> &[(IpAddr, u16)] {
+        self.outside.as_ref().unwrap_or(&self.endpoints)
+    }
 }
 
 /// All of it. Kept on disk, so that it is there at boot before any agent is.

@@ -3,7 +3,6 @@
 use super::published::{NamedHost, Protocol};
 use crate::model::name::ObjectKey;
 use crate::model::pod::SourcePath;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A service as a manifest wants it.
@@ -13,8 +12,9 @@ pub struct Service {
     pub key: ObjectKey,
     /// How it is reached.
     pub kind: ServiceKind,
-    /// Labels of the pods behind it; empty: none that vks knows of.
-    pub selector: BTreeMap<String, String>,
+    /// Labels of the pods behind it, sorted; empty: none that vks knows of. A list, since there may be many services: a map
+    /// has room for eleven at once.
+    pub selector: Box<[(String, String)]>,
     /// Its ports, each name and each pair of number and protocol once.
     pub ports: Vec<Port>,
     /// Addresses that the manifest asks for; chosen by vks where it names none.
@@ -32,9 +32,10 @@ pub struct Service {
     /// Where it leads, as others have found out: the selector is nothing to it then (default: pods of this host that the
     /// selector names).
     pub subsets: Option<Vec<Subset>>,
-    /// Only pods of this host count, for who comes from outside or for all (`externalTrafficPolicy`,
-    /// `internalTrafficPolicy`): no slice does.
-    pub local: bool,
+    /// Only pods of this host count for who asks at its own addresses (`internalTrafficPolicy`): no slice does.
+    pub local_inside: bool,
+    /// The same for who comes from outside, by a port of the host or an address from elsewhere (`externalTrafficPolicy`).
+    pub local_outside: bool,
     /// The file it comes from.
     pub source: SourcePath,
 }

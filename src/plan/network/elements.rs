@@ -44,6 +44,28 @@ pub fn of(changes: &[Change], table: &Table) -> Option<Vec<Elements>> {
     changes.iter().map(|change| one(change, table)).collect()
 }
 
+/// A table without the elements that need no program, and those: they can be put in once the rest is there.
+pub fn split(mut table: Table) -> (Table, Vec<Elements>) {
+    let mut out = Vec::new();
+    let names: Vec<String> = table.sets.keys().cloned().collect();
+    for name in &names {
+        let Some(set) = table.sets.get(name).filter(|set| !set.elements.is_empty()) else {
+            continue;
+        };
+        let elements = set.elements.iter();
+        let elements = elements.map(|(key, value)| (key.as_str(), value.as_str()));
+        let change = Change::AddElements(name, elements.collect());
+        let Some(made) = one(&change, &table) else {
+            continue;
+        };
+        out.push(made);
+        if let Some(set) = table.sets.get_mut(name) {
+            set.elements.clear();
+        }
+    }
+    (table, out)
+}
+
 fn one(change: &Change, table: &Table) -> Option<Elements> {
     let (name, add, elements): (&str, bool, Vec<(&str, &str)>) = match change {
         Change::AddElements(name, elements) => (name, true, elements.clone()),
@@ -171,6 +193,24 @@ mod tests {
         let change = [Change::DeleteElements("s", vec!["fd00::1 . fd00::1"])];
         let made = of(&change, &table("type ipv6_addr . ipv6_addr;")).unwrap();
         assert_eq!((made[0].add, made[0].elements[0].0.len()), (false, 32));
+    }
+
+    #[test]
+    fn what_needs_a_program_stays_in_the_table() {
+        let mut whole = table("type ipv4_addr . ipv4_addr;");
+        let intervals = Set {
+            declaration: "type ipv4_addr; flags interval; auto-merge;".to_owned(),
+            elements: [("10.0.0.0/8".to_owned(), String::new())].into(),
+            ..Set::default()
+        };
+        whole.sets.insert("i".to_owned(), intervals);
+        let pair = ("10.0.0.1 . 10.0.0.1".to_owned(), String::new());
+        whole.sets.get_mut("s").unwrap().elements = [pair].into();
+        let (rest, elements) = split(whole);
+        assert_eq!(rest.sets["i"].elements.len(), 1);
+        assert!(rest.sets["s"].elements.is_empty());
+        assert_eq!((elements.len(), elements[0].add), (1, true));
+        assert_eq!(elements[0].set, "s");
     }
 
     #[test]

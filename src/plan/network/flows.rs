@@ -35,27 +35,39 @@ impl Stale {
             let after = after.find(|after| {
                 is_udp(after) && (after.port, after.node_port) == (port.port, port.node_port)
             });
-            let left = |endpoint| after.is_some_and(|after| after.endpoints.contains(endpoint));
+            let stays = after.is_some_and(|after| {
+                let had = [&*port.endpoints, port.from_outside()];
+                let has = [&*after.endpoints, after.from_outside()];
+                had.iter().zip(has).all(|(had, has)| {
+                    !had.is_empty() && had.iter().all(|endpoint| has.contains(endpoint))
+                })
+            });
             let same = now.is_some_and(|now| {
                 now.cluster_ips == before.cluster_ips && now.external_ips == before.external_ips
             });
-            if !same || port.endpoints.is_empty() || !port.endpoints.iter().all(left) {
+            if !same || !stays {
                 self.add(before, port, after);
             }
         }
     }
 
     fn add(&mut self, service: &PublishedService, port: &ServicePort, now: Option<&ServicePort>) {
-        let endpoints = || {
-            let endpoints = now.into_iter().flat_map(|now| &now.endpoints);
-            endpoints.map(|(address, port)| SocketAddr::new(*address, *port))
+        let sockets = |of: fn(&ServicePort) -> &[(IpAddr, u16)]| -> BTreeSet<SocketAddr> {
+            let endpoints = now.into_iter().flat_map(of);
+            endpoints
+                .map(|(address, port)| SocketAddr::new(*address, *port))
+                .collect()
         };
-        for address in service.cluster_ips.iter().chain(&service.external_ips) {
+        let inside = sockets(|port| &port.endpoints);
+        let outside = sockets(ServicePort::from_outside);
+        let own = service.cluster_ips.iter().map(|ip| (ip, &inside));
+        let others = service.external_ips.iter().map(|ip| (ip, &outside));
+        for (address, leads) in own.chain(others) {
             let known = self.addresses.entry((*address, port.port)).or_default();
-            known.extend(endpoints());
+            known.extend(leads);
         }
         if let Some(node) = port.node_port {
-            self.ports.entry(node).or_default().extend(endpoints());
+            self.ports.entry(node).or_default().extend(outside);
         }
     }
 

@@ -25,7 +25,8 @@ type Label = (String, String, String);
 #[derive(Debug, Default)]
 pub struct Publication {
     wanted: BTreeMap<ObjectKey, Arc<Service>>,
-    services: BTreeMap<ObjectKey, Arc<PublishedService>>,
+    /// Shared with whoever brings it about, who is done before the next update.
+    services: Arc<Services>,
     /// Services by the first label they select.
     by_selector: BTreeMap<Label, BTreeSet<ObjectKey>>,
     pods: BTreeMap<PodKey, Backend>,
@@ -39,6 +40,9 @@ pub struct Publication {
     /// Pods have been told of.
     begun: bool,
 }
+
+/// Services by name.
+pub type Services = BTreeMap<ObjectKey, Arc<PublishedService>>;
 
 /// A service before and after.
 pub type Pair = (Option<Arc<PublishedService>>, Option<Arc<PublishedService>>);
@@ -75,10 +79,12 @@ impl Publication {
             host_ports: before.host_ports,
             ..Self::default()
         };
+        let mut services = Services::new();
         for service in before.services {
             made.used.keep(&service);
-            made.services.insert(service.key.clone(), Arc::new(service));
+            services.insert(service.key.clone(), Arc::new(service));
         }
+        made.services = Arc::new(services);
         made
     }
 
@@ -100,6 +106,11 @@ impl Publication {
     /// Services, sorted by name.
     pub fn services(&self) -> impl Iterator<Item = &Arc<PublishedService>> {
         self.services.values()
+    }
+
+    /// The same, to keep for a while.
+    pub fn shared_services(&self) -> Arc<Services> {
+        Arc::clone(&self.services)
     }
 
     /// Ports of the host, sorted.
@@ -145,7 +156,7 @@ impl Publication {
         let mut changes = Changes::default();
         for key in gone {
             self.forget(&key);
-            let old = self.services.remove(&key);
+            let old = Arc::make_mut(&mut self.services).remove(&key);
             if let Some(old) = &old {
                 changes.shared |= is_shared(old, &self.used);
                 self.used.release(old);
@@ -210,15 +221,28 @@ impl Publication {
         // Both are sorted: side by side.
         let mut old = self.wanted.iter().peekable();
         let mut changed = Vec::new();
+        // Of what is published, something may be wanted no more: it was not before, or is missing now.
+        let mut fewer = self.services.len() > self.wanted.len();
         for (key, service) in services {
-            while old.next_if(|(name, _)| *name < key).is_some() {}
+            // Nearly always, and without a look at names, which lie all over the memory.
+            if old
+                .next_if(|(_, known)| Arc::ptr_eq(known, service))
+                .is_some()
+            {
+                continue;
+            }
+            while old.next_if(|(name, _)| *name < key).is_some() {
+                fewer = true;
+            }
             match old.next_if(|(name, _)| *name == key) {
                 Some((_, known)) if Arc::ptr_eq(known, service) => {}
                 _ => changed.push((key.clone(), Arc::clone(service))),
             }
         }
+        fewer |= old.next().is_some();
         let mut new = services.keys().peekable();
-        let gone = self.services.iter().filter(|(key, service)| {
+        let published = self.services.iter().filter(|_| fewer);
+        let gone = published.filter(|(key, service)| {
             while new.next_if(|name| name < key).is_some() {}
             new.next_if(|name| name == key).is_none() && !held(service)
         });
@@ -273,13 +297,19 @@ impl Publication {
         changes.shared |= is_shared(&made, &self.used);
         let behind = self.behind(service);
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
-            port.endpoints = match &service.subsets {
-                Some(subsets) => backend::told(wanted, subsets),
-                None => {
-                    let more = self.slices.endpoints(service, wanted);
-                    backend::endpoints(wanted, &behind, more)
-                }
+            if let Some(subsets) = &service.subsets {
+                port.endpoints = backend::told(wanted, subsets);
+                continue;
+            }
+            let of = |local: bool| {
+                let more = self.slices.endpoints(service, wanted);
+                backend::endpoints(wanted, &behind, more.filter(|_| !local))
             };
+            port.endpoints = of(service.local_inside);
+            if service.local_inside != service.local_outside {
+                let outside = of(service.local_outside);
+                port.outside = (outside != port.endpoints).then_some(outside);
+            }
         }
         if service.kind == ServiceKind::Headless {
             made.hosts = match &service.subsets {
@@ -291,7 +321,7 @@ impl Publication {
             return;
         }
         let made = Arc::new(made);
-        self.services.insert(key.clone(), Arc::clone(&made));
+        Arc::make_mut(&mut self.services).insert(key.clone(), Arc::clone(&made));
         changes.services.push((old, Some(made)));
     }
 
@@ -316,7 +346,7 @@ fn selected(service: &Service) -> Option<Label> {
     if service.subsets.is_some() {
         return None;
     }
-    let (label, value) = service.selector.iter().next()?;
+    let (label, value) = service.selector.first()?;
     Some((
         service.key.namespace.to_string(),
         label.clone(),

@@ -36,6 +36,7 @@ pub(super) fn udp_service(endpoints: Vec<(IpAddr, u16)>) -> PublishedService {
             port: 80,
             node_port: Some(30080),
             endpoints,
+            outside: None,
         }],
     }
 }
@@ -221,9 +222,11 @@ prop_compose! {
 prop_compose! {
     fn any_service()(protocol in any_protocol(), port in 1..4u16, cluster_ips in prop::collection::vec(any_address(), 0..3),
         node_port in prop::option::of(30000..30003u16), affinity in prop::option::of(10..12u32),
-        endpoints in prop::collection::vec((any_address(), 80..82u16), 0..4)) -> PublishedService {
-        let ports = vec![ServicePort { name: String::new(), protocol, port, node_port, endpoints }];
-        PublishedService { key: own("s").key, source: own("s").source, kind: "ClusterIP".into(), cluster_ips, external_ips: vec![],
+        endpoints in prop::collection::vec((any_address(), 80..82u16), 0..4),
+        outside in prop::option::of(prop::collection::vec((any_address(), 80..82u16), 0..4)),
+        external_ips in prop::collection::vec(any_address(), 0..2)) -> PublishedService {
+        let ports = vec![ServicePort { name: String::new(), protocol, port, node_port, endpoints, outside }];
+        PublishedService { key: own("s").key, source: own("s").source, kind: "ClusterIP".into(), cluster_ips, external_ips,
             external_name: None, affinity, ports, hosts: vec![] }
     }
 }

@@ -12,7 +12,7 @@ use super::super::security::{Confinement, HOST_NAME_SINCE};
 use super::{Room, version};
 use crate::config::Settings;
 use crate::model::name::{PodUid, UnitName};
-use crate::model::naming::DnsPolicy;
+use crate::model::naming::{DnsPolicy, RESOLVER_SOCKETS};
 use crate::model::network::DNS_ADDRESSES;
 use crate::model::network::attach::Attachment;
 use crate::model::pod::{Container, Pod};
@@ -24,8 +24,6 @@ use crate::unit::escape::{quoted, specifiers};
 
 /// How many dots make a name absolute, for names of a cluster (kubelet: defaultDNSOptions).
 const NDOTS: &str = "5";
-/// Ways to look names up that pass over `/etc/resolv.conf`.
-const RESOLVERS: &str = "-/run/systemd/resolve/io.systemd.Resolve -/run/nscd/socket -/run/nscd/nscd -/run/dbus/org.freedesktop.resolve1";
 
 /// What the sandbox makes of a pod's names.
 pub(super) fn of_pod(
@@ -176,7 +174,8 @@ impl Room<'_> {
             }
         }
         if self.pod_names.resolver.is_some() {
-            file.push("Service", "InaccessiblePaths", RESOLVERS);
+            let sockets = RESOLVER_SOCKETS.map(|path| format!("-{path}"));
+            file.push("Service", "InaccessiblePaths", sockets.join(" "));
         }
         match &self.pod_names.hostname {
             Some(_) if confinement.joins_host_name => {

@@ -63,13 +63,13 @@ mod tests {
     fn each_type_is_taken() {
         let tunnel = format!(
             r#"{{"cniVersion":"1.0.0","type":"wireguard","privateKey":{{"secret":{{"name":"k","key":"p"}}}},
-            "address":["10.2.0.2/32"],"dns":["10.2.0.1"],"ports":["8080"],
+            "address":["10.2.0.2/32"],"dns":["10.2.0.1"],"ports":["8080"],"shared":true,
             "peers":[{{"publicKey":"{KEY}","endpoint":"a.example:1","allowedIPs":["0.0.0.0/0","::/0"],"persistentKeepalive":25}}]}}"#
         );
         let Ok(Network::Wireguard(tunnel)) = read(&tunnel) else {
             panic!("{:?}", read(&tunnel));
         };
-        assert!(tunnel.is_default());
+        assert!(tunnel.is_default() && tunnel.shared);
         assert_eq!(tunnel.peers[0].keepalive, 25);
         let bridge = r#"{"type":"bridge","bridge":"br7","ipam":{"type":"host-local","subnet":"10.7.0.0/24"}}"#;
         assert!(matches!(read(bridge), Ok(Network::Bridge(bridge)) if bridge.bridge == "br7"));

@@ -44,16 +44,17 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
     let affinity = affinity(&mut f);
     let publish_not_ready = f.flag("publishNotReadyAddresses");
     let ports = f.list("ports", |x| port(&x, word));
-    let local = policies(&mut f);
+    let policies = policies(&mut f);
     f.finish();
     let (headless, cluster_ips) = addresses?;
+    let (local_inside, local_outside) = policies?;
     let (ports, families) = (ports?, families?);
     let kind = kind(field, word, headless, name?)?;
     distinct(field, &ports, &kind)?;
     Some(Service {
         key: key?,
         kind,
-        selector: selector?.unwrap_or_default(),
+        selector: selector?.unwrap_or_default().into_iter().collect(),
         ports,
         cluster_ips,
         dual_stack: dual_stack?.unwrap_or(families.len() > 1),
@@ -62,7 +63,8 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         affinity: affinity?,
         publish_not_ready: publish_not_ready?,
         subsets: None,
-        local: local?,
+        local_inside,
+        local_outside,
         source: SourcePath(field.report.file().to_owned()),
     })
 }
@@ -176,14 +178,15 @@ fn affinity(f: &mut Fields<'_>) -> Option<Option<u32>> {
     Some(sticky.then(|| seconds.unwrap_or(AFFINITY)))
 }
 
-/// Whether what comes here stays here: all pods that a service selects are on this host, so it is about slices alone.
-fn policies(f: &mut Fields<'_>) -> Option<bool> {
+/// Whether what comes from inside, and from outside, stays here: all pods that a service selects are on this host, so it is
+/// about slices alone.
+fn policies(f: &mut Fields<'_>) -> Option<(bool, bool)> {
     let traffic = [("Cluster", false), ("Local", true)];
     let external = f.optional("externalTrafficPolicy", |x| x.one_of(&traffic));
     let internal = f.optional("internalTrafficPolicy", |x| x.one_of(&traffic));
     let allocate = f.flag("allocateLoadBalancerNodePorts");
     allocate?;
-    Some(external?.unwrap_or(false) || internal?.unwrap_or(false))
+    Some((internal?.unwrap_or(false), external?.unwrap_or(false)))
 }
 
 fn port(field: &Field<'_>, word: Type) -> Option<Port> {

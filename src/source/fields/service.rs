@@ -58,13 +58,13 @@ pub(super) static SPEC: Table = Table {
             "externalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "Whether pods of other hosts count for who comes from outside.",
-            "with Local the endpoints of slices do not count; pods see who asks",
+            "with Local the endpoints of slices do not count at ports of the host and externalIPs; pods see who asks",
         ),
         told(
             "internalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "The same for pods that ask.",
-            "with Local the endpoints of slices do not count",
+            "with Local the endpoints of slices do not count at clusterIPs",
         ),
         given(
             "ipFamilies",

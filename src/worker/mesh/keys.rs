@@ -30,7 +30,7 @@ pub enum KeyReadError {
     /// The unit was given no such credential.
     #[error(
         "there is no credential {0}: put it where systemd looks for credentials (systemd-creds(1)), such as \
-             /etc/credstore"
+             /etc/credstore, and restart the unit"
     )]
     Credential(String),
     /// A secret that is not stored with the pod.
@@ -58,6 +58,19 @@ pub fn read(source: &KeySource, stored: Option<&Path>) -> Result<SecretKey, KeyR
     }
 }
 
+/// The same; a credential that this process was not given is the key that the device `has`. systemd gives credentials to
+/// what a unit starts, not to what it reloads with (seen with 257), and they are what they were until the unit starts anew.
+pub fn read_or(
+    source: &KeySource,
+    stored: Option<&Path>,
+    has: Option<&SecretKey>,
+) -> Result<SecretKey, KeyReadError> {
+    match (read(source, stored), has) {
+        (Err(KeyReadError::Credential(_)), Some(key)) => Ok(key.clone()),
+        (read, _) => read,
+    }
+}
+
 fn file(path: &Path) -> Result<SecretKey, KeyReadError> {
     let failed = |source| KeyReadError::File {
         path: path.to_owned(),
@@ -79,10 +92,14 @@ fn is_credential(path: &Path) -> bool {
     std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|dir| path.starts_with(dir))
 }
 
-/// This host's key; made at the first time.
-pub fn own(source: Option<&KeySource>, layout: &Layout) -> Result<SecretKey, KeyReadError> {
+/// This host's key; made at the first time. `has` is the device's.
+pub fn own(
+    source: Option<&KeySource>,
+    layout: &Layout,
+    has: Option<&SecretKey>,
+) -> Result<SecretKey, KeyReadError> {
     if let Some(source) = source {
-        return read(source, None);
+        return read_or(source, None, has);
     }
     let path = layout.mesh_key();
     match file(&path) {

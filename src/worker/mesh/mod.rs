@@ -27,6 +27,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The loopback interface has this index in every network namespace.
+const LOOPBACK: u32 = 1;
+
 /// Why there is no mesh.
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
@@ -107,7 +110,7 @@ pub fn up(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
             .as_ref()
             .is_some_and(|of| of.address().is_some())
     };
-    let wanted = wanted(settings, mesh, &known)?;
+    let wanted = wanted(settings, mesh, &shown, &known)?;
     let list = updates(&wanted, &shown, backend == Backend::Kernel);
     wireguard::apply(MESH_LINK, backend, &list)?;
     interface(settings, mesh)?;
@@ -136,9 +139,10 @@ fn device() -> Result<(Backend, Shown), MeshError> {
 fn wanted(
     settings: &Settings,
     mesh: &Mesh,
+    shown: &Shown,
     look_up: &dyn Fn(&Peer) -> bool,
 ) -> Result<Device, MeshError> {
-    let own = keys::own(mesh.key.as_ref(), &settings.layout);
+    let own = keys::own(mesh.key.as_ref(), &settings.layout, shown.key.as_ref());
     let key = own.map_err(|source| MeshError::Key {
         whose: "this host".to_owned(),
         source,
@@ -146,8 +150,10 @@ fn wanted(
     let mut peers = Vec::new();
     for (name, peer) in &mesh.peers {
         let preshared = peer.preshared_key.as_ref();
-        let preshared = preshared.map(|source| keys::read(source, None)).transpose();
-        let preshared = preshared.map_err(|source| MeshError::Key {
+        let has = shown.peers.get(&peer.public_key);
+        let has = has.and_then(|has| has.peer.preshared.as_ref());
+        let preshared = preshared.map(|source| keys::read_or(source, None, has));
+        let preshared = preshared.transpose().map_err(|source| MeshError::Key {
             whose: format!("peer {name}"),
             source,
         })?;
@@ -175,6 +181,10 @@ fn interface(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
         .unwrap_or_else(|| super::sandbox::mtu_of_the_host().saturating_sub(OVERHEAD));
     let mut batch = Batch::default();
     batch.quiet(index).size(index, mtu.max(1280)).up(index);
+    // At boot this comes before the pods' network, and a route wants its source to be there.
+    for host in settings.network.host_addresses() {
+        batch.address(LOOPBACK, host);
+    }
     for prefix in mesh.peers.values().flat_map(|peer| &peer.prefixes) {
         batch.route(
             *prefix,
@@ -234,7 +244,7 @@ fn refresh(settings: &Settings, mesh: &Mesh) -> Result<(), MeshError> {
     {
         return Ok(());
     }
-    let wanted = wanted(settings, mesh, &stale)?;
+    let wanted = wanted(settings, mesh, &shown, &stale)?;
     let list: Vec<Update> = updates(&wanted, &shown, backend == Backend::Kernel);
     for update in &list {
         if let Update::Change {

@@ -13,6 +13,7 @@ use crate::host::process::{Process, ProcessError};
 use crate::host::rebind::{self, RebindError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid};
+use crate::model::naming::RESOLVER_SOCKETS;
 use crate::model::sandbox::{FromHost, Hosts, PodNames, Resolver};
 use crate::unit::names::PodUnits;
 use std::collections::BTreeSet;
@@ -46,6 +47,9 @@ pub(super) enum NamesError {
     Rebind(#[from] RebindError),
 }
 
+/// What systemd puts over sockets that are not to be reached (`InaccessiblePaths=`).
+const INACCESSIBLE: &str = "/run/systemd/inaccessible/sock";
+
 /// What stands in `/etc` for files of the host.
 const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
@@ -55,9 +59,16 @@ pub(super) fn mend(layout: &Layout, uid: &PodUid, pod: &PodKey) -> Vec<NamesErro
         from: layout.pod_etc(uid, name),
         at: Path::new("/etc").join(name),
     });
-    let files: Vec<rebind::File> = files.into_iter().filter(|f| f.from.exists()).collect();
+    let mut files: Vec<rebind::File> = files.into_iter().filter(|f| f.from.exists()).collect();
     if files.is_empty() {
         return Vec::new();
+    }
+    // A daemon that has come since the container started is as hidden as one that was there before.
+    if layout.pod_etc(uid, "resolv.conf").exists() && Path::new(INACCESSIBLE).exists() {
+        files.extend(RESOLVER_SOCKETS.map(|at| rebind::File {
+            from: INACCESSIBLE.into(),
+            at: at.into(),
+        }));
     }
     let pids = match cgroup::processes(&PodUnits::new(pod).slice()) {
         Ok(pids) => pids,

@@ -8,6 +8,7 @@ mod before;
 pub(super) use before::write as set;
 pub mod check;
 mod dns;
+pub mod load;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
@@ -138,7 +139,7 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     let services = published.services.iter();
     let (network, ports) = (&settings.network, &published.host_ports);
     let table = ruleset::table(network, services, ports, &before.opened);
-    nft::run(&table::whole(&table))?;
+    load::load(table)?;
     super::mesh::forward()?;
     for chain in nft::dropping_forward_chains()? {
         if !nft::lets_through(&chain, LINK_PREFIX) {

@@ -27,6 +27,10 @@ pub struct Tunnel {
     /// Ports of the pod that the host may ask; of a pod that has no other way out, nobody else may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<OpenPort>,
+    /// Several pods may have it at the same time (default false: one pod, which has the tunnel's addresses itself). They ask
+    /// through it and are not asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 impl Tunnel {

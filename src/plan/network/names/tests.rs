@@ -32,6 +32,7 @@ fn names() -> Names {
             .iter()
             .map(|(ip, port)| (address(ip), *port))
             .collect(),
+        outside: None,
     };
     let web = PublishedService {
         cluster_ips: vec![address("10.96.0.9"), address("fd00:96::9")],

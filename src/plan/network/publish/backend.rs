@@ -70,6 +70,8 @@ pub(super) fn endpoints(
         .collect();
     endpoints.sort();
     endpoints.dedup();
+    // There may be many services.
+    endpoints.shrink_to_fit();
     endpoints
 }
 

@@ -125,6 +125,7 @@ pub(super) fn fixed(
             port: port.port,
             node_port,
             endpoints: Vec::new(),
+            outside: None,
         }
     });
     PublishedService {

@@ -57,7 +57,7 @@ impl Slices {
 
     /// Those of a service.
     fn of(&self, service: &Service) -> impl Iterator<Item = &Arc<Slice>> {
-        let keys = self.by_service.get(&service.key).filter(|_| !service.local);
+        let keys = self.by_service.get(&service.key);
         let keys = keys.into_iter().flatten();
         keys.filter_map(|key| self.known.get(key))
     }

@@ -82,7 +82,7 @@ fn service(name: u8, selects: u8, kind: u8, affinity: bool, asks: Option<u8>) ->
     Service {
         key: pod("x").key,
         source: pod("x").source,
-        selector,
+        selector: selector.into_iter().collect(),
         ports: vec![Port {
             name: String::new(),
             protocol: Protocol::Udp,
@@ -100,7 +100,8 @@ fn service(name: u8, selects: u8, kind: u8, affinity: bool, asks: Option<u8>) ->
         affinity: affinity.then_some(10),
         publish_not_ready: name == 3,
         subsets: None,
-        local: false,
+        local_inside: false,
+        local_outside: false,
         kind,
     }
 }
@@ -338,11 +339,20 @@ fn slices_count_beside_pods() {
     );
     assert_eq!(endpoints(&publication), ["10.1.0.10", "fd00::10"]);
 
-    // What is to stay on this host does.
+    // What is to stay on this host does, of each side.
     slices.insert(slice.0, slice.1);
-    wanted.local = true;
-    services.insert(wanted.key.clone(), Arc::new(wanted));
     publication.slices(&slices, |_| false);
-    publication.update(&services, |_| false, [], &network);
-    assert_eq!(endpoints(&publication), ["10.1.0.10", "fd00::10"]);
+    for (inside, outside, own, others) in
+        [(true, true, 2, 2), (true, false, 2, 4), (false, true, 4, 2)]
+    {
+        wanted.local_inside = inside;
+        wanted.local_outside = outside;
+        services.insert(wanted.key.clone(), Arc::new(wanted.clone()));
+        publication.update(&services, |_| false, [], &network);
+        let port = &publication.services().next().unwrap().ports[0];
+        assert_eq!(
+            (port.endpoints.len(), port.from_outside().len()),
+            (own, others)
+        );
+    }
 }

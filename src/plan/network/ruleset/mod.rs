@@ -15,6 +15,7 @@ mod change;
 pub mod inner;
 pub mod keep;
 mod services;
+pub mod shared;
 
 pub use change::Shared;
 

@@ -17,21 +17,29 @@ pub(super) fn service_port(
     port: &ServicePort,
     family: Family,
 ) {
-    let d = family.digit;
     let own = |address: &&IpAddr| address.is_ipv4() == family.ipv4;
-    let addresses = service.cluster_ips.iter().chain(&service.external_ips);
     let number = format!("{} . {}", port.protocol, port.port);
-    let mut keys: Vec<(Kind, String)> = addresses
-        .filter(own)
-        .map(|address| (Kind::Address, format!("{address} . {number}")))
-        .collect();
+    let at = |address: &IpAddr| (Kind::Address, format!("{address} . {number}"));
+    let keys = service.cluster_ips.iter().filter(own).map(at);
+    lead(table, service, port, family, keys, &port.endpoints);
     let node = port.node_port;
-    keys.extend(node.map(|node| (Kind::Node, format!("{} . {node}", port.protocol))));
-    let endpoints: Vec<&(IpAddr, u16)> = port
-        .endpoints
-        .iter()
-        .filter(|(address, _)| own(&address))
-        .collect();
+    let node = node.map(|node| (Kind::Node, format!("{} . {node}", port.protocol)));
+    let keys = service.external_ips.iter().filter(own).map(at).chain(node);
+    lead(table, service, port, family, keys, port.from_outside());
+}
+
+/// Leads what is asked for at all of these to any of the endpoints that are of the family.
+fn lead(
+    table: &mut Table,
+    service: &PublishedService,
+    port: &ServicePort,
+    family: Family,
+    keys: impl Iterator<Item = (Kind, String)>,
+    endpoints: &[(IpAddr, u16)],
+) {
+    let d = family.digit;
+    let of_family = |(address, _): &&(IpAddr, u16)| address.is_ipv4() == family.ipv4;
+    let endpoints: Vec<&(IpAddr, u16)> = endpoints.iter().filter(of_family).collect();
     for (kind, key) in keys {
         if endpoints.is_empty() {
             dead(table, port, kind, key, d);
@@ -54,12 +62,9 @@ pub(super) fn hairpins(
 ) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for port in &service.ports {
-        for (address, _) in &port.endpoints {
+        for address in led(service, port) {
             let ours = |family: &Family| family.ipv4 == address.is_ipv4();
-            let mut addresses = service.cluster_ips.iter().chain(&service.external_ips);
-            let asked =
-                port.node_port.is_some() || addresses.any(|own| own.is_ipv4() == address.is_ipv4());
-            if let (true, Some(family)) = (asked, families(network).find(ours)) {
+            if let Some(family) = families(network).find(ours) {
                 let set = format!("hairpin{}", family.digit);
                 found.insert((set, format!("{address} . {address}")));
             }
@@ -68,11 +73,28 @@ pub(super) fn hairpins(
     found
 }
 
+/// The endpoints that anybody is led to.
+fn led<'a>(
+    service: &'a PublishedService,
+    port: &'a ServicePort,
+) -> impl Iterator<Item = IpAddr> + 'a {
+    let same = |own: &[IpAddr], address: &IpAddr| {
+        let mut own = own.iter();
+        own.any(|own| own.is_ipv4() == address.is_ipv4())
+    };
+    let inside = port.endpoints.iter().map(|(address, _)| *address);
+    let inside = inside.filter(move |address| same(&service.cluster_ips, address));
+    let outside = port.from_outside().iter().map(|(address, _)| *address);
+    let asked =
+        move |address: &IpAddr| port.node_port.is_some() || same(&service.external_ips, address);
+    inside.chain(outside.filter(asked))
+}
+
 /// Who asks is refused. A port of the host is dead only when it leads nowhere in any family.
 fn dead(table: &mut Table, port: &ServicePort, kind: Kind, key: String, digit: char) {
     match kind {
         Kind::Address => element(table, &format!("dead{digit}"), key, ""),
-        Kind::Node if port.endpoints.is_empty() => element(table, "deadport", key, ""),
+        Kind::Node if port.from_outside().is_empty() => element(table, "deadport", key, ""),
         Kind::Node => {}
     }
 }

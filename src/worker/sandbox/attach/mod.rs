@@ -6,12 +6,14 @@
 mod bridge;
 mod lease;
 mod macvlan;
+mod shared;
 mod told;
 pub(in crate::worker) mod tunnel;
 
 use crate::host::files::FileError;
 use crate::host::link::{self, Batch, LinkError, Way};
 use crate::host::namespace::{self, NamespaceError};
+use crate::host::nft::NftError;
 use crate::host::wireguard::WireguardError;
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid};
@@ -44,6 +46,10 @@ pub(in crate::worker) enum Why {
     Pod(#[source] LinkError),
     #[error(transparent)]
     Wireguard(#[from] WireguardError),
+    #[error("the packet filter of the tunnel")]
+    Nft(#[from] NftError),
+    #[error("cannot let packets through to the tunnel")]
+    Forward(#[source] io::Error),
     #[error("a key of it")]
     Key(#[from] KeyReadError),
     #[error(
@@ -53,7 +59,7 @@ pub(in crate::worker) enum Why {
     #[error("the name {0} of its far end cannot be looked up; it is tried again")]
     Name(String),
     #[error(
-        "pod {0} has it, and its key can be in one place only: make another network for this pod, with a key of its own"
+        "pod {0} has it, and its key can be in one place only: write shared: true in the network for a tunnel of several pods, or make another network for this pod, with a key of its own"
     )]
     Taken(PodUid),
     #[error("all addresses of {0} are taken: delete pods, or make the subnet larger")]
@@ -111,7 +117,7 @@ pub(super) fn down(place: Place, attachments: &[Attachment]) -> Vec<AttachError>
     let undo = |of: &Attachment| match &of.network {
         Network::Bridge(bridge) => bridge::down(place, of, bridge),
         Network::Macvlan(_) => Ok(()),
-        Network::Wireguard(_) => tunnel::down(place, of),
+        Network::Wireguard(tunnel) => tunnel::down(place, of, tunnel),
     };
     let failed = attachments.iter().filter_map(|of| {
         let source = undo(of).err()?;

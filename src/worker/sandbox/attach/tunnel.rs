@@ -1,10 +1,11 @@
 //! A tunnel: made in the host's namespace, where its UDP socket stays, and moved into the pod's.
 //!
 //! As long as it is not there, the pod has no way out: there is no route by another interface that could be taken instead.
+//! A tunnel that pods share is not moved into any of them ([`super::shared`]).
 //! Where a program is the device, the interface goes with it, and comes back with its next start ([`plug_in`]).
 
 use super::super::super::own_unit::OwnUnit;
-use super::{AttachError, Attachment, Place, Why, is_there, open, settle};
+use super::{AttachError, Attachment, Place, Why, is_there, open, settle, shared};
 use crate::host::files::Dir;
 use crate::host::link::{self, Batch};
 use crate::host::namespace;
@@ -13,11 +14,11 @@ use crate::model::name::{PodUid, UnitName};
 use crate::model::network::Prefix;
 use crate::model::network::attach::{Tunnel, device_name};
 use crate::model::sandbox::{SETUP_KEY, Setup};
-use crate::model::wireguard::{Device, DevicePeer, OVERHEAD, Shown};
+use crate::model::wireguard::{Device, DevicePeer, OVERHEAD, Peer, Shown};
 use crate::plan::network::mesh::updates;
 use crate::worker::mesh::{keys, resolve};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
@@ -32,12 +33,16 @@ struct Record {
 }
 
 pub(super) fn up(place: Place, of: &Attachment, tunnel: &Tunnel) -> Result<(), Why> {
+    if tunnel.shared {
+        return shared::up(place, of, tunnel);
+    }
     let name = device_name(&of.of);
     claim(place, &name)?;
-    let wanted = wanted(of, tunnel)?;
+    let endpoints = endpoints(tunnel)?;
     let namespace = place.namespace();
     let inside = is_there(&namespace, &of.link)?;
     let (backend, shown) = device(&name, inside.then_some((namespace.as_path(), &of.link)))?;
+    let wanted = wanted(of, tunnel, endpoints, &shown)?;
     let list = updates(&wanted, &shown, backend == Backend::Kernel);
     match inside && backend == Backend::Kernel {
         true => {
@@ -46,7 +51,7 @@ pub(super) fn up(place: Place, of: &Attachment, tunnel: &Tunnel) -> Result<(), W
         false => wireguard::apply(&name, backend, &list)?,
     }
     if !inside {
-        send(&name, of, tunnel, &namespace)?;
+        send(&name, &of.link, tunnel, &namespace)?;
     }
     settle(&namespace, &of.link, &tunnel.address, &routes(tunnel))
 }
@@ -54,30 +59,48 @@ pub(super) fn up(place: Place, of: &Attachment, tunnel: &Tunnel) -> Result<(), W
 /// Takes the tunnel for this pod; a pod that has it and still has its namespace keeps it.
 fn claim(place: Place, name: &str) -> Result<(), Why> {
     let dir = directory(place)?;
-    let file = format!("{name}.json");
-    let bytes = dir.read(&file, 4096).map_err(Why::Record)?;
-    let record: Option<Record> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if let Some(other) = record.filter(|record| record.uid != *place.uid)
-        && place.layout.network_namespace(&other.uid).exists()
-    {
-        return Err(Why::Taken(other.uid));
+    dir.lock().map_err(Why::Record)?;
+    let shared = shared::holders(place.layout, &dir, name)?;
+    let mut others = shared.into_iter().map(|holder| holder.uid);
+    let other = exclusive_holder(place, &dir, name)?;
+    if let Some(other) = other.or_else(|| others.find(|uid| uid != place.uid)) {
+        return Err(Why::Taken(other));
     }
     let record = Record {
         uid: place.uid.clone(),
         unit: place.unit.to_owned(),
     };
     let json = serde_json::to_vec(&record).unwrap_or_default();
-    dir.write(&file, &json, 0o600).map_err(Why::Record)
+    dir.write(&file(name), &json, 0o600).map_err(Why::Record)
 }
 
-fn directory(place: Place) -> Result<Dir, Why> {
+/// Another pod that has the tunnel for itself.
+pub(super) fn exclusive_holder(place: Place, dir: &Dir, name: &str) -> Result<Option<PodUid>, Why> {
+    let record = record(dir, name)?.filter(|record| record.uid != *place.uid);
+    let lives = |record: &Record| place.layout.network_namespace(&record.uid).exists();
+    Ok(record.filter(lives).map(|record| record.uid))
+}
+
+fn record(dir: &Dir, name: &str) -> Result<Option<Record>, Why> {
+    let bytes = dir.read(&file(name), 4096).map_err(Why::Record)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+fn file(name: &str) -> String {
+    format!("{name}.json")
+}
+
+pub(super) fn directory(place: Place) -> Result<Dir, Why> {
     let run = Dir::create(&place.layout.run);
     run.and_then(|run| run.create_sub("tunnels", 0o700))
         .map_err(Why::Record)
 }
 
 /// The device: a program's, the kernel's in the pod, or one that the kernel makes now.
-fn device(name: &str, inside: Option<(&Path, &String)>) -> Result<(Backend, Shown), Why> {
+pub(super) fn device(
+    name: &str,
+    inside: Option<(&Path, &String)>,
+) -> Result<(Backend, Shown), Why> {
     if wireguard::socket(name).exists() {
         return Ok(wireguard::read(name)?);
     }
@@ -96,27 +119,41 @@ fn device(name: &str, inside: Option<(&Path, &String)>) -> Result<(Backend, Show
     }
 }
 
-/// What the device ought to have. Names are looked up where the host looks them up: the pod has no way out yet.
-fn wanted(of: &Attachment, tunnel: &Tunnel) -> Result<Device, Why> {
-    let mut stored = of.keys.iter();
-    let mut read = |source| {
-        let path = stored.next().filter(|path| !path.is_empty());
-        keys::read(source, path.map(Path::new))
+/// Where its peers are. Names are looked up where the host looks them up: the pod has no way out yet.
+pub(super) fn endpoints(tunnel: &Tunnel) -> Result<Vec<Option<SocketAddr>>, Why> {
+    let one = |peer: &Peer| match &peer.endpoint {
+        Some(endpoint) => {
+            let found = resolve::look_up(endpoint);
+            found
+                .map(Some)
+                .ok_or_else(|| Why::Name(endpoint.host.clone()))
+        }
+        None => Ok(None),
     };
-    let key = read(&tunnel.private_key)?;
+    tunnel.peers.iter().map(one).collect()
+}
+
+/// What the device ought to have: `shown` is what it has, `endpoints` are those of the peers, in their order.
+pub(super) fn wanted(
+    of: &Attachment,
+    tunnel: &Tunnel,
+    endpoints: Vec<Option<SocketAddr>>,
+    shown: &Shown,
+) -> Result<Device, Why> {
+    let mut stored = of.keys.iter();
+    let mut read = |source, has| {
+        let path = stored.next().filter(|path| !path.is_empty());
+        keys::read_or(source, path.map(Path::new), has)
+    };
+    let key = read(&tunnel.private_key, shown.key.as_ref())?;
     let mut peers = Vec::new();
-    for peer in &tunnel.peers {
-        let preshared = peer.preshared_key.as_ref().map(&mut read).transpose()?;
-        let endpoint = match &peer.endpoint {
-            Some(endpoint) => {
-                let found = resolve::look_up(endpoint);
-                Some(found.ok_or_else(|| Why::Name(endpoint.host.clone()))?)
-            }
-            None => None,
-        };
+    for (peer, endpoint) in tunnel.peers.iter().zip(endpoints) {
+        let has = shown.peers.get(&peer.public_key);
+        let has = has.and_then(|has| has.peer.preshared.as_ref());
+        let preshared = peer.preshared_key.as_ref();
         peers.push(DevicePeer {
             key: peer.public_key,
-            preshared,
+            preshared: preshared.map(|source| read(source, has)).transpose()?,
             endpoint,
             prefixes: peer.prefixes.clone(),
             keepalive: peer.keepalive,
@@ -129,21 +166,26 @@ fn wanted(of: &Attachment, tunnel: &Tunnel) -> Result<Device, Why> {
     })
 }
 
-/// Moves the interface into the pod.
-fn send(name: &str, of: &Attachment, tunnel: &Tunnel, namespace: &Path) -> Result<(), Why> {
+/// Moves the interface into a namespace, where it gets the name `link`.
+pub(super) fn send(name: &str, link: &str, tunnel: &Tunnel, namespace: &Path) -> Result<(), Why> {
     let index = link::index(name).map_err(Why::Host)?;
-    let host = crate::worker::sandbox::mtu_of_the_host();
-    let mtu = tunnel
-        .mtu
-        .unwrap_or_else(|| host.saturating_sub(OVERHEAD).clamp(1280, USUAL_MTU));
     let file = open(namespace)?;
     let mut batch = Batch::default();
-    batch.size(index, mtu).send(index, &of.link, file.as_fd());
+    batch
+        .size(index, mtu(tunnel))
+        .send(index, link, file.as_fd());
     batch.run(|_| false).map_err(Why::Host)
 }
 
+/// Bytes of the largest packet that goes through it.
+pub(super) fn mtu(tunnel: &Tunnel) -> u32 {
+    let host = crate::worker::sandbox::mtu_of_the_host();
+    let usual = || host.saturating_sub(OVERHEAD).clamp(1280, USUAL_MTU);
+    tunnel.mtu.unwrap_or_else(usual)
+}
+
 /// Everything that peers take goes to them.
-fn routes(tunnel: &Tunnel) -> Vec<(Prefix, Option<IpAddr>)> {
+pub(super) fn routes(tunnel: &Tunnel) -> Vec<(Prefix, Option<IpAddr>)> {
     let prefixes = tunnel.peers.iter().flat_map(|peer| &peer.prefixes);
     let has = |prefix: &&Prefix| {
         let mut own = tunnel.address.iter();
@@ -153,44 +195,51 @@ fn routes(tunnel: &Tunnel) -> Vec<(Prefix, Option<IpAddr>)> {
 }
 
 /// Lets go of it. A device that is still on the host goes.
-pub(super) fn down(place: Place, of: &Attachment) -> Result<(), Why> {
+pub(super) fn down(place: Place, of: &Attachment, tunnel: &Tunnel) -> Result<(), Why> {
+    if tunnel.shared {
+        return shared::down(place, of);
+    }
     let name = device_name(&of.of);
     let dir = directory(place)?;
-    let file = format!("{name}.json");
-    let bytes = dir.read(&file, 4096).map_err(Why::Record)?;
-    let record: Option<Record> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if record.is_none_or(|record| record.uid != *place.uid) {
+    dir.lock().map_err(Why::Record)?;
+    if record(&dir, &name)?.is_none_or(|record| record.uid != *place.uid) {
         return Ok(());
     }
-    dir.remove(&file).map_err(Why::Record)?;
-    if !wireguard::socket(&name).exists() {
-        let mut batch = Batch::default();
-        batch.remove(&name);
-        batch.run(link::is_gone).map_err(Why::Host)?;
-    }
-    Ok(())
+    dir.remove(&file(&name)).map_err(Why::Record)?;
+    remove_from_host(&name)
 }
 
-/// Gives a device of this name, made anew, to the pod that had the one before; to nobody, if none had.
+/// Takes away a device of the kernel that no pod was given.
+pub(super) fn remove_from_host(name: &str) -> Result<(), Why> {
+    if wireguard::socket(name).exists() {
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    batch.remove(name);
+    batch.run(link::is_gone).map_err(Why::Host)
+}
+
+/// Gives a device of this name, made anew, to the pod that had the one before, or to those that shared it; to nobody, if none
+/// had.
 pub(in crate::worker) fn plug_in(name: &str) -> Result<(), PlugError> {
     let layout = crate::worker::layout();
     let Some(dir) = Dir::open(&layout.tunnels())? else {
         return Ok(());
     };
-    let Some(bytes) = dir.read(&format!("{name}.json"), 4096)? else {
+    let alone = record(&dir, name)?.filter(|of| layout.network_namespace(&of.uid).exists());
+    let mut shared = shared::holders(&layout, &dir, name)?.into_iter();
+    let holder = alone.map(|record| (record.uid, record.unit));
+    // One of them is enough: the tunnel is the same for all.
+    let holder = holder.or_else(|| shared.next().map(|holder| (holder.uid, holder.unit)));
+    let Some((uid, unit)) = holder else {
         return Ok(());
     };
-    let record: Record = serde_json::from_slice(&bytes)?;
-    if !layout.network_namespace(&record.uid).exists() {
-        return Ok(());
-    }
-    let unit: UnitName = record.unit.parse()?;
-    let own = OwnUnit::read(&layout, &unit)?;
+    let own = OwnUnit::read(&layout, &unit.parse::<UnitName>()?)?;
     let setup: Setup = own.json(SETUP_KEY)?;
     let place = Place {
         layout: &layout,
-        uid: &record.uid,
-        unit: &record.unit,
+        uid: &uid,
+        unit: &unit,
     };
     let mut ours = setup.attachments.iter();
     match ours.find(|of| device_name(&of.of) == name) {
@@ -204,8 +253,8 @@ pub(in crate::worker) fn plug_in(name: &str) -> Result<(), PlugError> {
 pub(in crate::worker) enum PlugError {
     #[error("cannot tell which pod has the tunnel")]
     File(#[from] crate::host::files::FileError),
-    #[error("cannot understand which pod has the tunnel")]
-    Record(#[from] serde_json::Error),
+    #[error("cannot tell which pod has the tunnel")]
+    Record(#[from] Why),
     #[error("cannot understand which pod has the tunnel")]
     Unit(#[from] crate::model::name::NameError),
     #[error(transparent)]
