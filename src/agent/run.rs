@@ -26,7 +26,6 @@ use crate::model::controller::ControllerKey;
 use crate::model::name::{PodKey, UnitName};
 use crate::observe::pace::Pace;
 use crate::source::{self, Directories, Watcher};
-use futures_util::FutureExt as _;
 use joined::{hurried, join};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -121,9 +120,7 @@ impl Agent {
         let mut news = mend::news();
         loop {
             // Where much is ready, one of many arms may not be chosen for long.
-            if let Some(beat) = watchdog.beat().now_or_never() {
-                beat.map_err(timer)?;
-            }
+            watchdog.beat_if_due().map_err(timer)?;
             self.control().await?;
             self.images.work(&mut self.parts).await?;
             self.start_work();
@@ -133,7 +130,6 @@ impl Agent {
             self.tidy();
             self.reclaim.start(&self.parts).await?;
             self.tell();
-            self.report();
             let [terminate, interrupt] = &mut end;
             // Each arm can be dropped before it is ready: what has not been taken is kept, waits are begun anew.
             tokio::select! {
@@ -219,7 +215,7 @@ impl Agent {
         }
     }
 
-    /// Says what has changed: problems to the journal, a summary to systemd, READY after the first rest.
+    /// Says what has changed: problems to the journal, a summary to systemd, READY after the first rest, pods to who follows them.
     fn tell(&mut self) {
         let desired = self.parts.sources.desired();
         self.parts.state.tell_problems(desired);
@@ -232,6 +228,7 @@ impl Agent {
             self.ready = true;
             notify::ready();
         }
+        self.report();
     }
 
     async fn files(&mut self, changed: source::Changed) -> Result<(), AgentError> {

@@ -5,6 +5,7 @@
 
 use super::notify;
 use crate::host::clock::Alarm;
+use futures_util::FutureExt as _;
 use std::io;
 use std::time::Duration;
 
@@ -34,5 +35,13 @@ impl Watchdog {
         self.alarm.next().await?;
         notify::watchdog();
         self.alarm.set(self.period)
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// When the event loop is going down.
+    pub fn beat_if_due(&self) -> io::Result<()> {
+        self.beat().now_or_never().unwrap_or(Ok(()))
     }
 }

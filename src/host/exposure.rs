@@ -28,12 +28,12 @@ impl fmt::Display for Exposure {
 /// Why nothing could be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum ExposureError {
-    /// Unit files.
+    /// Unit files, or copies of them.
     #[error(transparent)]
     Units(#[from] FileError),
-    /// The copies.
-    #[error("cannot copy units to {0}")]
-    Copy(PathBuf, #[source] io::Error),
+    /// No directory for copies.
+    #[error("cannot make {0}")]
+    Place(PathBuf, #[source] io::Error),
     /// The program.
     #[error("cannot run systemd-analyze")]
     Run(#[source] io::Error),
@@ -57,11 +57,11 @@ pub fn judge(
         let Some(file) = dir.file(unit)? else {
             continue;
         };
-        let path = copies.0.join(format!("{number}.service"));
+        let name = format!("{number}.service");
         // What comes later in a file holds, as a drop-in does.
         let text = format!("{file}\n{}", drop_ins(layout, unit)?);
-        std::fs::write(&path, text).map_err(|error| ExposureError::Copy(path.clone(), error))?;
-        files.push(path);
+        copies.dir.write(&name, text.as_bytes(), 0o600)?;
+        files.push(copies.path.join(name));
     }
     if files.is_empty() {
         return Ok(BTreeMap::new());
@@ -84,21 +84,25 @@ pub fn judge(
 }
 
 /// The directory of the copies, which goes when this does.
-struct Copies(PathBuf);
+struct Copies {
+    path: PathBuf,
+    dir: Dir,
+}
 
 impl Copies {
     fn make() -> Result<Self, ExposureError> {
         let template = std::env::temp_dir().join("vks-exposure-XXXXXX");
-        nix::unistd::mkdtemp(&template)
-            .map(Self)
-            .map_err(|error| ExposureError::Copy(template, error.into()))
+        let path = nix::unistd::mkdtemp(&template)
+            .map_err(|error| ExposureError::Place(template, error.into()))?;
+        let dir = Dir::create(&path)?;
+        Ok(Self { path, dir })
     }
 }
 
 impl Drop for Copies {
     fn drop(&mut self) {
         // What stays is some text of units that anybody may read.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

@@ -388,11 +388,13 @@ fn pod_level_units(key: &PodKey) -> [UnitName; 6] {
 }
 
 /// What to ask of a unit: nothing, unless it is loaded and runs a container or the prober. Of a container that is about to
-/// begin there is nothing to know yet, but of an init container, which is beginning for as long as it runs.
+/// begin there is nothing to know yet, or nothing that is not on record, but of an init container, which is beginning for as long
+/// as it runs.
 fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<RunQuery<'a>> {
     let role = &observed.identity.as_ref()?.role;
     let state = &observed.state;
     let asked = match role {
+        UnitRole::Container { .. } if &*state.sub == "dead" && state.job => false,
         UnitRole::Container { role, .. } => *role == ContainerRole::Init || &*state.sub != "start",
         role => *role == UnitRole::Probes,
     };
