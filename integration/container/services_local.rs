@@ -79,7 +79,8 @@ fn traffic_that_is_to_stay_here_stays() {
         &json!({ "hostNetwork": false, "containers": [sleeper("c")] }),
     );
     for name in ["cluster", "outside", "inside"] {
-        wait_endpoints(&host, "local", name, 2);
+        // Both addresses of the pod, and the other host's.
+        wait_endpoints(&host, "local", name, 3);
     }
     let ip = |name: &str| {
         let service = service(&host, "local", name);

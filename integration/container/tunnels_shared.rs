@@ -129,7 +129,7 @@ fn one_ends_and_comes_back(host: &Host, namespace: &str) {
     };
     let before = index();
     host.ok(&format!(
-        "systemd-run -q --unit=pings -p StandardOutput=file:/t/pings vks exec b -n t -- ping -i 0.1 -O {}",
+        "systemd-run -q --unit=pings -p StandardOutput=file:/t/pings vks exec b -n t -- ping -i 0.2 {}",
         BEYOND[0]
     ));
     host.wait("grep -q icmp_seq=2 /t/pings");
@@ -142,7 +142,9 @@ fn one_ends_and_comes_back(host: &Host, namespace: &str) {
     host.wait("vks get pod a -n t");
     ready(host, "t", "a");
     all_goes_through(host, "a");
-    host.ok("pkill -INT -x ping; systemctl stop pings");
-    assert_eq!(host.ok("grep -c 'no answer' /t/pings || true").trim(), "0");
+    host.ok("pkill -INT -x ping");
+    host.wait("grep -q transmitted /t/pings");
+    // The last one may be on its way.
+    host.ok("cat /t/pings; awk '/transmitted/ { exit $1 - $4 > 1 }' /t/pings");
     assert_eq!(index(), before);
 }
