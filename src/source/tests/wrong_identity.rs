@@ -70,9 +70,8 @@ const SPECS: &[(&str, &str)] = &[
          or set hostPID: true if containers may see all processes of the host",
     ),
     (
-        "hostUsers: false",
-        "hostUsers: a range of users of its own comes with systemd 260 (PrivateUsers=managed), which vks does not use \
-         yet: remove the field, or use runAsUser",
+        "{hostPID: true, hostUsers: false}",
+        "hostUsers: false cannot be together with hostPID: true: remove one of them",
     ),
     (
         "resources: {limits: {hugepages-2Mi: 4Mi}}",
