@@ -95,12 +95,20 @@ const ENDS: [(&str, &[&str], &str); 9] = [
     ("exit 255", &["sh", "-c", "exit 255"], ""),
     (
         "its child is killed",
-        &["sh", "-c", "sh -c 'kill -9 $$'; exit $?"],
+        &[
+            "sh",
+            "-c",
+            "sh -c 'read -r me rest </proc/self/stat; kill -9 $me'; exit $?",
+        ],
         "",
     ),
     (
         "it kills itself",
-        &["sh", "-c", "kill -9 $$; kill -15 $$; exit 5"],
+        &[
+            "sh",
+            "-c",
+            "read -r me rest </proc/self/stat; kill -9 $me; kill -15 $me; exit 5",
+        ],
         "",
     ),
     ("SIGKILL from outside", &["sleep", "1000"], "KILL"),
@@ -337,7 +345,7 @@ fn nothing_of_ours_runs_beside(on: &OciHost, space: &Space<'_>) {
     let containers: Vec<Value> = (0..COUNT)
         .map(|index| {
             json!({ "name": format!("c{index}"), "image": "oci:localhost:5000/busybox:1",
-                "args": ["sh", "-c", "sh -c 'kill -STOP $$' & wait"] })
+                "args": ["sh", "-c", "sh -c 'read -r me rest </proc/self/stat; kill -STOP $me' & wait"] })
         })
         .collect();
     let pod = space.ready(

@@ -21,6 +21,11 @@ pub use users::Users;
 use users::unmapped;
 
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+/// What file systems of the kernel are mounted with.
+const FROZEN: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC)
+    .union(MsFlags::MS_RELATIME);
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// Why a root was not put together.
@@ -165,16 +170,22 @@ impl Rootfs {
         .map_err(failed)
     }
 
-    /// What is there, if anything is, cannot be written.
+    /// What a new file system of the kernel has there, if anything, cannot be written.
     pub fn freeze(&self, path: &str) -> Result<(), RootError> {
         let Some(point) = self.find(path)? else {
             return Ok(());
         };
         let from = of(&point);
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        let failed = |errno| mount_error("itself", path, errno);
         self.mount(Some(&from), &point, None, flags, None)
-            .map_err(|errno| mount_error("itself", path, errno))?;
-        self.read_only(path)
+            .map_err(failed)?;
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        // Nothing is mounted below it, so there is no need to look for what is: that takes longest of all.
+        let flags = FROZEN | MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        self.mount(None, &point, None, flags, None).map_err(failed)
     }
 
     /// Makes the mount at a path read-only, and all below it.

@@ -9,7 +9,7 @@ use super::namespace::{self, NamespaceError};
 use super::process::Process;
 use nix::sched::{CloneFlags, unshare};
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,8 @@ pub const FIRST: u32 = 0x7000_0000;
 /// How many ranges there are.
 pub const RANGES: u32 = (0x7FFE_0000 - FIRST) / COUNT;
 
+/// How many namespaces there may be in that of the process that writes it.
+const MOST: &str = "/proc/sys/user/max_user_namespaces";
 /// Whom the kernel shows for ids that a namespace does not have.
 const NOBODY: u32 = 65534;
 
@@ -76,7 +78,7 @@ pub fn create(places: Places<'_>, first: u32, nested: bool) -> Result<(), UsersE
     let of = PathBuf::from(format!("/proc/{}", maker.0.id()));
     for map in ["uid_map", "gid_map"] {
         let text = format!("0 {first} {COUNT}\n");
-        fs::write(of.join(map), text).map_err(|source| UsersError::Ids { first, source })?;
+        put(&of.join(map), &text).map_err(|source| UsersError::Ids { first, source })?;
     }
     namespace::network_directory(places.network)?;
     namespace::name_network(places.network, &of.join("ns/net"))?;
@@ -87,6 +89,12 @@ pub fn create(places: Places<'_>, first: u32, nested: bool) -> Result<(), UsersE
     pin(&of.join("ns/user"), places.user)?;
     maker.end();
     Ok(())
+}
+
+/// Writes into a file of the kernel, all at once.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 fn pin(namespace: &Path, at: &Path) -> Result<(), UsersError> {
@@ -130,6 +138,11 @@ impl Drop for Maker {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Lets nobody make more user namespaces in that of this process.
+pub fn nest_no_more() -> io::Result<()> {
+    put(Path::new(MOST), "0\n")
 }
 
 /// Makes the namespaces, for a process of one thread.

@@ -11,9 +11,6 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
-/// How many namespaces there may be in that of the process that writes it.
-const MOST: &str = "/proc/sys/user/max_user_namespaces";
-
 #[derive(Debug, thiserror::Error)]
 enum MakeError {
     #[error("cannot understand the arguments of vks users")]
@@ -38,9 +35,11 @@ fn run(args: &[OsString]) -> Result<(), MakeError> {
     args.end()?;
     users::unshare_all().map_err(MakeError::Unshare)?;
     if !args.flag("--nested")
-        && let Err(error) = std::fs::write(MOST, "0\n")
+        && let Err(error) = users::nest_no_more()
     {
-        log::warn!("the pod may make user namespaces of its own: cannot write {MOST}: {error}");
+        log::warn!(
+            "the pod may make user namespaces of its own: cannot set user.max_user_namespaces: {error}"
+        );
     }
     let mut out = io::stdout();
     out.write_all(b"\n")

@@ -164,8 +164,16 @@ fn what_is_right_arrives() {
     let sharing = Sharing {
         host_ipc: Some(true),
         host_pid: Some(false),
+        own_users: false,
     };
     assert_eq!(named.spec.sharing, sharing);
+    let own = |users: &str| {
+        pod(&format!("hostUsers: {users}"), "")
+            .spec
+            .sharing
+            .own_users
+    };
+    assert!(own("false") && !own("true"));
     let whole = Resources {
         cpu_request: Some(CpuMillis(2000)),
         cpu_limit: Some(CpuMillis(2000)),
