@@ -58,7 +58,7 @@ impl<'a> Bundle<'a> {
         config["root"] = json!({ "path": "root", "readonly": false });
         self.host.machine.write(&path, &config.to_string(), "0644");
         format!(
-            "crun --cgroup-manager=disabled run --bundle {} --pid-file {}/pid {name}",
+            "crun --cgroup-manager=disabled run --no-new-keyring --bundle {} --pid-file {}/pid {name}",
             self.dir, self.dir
         )
     }
