@@ -40,6 +40,8 @@ mod cronjobs;
 mod crun;
 #[path = "container/crun_images.rs"]
 mod crun_images;
+#[path = "container/crun_programs.rs"]
+mod crun_programs;
 #[path = "container/declared.rs"]
 mod declared;
 #[path = "container/dns.rs"]
@@ -70,6 +72,8 @@ mod host;
 mod identity;
 #[path = "container/images.rs"]
 mod images;
+#[path = "container/images_nix.rs"]
+mod images_nix;
 #[path = "container/images_registry.rs"]
 mod images_registry;
 #[path = "container/jobs.rs"]
@@ -100,6 +104,8 @@ mod node_api;
 mod oci;
 #[path = "container/oci_ends.rs"]
 mod oci_ends;
+#[path = "container/oci_users.rs"]
+mod oci_users;
 #[path = "container/oci_ways.rs"]
 mod oci_ways;
 #[path = "container/order.rs"]

@@ -45,7 +45,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "plan", ours: &["model", "unit", "config"], pure: true, logs: false,
         crates: &["jiff", "serde", "serde_json", "thiserror"] },
     Layer { name: "host", ours: &["model", "unit"], pure: false, logs: false,
-        crates: &["flate2", "futures_util", "listenfd", "log", "nix", "reqwest", "rtnetlink", "rustix", "rustls", "sd_notify", "serde",
+        crates: &["composefs_ioctls", "flate2", "futures_util", "listenfd", "log", "nix", "reqwest", "rtnetlink", "rustix", "rustls", "sd_notify", "serde",
                   "serde_json", "sha2", "tar", "thiserror", "tokio", "wireguard_control", "zbus", "inotify", "jiff", "zstd"] },
     Layer { name: "apply", ours: &["plan", "host", "model", "unit"], pure: false, logs: false,
         crates: &["futures_util", "log", "thiserror", "tokio"] },

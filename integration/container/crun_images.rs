@@ -86,6 +86,7 @@ fn by_crun(space: &Space<'_>, name: &str, image: &str, crun: &Crun) -> Facts {
 /// The facts in the table of the page: the first column, in backquotes.
 fn explained() -> BTreeSet<String> {
     let text = std::fs::read_to_string(lab::repository().join("docs/crun-images.md")).unwrap();
+    let text = text.split("\n## ").next().unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let first = rows.filter_map(|row| row.split(" | ").next().map(str::to_owned));
     let names = first.flat_map(|cell| {

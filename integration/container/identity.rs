@@ -314,7 +314,10 @@ fn what_cannot_be_given_is_refused() {
             json!({ "shareProcessNamespace": true }),
             "cannot give several services one pid namespace",
         ),
-        (json!({ "hostUsers": false }), "PrivateUsers=managed"),
+        (
+            json!({ "hostUsers": false, "hostNetwork": true }),
+            "false cannot be together with hostNetwork: true",
+        ),
         (
             json!({ "resources": { "limits": { "hugepages-2Mi": "2Mi" } } }),
             "hugetlb",

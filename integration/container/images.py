@@ -200,6 +200,71 @@ for name in ("cut", "wrong", "short", "busy", "many"):
     layer.put("noise", os.urandom(3 << 20))
     layer.put("name", name.encode())
     refs[name] = {"1": image([base, layer.end()], plain)[0]}
+# Programs from Debian packages that this machine does not have itself, unpacked below /srv/programs.
+PROGRAMS = "/srv/programs"
+
+
+def put_tree(layer, names):
+    for name in names:
+        for parent in reversed(parents(name)):
+            if parent not in layer.seen:
+                layer.seen.add(parent)
+                layer.put(parent[1:], mode=0o755, kind=tarfile.DIRTYPE)
+
+
+NGINX = b"""user www-data;
+worker_processes 1;
+error_log stderr notice;
+pid /run/nginx.pid;
+events { worker_connections 64; }
+http {
+    access_log /var/log/nginx/access.log;
+    server {
+        listen 80;
+        root /srv/www;
+        location = / { return 200 "hello\\n"; }
+    }
+}
+"""
+
+
+def nginx_layer():
+    layer = Layer()
+    program = PROGRAMS + "/usr/sbin/nginx"
+    for word in subprocess.run(["ldd", program], text=True, capture_output=True, check=True).stdout.split():
+        if word.startswith("/"):
+            layer.add(os.path.realpath(word))
+            if os.path.islink(word):
+                layer.add(word)
+    with open(program, "rb") as file:
+        layer.put("usr/sbin/nginx", file.read(), mode=0o755)
+    for name, owner in (("etc/nginx", 0), ("var/log/nginx", 0), ("var/lib/nginx", 33), ("srv/www", 0)):
+        layer.put(name, mode=0o755, kind=tarfile.DIRTYPE, owner=(owner, owner))
+    layer.put("etc/nginx/nginx.conf", NGINX)
+    layer.put("srv/www/big", b"x" * 400000)
+    layer.put("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n")
+    layer.put("etc/group", b"root:x:0:\nwww-data:x:33:\n")
+    return layer.end()
+
+
+def busybox_layer():
+    layer = Layer()
+    for name in ("bin", "dev", "etc", "proc", "root", "sys", "tmp"):
+        layer.put(name, mode=0o1777 if name == "tmp" else 0o755, kind=tarfile.DIRTYPE)
+    with open(PROGRAMS + "/bin/busybox", "rb") as file:
+        layer.put("bin/busybox", file.read(), mode=0o755)
+    for name in ("sh", "id", "env", "sort", "grep", "ls", "touch", "hostname", "wc", "ps", "pwd"):
+        layer.put("bin/" + name, kind=tarfile.SYMTYPE, link="busybox")
+    layer.put("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    layer.put("etc/group", b"root:x:0:\n")
+    return layer.end()
+
+
+if os.path.isdir(PROGRAMS):
+    nginx = {**plain, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT", "ExposedPorts": {"80/tcp": {}}}
+    refs["nginx"] = {"1": image([base, nginx_layer()], nginx, docker=True)[0]}
+    refs["busybox"] = {"1": image([busybox_layer()], {"Cmd": ["sh"]})[0]}
+
 with open(OUT + "/refs.json", "w") as file:
     json.dump(refs, file)
 

@@ -220,6 +220,62 @@ fn credentials_open_an_image_for_those_who_have_them() {
     // No password is in a unit, a record of a pod or the journal.
     host.ok("! grep -rE '\"password\"' /etc/systemd/system.attached /var/lib/vks/images /run/vks/fetch; \
              ! journalctl -o cat | grep -q 'user:right'");
+    a_helper_of_the_host_has_credentials(&host, &space);
+    a_full_disk_costs_what_nobody_has(&host);
+}
+
+/// Over the limit, images go that no pod names and that are no longer new; no others, however full it is.
+fn a_full_disk_costs_what_nobody_has(host: &Host) {
+    for name in ["idle", "young"] {
+        push(host, 5001, name, name, "user:right");
+        host.vks_ok(&["image", "pull", &format!("localhost:5001/{name}:1")]);
+    }
+    let images = || host.ok("vks image list | grep -o '500[01]/[a-z]*' | sort -u");
+    let layers = || host.ok("ls -d /var/lib/vks/images/layers/* | wc -l");
+    let (all, before) = (images(), layers());
+    assert!(
+        all.contains("idle") && all.contains("young") && all.contains("mine"),
+        "{all}"
+    );
+    // There is room: nothing goes, whatever its age.
+    host.ok("touch -d '-10 minutes' $(grep -l 5001/idle /var/lib/vks/images/refs/*.json) && systemctl start vks-images.service");
+    assert_eq!(images(), all);
+    host.ok("used=$(df -k --output=used /var/lib/vks | tail -1) && mount -o remount,size=$((used * 100 / 92))k /var/lib/vks");
+    host.ok("systemctl start vks-images.service");
+    assert_eq!(images(), all.replace("5001/idle\n", ""));
+    assert_ne!(layers(), before);
+    host.ok("mount -o remount,size=50% /var/lib/vks");
+}
+
+/// `credHelpers` of the host's file: a program that is asked by the name of the registry, and by nothing else.
+fn a_helper_of_the_host_has_credentials(host: &Host, space: &Space) {
+    push(host, 5001, "helped", "asked", "user:right");
+    let config = json!({ "credHelpers": { "localhost:5001": "of-test" }, "credsStore": "none" });
+    host.machine
+        .write("/etc/vks/auth.json", &config.to_string(), "0600");
+    let helper = |script: &str| {
+        let text = format!("#!/bin/sh\n{script}\n");
+        host.machine
+            .write("/usr/local/bin/docker-credential-of-test", &text, "0755");
+    };
+    // It fails: said, and what it printed is not, since that may be a secret.
+    helper("echo hush-hush; echo the store is locked >&2; exit 2");
+    let pod = space.pod("helped", &spec("localhost:5001/helped:1", "IfNotPresent"));
+    waits_with(&pod, "ImagePullBackOff");
+    let said = "no credentials for localhost:5001: docker-credential-of-test: exit status: 2: the store is locked";
+    host.ok(&format!(
+        "journalctl -u 'vks-fetch@*' -o cat | grep -qF '{said}'; ! journalctl -o cat | grep hush-hush"
+    ));
+    // It answers: whoever wants the image has it now, as with the host's other credentials.
+    helper(
+        "echo \"$# $* $(cat) $HOME\" >>/t/asked; echo '{\"ServerURL\":\"x\",\"Username\":\"user\",\"Secret\":\"right\"}'",
+    );
+    host.vks_ok(&["delete", "pod", "helped", "-n", "auth"]);
+    space.ready("helped", &spec("localhost:5001/helped:1", "IfNotPresent"));
+    assert_eq!(host.ok("sort -u /t/asked"), "1 get localhost:5001 /root\n");
+    host.ok(
+        "! grep -r '\"Secret\"' /etc/systemd/system.attached /var/lib/vks/images /run/vks/fetch",
+    );
 }
 
 #[test]

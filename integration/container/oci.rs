@@ -19,6 +19,11 @@ pub struct OciHost {
 impl OciHost {
     /// `None` when this tier cannot run here.
     pub fn boot(name: &'static str) -> Option<Self> {
+        Self::boot_with(name, &[])
+    }
+
+    /// With more options of the machine.
+    pub fn boot_with(name: &'static str, more: &[&str]) -> Option<Self> {
         if !lab::require(Tier::Container) {
             return None;
         }
@@ -26,7 +31,8 @@ impl OciHost {
         let _ = std::fs::remove_dir_all(&state);
         std::fs::create_dir_all(&state).unwrap();
         let bind = format!("{}:/var/lib/vks", state.display());
-        let machine = Machine::boot_with("trixie", name, &["--bind", &bind]);
+        let options = [&["--bind", bind.as_str()][..], more].concat();
+        let machine = Machine::boot_with("trixie", name, &options);
         let host = Host { machine };
         host.install();
         host.machine.write("/srv/images.py", IMAGES, "0644");
@@ -66,12 +72,12 @@ impl Drop for OciHost {
 
 pub const PLAIN: &str = "[images.registries.'localhost:5000']\nhttp = true\n";
 
-fn container(image: &str, more: &Value) -> Value {
+pub fn container(image: &str, more: &Value) -> Value {
     let image = format!("oci:localhost:5000/{image}");
     with(json!({ "name": "c", "image": image }), more)
 }
 
-fn shell(script: &str, more: &Value) -> Value {
+pub fn shell(script: &str, more: &Value) -> Value {
     with(
         container("base:1", more),
         &json!({ "command": ["sh", "-c", script] }),

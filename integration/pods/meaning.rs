@@ -15,6 +15,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("type", "\"RuntimeDefault\""),
     ("dnsPolicy", "\"ClusterFirst\""),
     ("hostPID", "true"),
+    ("hostUsers", "true"),
     ("divisor", "\"1\""),
     ("restartPolicy", "\"NotRequired\""),
     ("supplementalGroupsPolicy", "\"Merge\""),

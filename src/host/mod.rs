@@ -1,5 +1,6 @@
 //! Hands and eyes: one file per kernel or D-Bus interface. Small typed calls, no choices.
 
+pub mod ask;
 pub mod cgroup;
 pub mod claims;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod exposure;
 pub mod file_news;
 pub mod files;
 pub mod given;
+pub mod idmap;
 pub mod image_files;
 pub mod input;
 pub mod journald;
@@ -44,6 +46,7 @@ pub mod unit_changes;
 pub mod unit_dir;
 pub mod units;
 pub mod usage;
+pub mod users;
 pub mod usher;
 pub mod volume_path;
 pub mod wireguard;

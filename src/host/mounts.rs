@@ -3,7 +3,7 @@
 //! All of it acts on the mount namespace of the process: what pods use must be made from the host's own.
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::statfs::{NSFS_MAGIC, TMPFS_MAGIC, statfs};
+use nix::sys::statfs::{NSFS_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,11 @@ pub fn is_mount_point(path: &Path) -> Result<bool, MountError> {
 /// Whether what is written below the path stays in memory.
 pub fn is_tmpfs(path: &Path) -> Result<bool, MountError> {
     Ok(file_system(path)? == TMPFS_MAGIC)
+}
+
+/// Whether the path is on an overlay file system.
+pub fn is_overlay(path: &Path) -> Result<bool, MountError> {
+    Ok(file_system(path)? == OVERLAYFS_SUPER_MAGIC)
 }
 
 /// Whether the path is a namespace that was bound to a file.

@@ -74,22 +74,11 @@ pub enum NamespaceError {
 /// Makes a network namespace with loopback up, bound to `path` so that it outlives this process and
 /// `ip netns` knows it. One that is there already is left as it is, with loopback up. Whether it is new.
 pub fn create_network(path: &Path) -> Result<bool, NamespaceError> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
     let file_error = |source| NamespaceError::File {
         path: path.to_owned(),
         source,
     };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(directory)
-        .map_err(file_error)?;
-    // ip-netns takes the same lock around the same two steps.
-    let lock = File::open(directory).map_err(file_error)?;
-    lock.lock().map_err(file_error)?;
-    mounts::make_shared(directory)?;
-    drop(lock);
-
+    network_directory(path)?;
     match fs::symlink_metadata(path) {
         Ok(_) if mounts::is_namespace(path)? => {
             visit_network(path, || loopback_up(path))??;
@@ -110,6 +99,24 @@ pub fn create_network(path: &Path) -> Result<bool, NamespaceError> {
         mounts::bind(Path::new("/proc/thread-self/ns/net"), path)?;
         Ok(true)
     })?
+}
+
+/// Makes the directory of a network namespace's name what `ip netns` makes it.
+pub(super) fn network_directory(path: &Path) -> Result<(), NamespaceError> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let file_error = |source| NamespaceError::File {
+        path: path.to_owned(),
+        source,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(directory)
+        .map_err(file_error)?;
+    // ip-netns takes the same lock around the same two steps.
+    let lock = File::open(directory).map_err(file_error)?;
+    lock.lock().map_err(file_error)?;
+    Ok(mounts::make_shared(directory)?)
 }
 
 /// Gives a network namespace (`/proc/PID/ns/net`) a name; what is there of an older one is replaced.
@@ -228,7 +235,7 @@ fn loopback_up(path: &Path) -> Result<(), NamespaceError> {
 }
 
 /// The namespaces that a process of a container may have of its own, in the names of `/proc/PID/ns`.
-/// User and time namespaces are not made by vks.
+/// Time namespaces are not made by vks; the users' is joined last ([`super::users`]).
 const JOINED: [(&str, CloneFlags); 6] = [
     ("cgroup", CloneFlags::CLONE_NEWCGROUP),
     ("ipc", CloneFlags::CLONE_NEWIPC),

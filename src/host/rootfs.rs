@@ -6,17 +6,26 @@
 
 mod overlay;
 mod table;
+mod users;
 
+use super::idmap;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-pub use overlay::{Written, overlay};
+pub use overlay::{Written, overlay, overlay_mapped};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use table::unescaped;
+pub use users::Users;
+use users::unmapped;
 
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+/// What file systems of the kernel are mounted with.
+const FROZEN: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC)
+    .union(MsFlags::MS_RELATIME);
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// Why a root was not put together.
@@ -51,6 +60,17 @@ pub enum RootError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file system whose files cannot have the owners that the container sees.
+    #[error("cannot mount {} on {to:?} with the pod's own users (hostUsers: false): not every file system can, and some only \
+             with a newer kernel", from.display())]
+    Unmapped {
+        /// What.
+        from: PathBuf,
+        /// Where in the root.
+        to: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The root did not become the root.
     #[error("cannot change the root directory")]
     Pivot(#[source] io::Error),
@@ -68,16 +88,21 @@ pub fn keep_to_ourselves() -> Result<(), RootError> {
 pub struct Rootfs {
     root: OwnedFd,
     path: PathBuf,
+    users: Option<Users>,
 }
 
 impl Rootfs {
     /// Opens a directory that is a mount, or makes it one of this mount namespace.
-    pub fn open(path: &Path, bind: bool) -> Result<Self, RootError> {
+    pub fn open(path: &Path, bind: bool, users: Option<Users>) -> Result<Self, RootError> {
         let failed = |source: io::Error| RootError::Layers {
             at: path.to_owned(),
             source,
         };
-        if bind {
+        if let Some(users) = users.as_ref().filter(|_| bind) {
+            let tree = idmap::mapped(path, users.namespace.as_fd(), true);
+            let tree = tree.map_err(|source| unmapped(source, path, "/"))?;
+            idmap::attach(&tree, path).map_err(|errno| failed(errno.into()))?;
+        } else if bind {
             let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
             mount(Some(path), path, NONE, flags, NONE).map_err(|errno| failed(errno.into()))?;
         }
@@ -85,6 +110,7 @@ impl Rootfs {
         Ok(Self {
             root: root.map_err(|errno| failed(errno.into()))?,
             path: path.to_owned(),
+            users,
         })
     }
 
@@ -113,9 +139,14 @@ impl Rootfs {
         })?;
         let point = self.point(to, is_dir)?;
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-        let from = from.to_str().map(str::to_owned).unwrap_or_default();
-        self.mount(Some(&from), &point, None, flags, None)
-            .map_err(failed)?;
+        match &self.users {
+            Some(users) => self.bind_mapped(users, (from, to), &point, read_only)?,
+            None => {
+                let from = from.to_str().unwrap_or_default();
+                self.mount(Some(from), &point, None, flags, None)
+                    .map_err(failed)?;
+            }
+        }
         match read_only {
             true => self.read_only(to),
             false => Ok(()),
@@ -139,16 +170,22 @@ impl Rootfs {
         .map_err(failed)
     }
 
-    /// What is there, if anything is, cannot be written.
+    /// What a new file system of the kernel has there, if anything, cannot be written.
     pub fn freeze(&self, path: &str) -> Result<(), RootError> {
         let Some(point) = self.find(path)? else {
             return Ok(());
         };
         let from = of(&point);
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        let failed = |errno| mount_error("itself", path, errno);
         self.mount(Some(&from), &point, None, flags, None)
-            .map_err(|errno| mount_error("itself", path, errno))?;
-        self.read_only(path)
+            .map_err(failed)?;
+        let Some(point) = self.find(path)? else {
+            return Ok(());
+        };
+        // Nothing is mounted below it, so there is no need to look for what is: that takes longest of all.
+        let flags = FROZEN | MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        self.mount(None, &point, None, flags, None).map_err(failed)
     }
 
     /// Makes the mount at a path read-only, and all below it.
@@ -219,7 +256,8 @@ impl Rootfs {
         )
         .and_then(|fd| {
             fs::mknodat(&fd, name, FileType::CharacterDevice, mode, number)?;
-            fs::chmodat(&fd, name, mode, AtFlags::empty())
+            fs::chmodat(&fd, name, mode, AtFlags::empty())?;
+            self.give(&fd, name)
         });
         match made {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -231,7 +269,8 @@ impl Rootfs {
     pub fn link(&self, target: &str, path: &str) -> Result<(), RootError> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
         let directory = self.point(above, true)?;
-        match fs::symlinkat(target, &directory, name) {
+        let made = fs::symlinkat(target, &directory, name);
+        match made.and_then(|()| self.give(&directory, name)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(point_error(path, errno)),
         }
@@ -281,6 +320,7 @@ impl Rootfs {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                 fs::openat(&above, *part, flags, mode).map_err(failed)?;
             }
+            self.give(&above, part).map_err(failed)?;
         }
         self.find(path)?
             .ok_or_else(|| point_error(path, Errno::NOENT))

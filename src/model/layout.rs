@@ -34,7 +34,9 @@
 //!   vksmounts/<hash>              what a volume has mounted, by a mount unit
 //!   network.json                what of the host was changed for the pods' network, and how it was before
 //!   pods/<uid>/etc/<file>       hosts, resolv.conf and hostname, bound into the containers
-//!   pods/<uid>/ns/<kind>        the pod's UTS and IPC namespaces
+//!   pods/<uid>/ns/<kind>        the pod's UTS, IPC and user namespaces
+//!   pods/<uid>/ns/user-range    the first id of its users on the host
+//!   users/<id>                  0700: which pod has the ids from there on
 //!   pods/<uid>/shm              /dev/shm of a pod with an IPC namespace of its own
 //!   pods/<uid>/stdin/<container>  a named pipe: what is written into it is the container's standard input
 //!   usher.sock                  where `vks usher` hears what to do in pods, for the node's API

@@ -104,6 +104,9 @@ pub struct Sharing {
     /// namespace of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_pid: Option<bool>,
+    /// `hostUsers: false`: a range of user and group ids of its own, in which it counts from 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_users: bool,
 }
 
 /// The names in force.

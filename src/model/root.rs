@@ -62,6 +62,9 @@ pub struct Root {
     /// All of the host's devices, nothing hidden, nothing of `/proc` and `/sys` read-only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub privileged: bool,
+    /// The user namespace that the program is in, where it is bound to a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<String>,
     /// The working directory; made if need be.
     pub working_dir: String,
     /// Variables of the image that the container has no others of the name for. They are in no environment but the
@@ -73,7 +76,7 @@ pub struct Root {
     pub variables: Vec<String>,
     /// `HOME`, unless the variables have it.
     pub home: String,
-    /// Its user.
+    /// Its user, as the program itself counts.
     pub uid: u32,
     /// Its group.
     pub gid: u32,

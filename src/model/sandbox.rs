@@ -23,6 +23,9 @@ pub struct Setup {
     /// A network namespace of its own at `Layout::network_namespace` (default false: the host's network).
     #[serde(default)]
     pub network: bool,
+    /// Users of its own (`hostUsers: false`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Users>,
     /// Addresses and what leads there; without it the namespace has loopback only (default none).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wiring: Option<Wiring>,
@@ -67,6 +70,15 @@ pub struct Setup {
     /// The group that volumes are given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fs_group: Option<FsGroup>,
+}
+
+/// A user namespace of the pod.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Users {
+    /// There may be others inside (default false).
+    #[serde(default)]
+    pub nested: bool,
 }
 
 /// `fsGroup` of a pod.

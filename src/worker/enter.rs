@@ -11,6 +11,7 @@ use super::journal::chain;
 use crate::host::limits;
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::process::{Process, ProcessError, Status};
+use crate::host::users::Others;
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
@@ -147,6 +148,7 @@ struct Target {
     /// `oom_score_adj`, a number as text.
     oom: Vec<u8>,
     namespaces: CloneFlags,
+    users: Option<Others>,
     root: OwnedFd,
     directory: OwnedFd,
     same_root: bool,
@@ -173,6 +175,11 @@ impl Target {
                 limits::of(&process)?,
                 process.read("oom_score_adj")?,
                 namespace::different(&process)?,
+                Others::of(&process).map_err(|source| EnterError::TakeOn {
+                    what: "user namespace",
+                    pid,
+                    source,
+                })?,
                 root,
                 directory("cwd", "working directory")?,
                 same_root,
@@ -183,7 +190,14 @@ impl Target {
         if process.has_exited()? {
             return Err(EnterError::Gone(pid));
         }
-        let (status, environment, limits, oom, namespaces, root, directory, same_root) = learnt?;
+        let (mut status, environment, limits, oom, namespaces, users, root, directory, same_root) =
+            learnt?;
+        if let Some(users) = &users {
+            status.uid = users.user(status.uid);
+            status.gid = users.group(status.gid);
+            let groups = status.groups.iter().map(|group| users.group(*group));
+            status.groups = groups.collect();
+        }
         Ok(Self {
             process,
             status,
@@ -191,6 +205,7 @@ impl Target {
             limits,
             oom,
             namespaces,
+            users,
             root,
             directory,
             same_root,
@@ -214,6 +229,10 @@ impl Target {
             rustix::process::chroot(".").map_err(take("root directory"))?;
         }
         rustix::process::fchdir(&self.directory).map_err(take("working directory"))?;
+        // After all that the host's root may do and theirs may not.
+        if let Some(users) = &self.users {
+            users.enter()?;
+        }
         rustix::process::umask(Mode::from_raw_mode(self.status.umask));
         if self.status.no_new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(take("no-new-privileges bit"))?;

@@ -157,6 +157,9 @@ fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
     if args.flag("--tty") {
         let owner = args.option::<Owner>("--owner")?;
         let terminals = rooted.as_ref().map(|(_, prepared)| prepared.terminals());
+        let first = rooted.as_ref().map_or(0, |(_, own)| own.first_id());
+        let owner = owner.or((first > 0).then_some(Owner(0, 0)));
+        let owner = owner.map(|Owner(user, group)| Owner(first + user, first + group));
         terminal(input.as_ref(), owner, terminals)?;
         if std::env::var_os("TERM").is_none() {
             command.env("TERM", TERM);

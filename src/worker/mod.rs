@@ -30,6 +30,7 @@
 //! | `vks dns` | `ExecStart=` of `vks-dns.service` | answers what pods ask of names |
 //! | `vks units up` | `ExecStart=` of `vks-units.service` | lets systemd find unit files where `/etc` cannot be written |
 //! | `vks usher` | `ExecStart=` of `vks-usher.service` | does inside pods what the node's API is asked for |
+//! | `vks users [--nested]` | (sandbox) | makes a user namespace and waits until it is bound to a file |
 //! | `vks fetch ID` | `ExecStart=` of `vks-fetch@ID.service` | brings an image here, as a request asks for |
 //! | `vks deadline UNIT` | `ExecStart=` of the deadline's service | marks the pod and stops its containers |
 //!
@@ -63,6 +64,7 @@ pub mod sandbox;
 pub mod startup;
 pub mod sub_paths;
 pub mod units;
+pub mod users;
 pub mod usher;
 pub mod variables;
 pub mod wire;
@@ -98,6 +100,7 @@ pub fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
         "subpaths" => sub_paths::main(args),
         "units" => units::main(args),
         "usher" => usher::main(args),
+        "users" => users::main(args),
         "variables" => variables::main(args),
         "wire" => wire::main(args),
         "wireguard-device" => device::main(args),

@@ -7,11 +7,17 @@
 //! default specification).
 
 use crate::host::files::{Dir, FileError};
-use crate::host::rootfs::{RootError, Rootfs, Written, keep_to_ourselves, overlay};
+use crate::host::namespace::NamespaceError;
+use crate::host::rootfs::{
+    RootError, Rootfs, Users, Written, keep_to_ourselves, overlay, overlay_mapped,
+};
+use crate::host::users;
 use crate::model::root::{Bind, Root};
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 /// What tells too much of the host, or could be used against it.
@@ -53,8 +59,10 @@ const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd/2", "/dev/stderr"),
     ("pts/ptmx", "/dev/ptmx"),
 ];
+/// The group of terminals, by custom.
+const TTY: u32 = 5;
 /// The parts of where a root is put together.
-const PARTS: [&str; 3] = ["upper", "work", "root"];
+const PARTS: [&str; 4] = ["upper", "work", "root", "layers"];
 
 /// Why a container has no root.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +73,10 @@ pub(super) enum PrepareError {
     Root(#[from] RootError),
     #[error("cannot make a cgroup namespace")]
     Cgroup(#[source] io::Error),
+    #[error("the pod has no users of its own: {}", at.display())]
+    Users { at: PathBuf, source: io::Error },
+    #[error("cannot join the pod's users")]
+    Join(#[from] NamespaceError),
     #[error("cannot find {}, which is mounted on {to:?}", from.display())]
     Source {
         from: PathBuf,
@@ -79,12 +91,24 @@ pub(super) struct Prepared {
     rootfs: Rootfs,
     read_only: bool,
     path: PathBuf,
+    users: Option<(File, PathBuf)>,
 }
 
 /// Puts the root together. This process must have a mount namespace of its own.
 pub(super) fn prepare(root: &Root) -> Result<Prepared, PrepareError> {
     keep_to_ourselves()?;
-    let (rootfs, path) = base(root)?;
+    let users = root.users.as_deref().map(Path::new);
+    let open = |path: &Path| {
+        users_of(path).map_err(|source| PrepareError::Users {
+            at: path.to_owned(),
+            source,
+        })
+    };
+    let (rootfs, path) = base(root, users.map(open).transpose()?)?;
+    let users = match users {
+        Some(path) => Some((open(path)?.namespace, path.to_owned())),
+        None => None,
+    };
     kernel(&rootfs, root)?;
     devices(&rootfs, root)?;
     // Where they end must not be decided by what is mounted in the meantime: in the order of the manifest.
@@ -103,6 +127,7 @@ pub(super) fn prepare(root: &Root) -> Result<Prepared, PrepareError> {
         rootfs.directory(volume)?;
         if root.read_only && !root.layers.is_empty() {
             let own = volume_directory(root, index)?;
+            // Owned as volumes of the pod are: on the disk by what the container sees.
             rootfs.bind(&own, volume, false)?;
         }
     }
@@ -111,6 +136,17 @@ pub(super) fn prepare(root: &Root) -> Result<Prepared, PrepareError> {
         rootfs,
         read_only: root.read_only,
         path,
+        users,
+    })
+}
+
+/// The namespace that is bound to a path, and beside it the first of its ids.
+fn users_of(path: &Path) -> io::Result<Users> {
+    let first = std::fs::read_to_string(path.with_file_name("user-range"))?;
+    let first = first.trim().parse().map_err(io::Error::other)?;
+    Ok(Users {
+        namespace: File::open(path)?,
+        first,
     })
 }
 
@@ -125,14 +161,23 @@ impl Prepared {
         if self.read_only {
             self.rootfs.read_only("/")?;
         }
-        Ok(self.rootfs.enter()?)
+        self.rootfs.enter()?;
+        match &self.users {
+            Some((users, path)) => Ok(users::join(users, path)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The host's id of the container's user and group 0.
+    pub(super) fn first_id(&self) -> u32 {
+        self.rootfs.first_id()
     }
 }
 
-fn base(root: &Root) -> Result<(Rootfs, PathBuf), PrepareError> {
+fn base(root: &Root, users: Option<Users>) -> Result<(Rootfs, PathBuf), PrepareError> {
     let directory = Path::new(&root.directory);
     if root.layers.is_empty() {
-        return Ok((Rootfs::open(directory, true)?, directory.to_owned()));
+        return Ok((Rootfs::open(directory, true, users)?, directory.to_owned()));
     }
     let parts = || -> Result<(), FileError> {
         let above = directory.parent().unwrap_or(Path::new("/"));
@@ -142,7 +187,11 @@ fn base(root: &Root) -> Result<(Rootfs, PathBuf), PrepareError> {
             .create_sub(name.unwrap_or("container"), 0o700)?;
         for part in PARTS {
             own.remove_tree(part)?;
-            own.create_sub(part, 0o755)?;
+            let made = own.create_sub(part, 0o755)?;
+            let to = users.as_ref().map(|users| users.first);
+            if let Some(first) = to {
+                made.give_to(first, first)?;
+            }
         }
         Ok(())
     };
@@ -154,8 +203,15 @@ fn base(root: &Root) -> Result<(Rootfs, PathBuf), PrepareError> {
         upper: &upper,
         work: &work,
     };
-    overlay(&highest_first, Some(written), &path)?;
-    Ok((Rootfs::open(&path, false)?, path))
+    match &users {
+        Some(users) => {
+            let at_hand = directory.join("layers");
+            let users = (users.namespace.as_fd(), at_hand.as_path());
+            overlay_mapped(&highest_first, Some(written), &path, users)?;
+        }
+        None => overlay(&highest_first, Some(written), &path)?,
+    }
+    Ok((Rootfs::open(&path, false, users)?, path))
 }
 
 fn volume_directory(root: &Root, index: usize) -> Result<PathBuf, PrepareError> {
@@ -190,16 +246,20 @@ fn devices(rootfs: &Rootfs, root: &Root) -> Result<(), PrepareError> {
     }
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let own = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME;
-    rootfs.kernel("tmpfs", "/dev", own, "mode=755,size=65536k")?;
+    let first = rootfs.first_id();
+    let owner = format!("uid={first},gid={first}");
+    let options = format!("mode=755,size=65536k,{owner}");
+    rootfs.kernel("tmpfs", "/dev", own, &options)?;
     for (path, major, minor) in DEVICES {
         rootfs.device(path, rustix::fs::makedev(major, minor))?;
     }
-    let pts = "newinstance,ptmxmode=0666,mode=0620,gid=5";
-    rootfs.kernel("devpts", "/dev/pts", quiet, pts)?;
+    let pts = format!("newinstance,ptmxmode=0666,mode=0620,gid={}", first + TTY);
+    rootfs.kernel("devpts", "/dev/pts", quiet, &pts)?;
     let quiet = quiet | MsFlags::MS_NODEV;
     rootfs.kernel("mqueue", "/dev/mqueue", quiet, "")?;
     if !root.binds.iter().any(|bind| bind.to == "/dev/shm") {
-        rootfs.kernel("tmpfs", "/dev/shm", quiet, "mode=1777,size=65536k")?;
+        let options = format!("mode=1777,size=65536k,{owner}");
+        rootfs.kernel("tmpfs", "/dev/shm", quiet, &options)?;
     }
     for (target, path) in LINKS {
         rootfs.link(target, path)?;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const IMAGES: &str = include_str!("../../container/images.py");
 const OF_START: f64 = 1.0;
 const OF_UNPACKING: f64 = 1.3;
+/// A unit with nothing but a program.
+const PLAIN: &str = "bench-plain.service";
 /// A program says by this that it runs.
 const FIFO: &str = "/bench/fifo";
 const LAYERS: &str = "/var/lib/vks/images/layers";
@@ -93,9 +95,13 @@ fn start(rounds: usize) -> bool {
     let unit = unit.trim();
     stop_agent();
     bundle(&program);
-    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    let floor = format!("[Service]\nType=exec\nExecStart=/bin/sh -c '{program}'\n");
+    fs::write(format!("/run/systemd/system/{PLAIN}"), floor).expect("a unit");
+    run("systemctl", &["daemon-reload"]);
+    let (mut ours, mut peer, mut floor) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
-        run("systemctl", &["stop", unit]);
+        run("systemctl", &["stop", unit, PLAIN]);
+        let plain = first_sign(|| drop(run("systemctl", &["start", PLAIN])));
         let vks = first_sign(|| drop(run("systemctl", &["start", unit])));
         let crun = first_sign(|| {
             let mut command = Command::new("crun");
@@ -108,15 +114,43 @@ fn start(rounds: usize) -> bool {
         if round > 0 {
             ours.push(vks);
             peer.push(crun);
+            floor.push(plain);
         }
     }
-    println!("  vks: {}\n  crun: {}", list(&ours), list(&peer));
+    let (vks, crun, plain) = (list(&ours), list(&peer), list(&floor));
+    println!("  vks: {vks}\n  crun: {crun}\n  a plain unit: {plain}");
     Figure {
+        name: "the same, beside systemctl start of a unit of one line".to_owned(),
+        ours: ms(median(&ours)),
+        peer: Some(ms(median(&floor))),
+        unit: "ms",
+        target: Target::None,
+    }
+    .print();
+    let beside = beside(unit);
+    let start = Figure {
         name: "warm start of a container of an image, beside crun run of the same root".to_owned(),
         ours: ms(median(&ours)),
         peer: Some(ms(median(&peer))),
         unit: "ms",
         target: Target::AtMost(OF_START),
+    }
+    .print();
+    beside && start
+}
+
+/// Memory of vks while the container of a unit runs and no agent: of processes beside the program, and of any others.
+fn beside(unit: &str) -> bool {
+    let kb = shell(&format!(
+        "systemctl is-active -q '{unit}' || exit 1; for p in /proc/[0-9]*; do test \"$(readlink $p/exe)\" = \"$(readlink -f /usr/bin/vks)\" && \
+         sed -n 's/^Pss: *\\([0-9]*\\).*/\\1/p' $p/smaps_rollup; done | awk '{{ kb += $1 }} END {{ print kb + 0 }}'"
+    ));
+    Figure {
+        name: "memory of vks for a running container of an image".to_owned(),
+        ours: kb.trim().parse().expect("a number"),
+        peer: None,
+        unit: "kB",
+        target: Target::AtMost(0.0),
     }
     .print()
 }

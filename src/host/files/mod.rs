@@ -121,6 +121,12 @@ impl Dir {
             .map_err(|e| self.error("write", name, e))
     }
 
+    /// Gives the directory itself to a user and a group.
+    pub fn give_to(&self, user: u32, group: u32) -> Result<(), FileError> {
+        let (user, group) = (fs::Uid::from_raw(user), fs::Gid::from_raw(group));
+        fs::fchown(&self.fd, Some(user), Some(group)).map_err(|e| error("give away", &self.path, e))
+    }
+
     /// Gives a file or directory in it to a group. A link is not followed.
     pub fn set_group(&self, name: &str, group: u32) -> Result<(), FileError> {
         self.check(name)?;

@@ -1,7 +1,8 @@
 //! Layers mounted over each other by overlayfs.
 
 use super::RootError;
-use nix::mount::{MsFlags, mount};
+use crate::host::idmap;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
@@ -9,6 +10,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// What mount(2) takes of options: a page, with room for the rest.
@@ -21,6 +23,39 @@ pub struct Written<'a> {
     pub upper: &'a Path,
     /// On the same file system.
     pub work: &'a Path,
+}
+
+/// The same, of layers whose files belong to the users of a namespace. `at_hand` is an empty directory, where the layers are
+/// mounted for as long as it takes.
+pub fn overlay_mapped(
+    layers: &[PathBuf],
+    written: Option<Written<'_>>,
+    at: &Path,
+    (users, at_hand): (BorrowedFd<'_>, &Path),
+) -> Result<(), RootError> {
+    let failed = |source: io::Error| RootError::Layers {
+        at: at.to_owned(),
+        source,
+    };
+    let mut mounted = Vec::new();
+    let mut mount_all = || {
+        for (index, layer) in layers.iter().enumerate() {
+            let tree = idmap::mapped(layer, users, false);
+            let tree = tree.map_err(|source| super::unmapped(source, layer, "/"))?;
+            let place = at_hand.join(index.to_string());
+            std::fs::create_dir(&place).map_err(failed)?;
+            idmap::attach(&tree, &place).map_err(|errno| failed(errno.into()))?;
+            mounted.push(place);
+        }
+        overlay(&mounted, written, at)
+    };
+    let done = mount_all();
+    for place in &mounted {
+        // overlayfs has mounts of its own of them by now.
+        let _ = umount2(place, MntFlags::MNT_DETACH);
+        let _ = std::fs::remove_dir(place);
+    }
+    done
 }
 
 /// Mounts layers, the highest first in `layers`, with a directory for what is written over them; without one, to read

@@ -38,6 +38,9 @@ impl Room<'_> {
                 .with_root(role, (name, spec), (image, base), env)
                 .map(Some);
         }
+        if self.pod.spec.sharing.own_users {
+            return Err(no_own_users(spec));
+        }
         let package = package::service(spec, image);
         let policy = self.pod.spec.restart_policy_of(role, spec);
         let mut file = self.file(&format!("Container {}", spec.name));
@@ -257,6 +260,19 @@ impl Room<'_> {
                 word(&format!("KUBERNETES_{field}={value}")),
             );
         }
+    }
+}
+
+/// What lies on the host belongs to the host's users.
+fn no_own_users(spec: &Container) -> Blocked {
+    Blocked {
+        container: Some(spec.name.clone()),
+        reason: "CreateContainerConfigError",
+        message: format!(
+            "image \"{}\" runs in the host's own files, in which the users of hostUsers: false have no place: use an \
+             image of layers (oci:) or a root directory (dir:), or remove hostUsers",
+            spec.image
+        ),
     }
 }
 

@@ -5,7 +5,7 @@
 //! without mounts it does here as for other containers: namespaces, capabilities, system calls, devices, limits.
 
 use super::super::env::Environment;
-use super::super::security::{self, Confinement, Who};
+use super::super::security::{self, Calls, Confinement, Who};
 use super::mounts::Shown;
 use super::{Room, file_keys, version};
 use crate::config::Settings;
@@ -132,15 +132,27 @@ pub(super) fn confine(
             group: Some(person.gid),
         };
     }
-    let settings = Settings {
-        profile: Profile::Default,
-        ..settings.clone()
-    };
-    let mut confinement = security::confine(pod, &named, &settings)?;
+    let mut confinement = security::confine(pod, &named, &by_default(settings))?;
     if confinement.who == Who::Dynamic {
         confinement.who = Who::User(person.uid);
     }
     Ok((confinement, person))
+}
+
+/// Without a profile of its own, a container with a root has what the usual runtimes give.
+fn by_default(settings: &Settings) -> Settings {
+    Settings {
+        profile: Profile::Default,
+        ..settings.clone()
+    }
+}
+
+/// Whether a container of the pod may make user namespaces.
+pub(super) fn nests(pod: &Pod, settings: &Settings) -> bool {
+    let settings = by_default(settings);
+    let all = pod.spec.all_containers();
+    let mut confined = all.filter_map(|(_, spec)| security::confine(pod, spec, &settings).ok());
+    confined.any(|one| one.calls == Calls::Any)
 }
 
 /// The variables as they stand in the unit.
@@ -176,7 +188,8 @@ impl Room<'_> {
         if confinement.no_new_privileges {
             file.push("Service", "NoNewPrivileges", "yes");
         }
-        super::security::rooted_calls(file, confinement);
+        let own_users = self.pod.spec.sharing.own_users;
+        super::security::rooted_calls(file, confinement, own_users);
         if !privileged {
             file.push("Service", "DevicePolicy", "closed");
         }
@@ -203,6 +216,7 @@ impl Room<'_> {
             binds,
             volumes: base.config.volumes.clone(),
             privileged,
+            users: own_users.then(|| self.users_path()),
             working_dir: self.working_dir(spec, base),
             image_variables: image_variables(base, env),
             variables: self.known_variables(spec, env),
@@ -216,6 +230,11 @@ impl Room<'_> {
         let json = serde_json::to_string(&root).unwrap_or_default();
         file.push(SECTION, ROOT_KEY, one_line(&json));
         Ok(())
+    }
+
+    fn users_path(&self) -> String {
+        let path = self.settings.layout.pod_namespace(self.uid, "user");
+        path.display().to_string()
     }
 
     fn working_dir(&self, spec: &Container, base: &Base) -> String {

@@ -7,7 +7,7 @@ use crate::model::name::UnitName;
 use crate::model::naming::{Naming, Sharing};
 use crate::model::network::attach::{Network, device_name};
 use crate::model::pod::Container;
-use crate::model::sandbox::{SETUP_KEY, Setup};
+use crate::model::sandbox::{SETUP_KEY, Setup, Users};
 use crate::model::wireguard::KeySource;
 use crate::unit::UnitFile;
 use crate::unit::escape::one_line;
@@ -38,6 +38,10 @@ impl Room<'_> {
         setup.attachments.clone_from(&self.attachments);
         let keys = network::attach::key_volume(&self.attachments);
         setup.secrets.extend(keys);
+        let own_users = self.pod.spec.sharing.own_users;
+        setup.users = own_users.then(|| Users {
+            nested: super::rooted::nests(self.pod, self.settings),
+        });
         let inputs = self.pod.spec.lasting_containers().map(|(_, spec)| spec);
         let inputs = inputs.filter(|spec| spec.stdio.stdin);
         setup.inputs = inputs.map(|spec| spec.name.clone()).collect();

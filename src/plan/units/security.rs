@@ -222,8 +222,10 @@ fn capabilities(put: &mut impl FnMut(&str, &str), confinement: &Confinement) {
 
 /// Which system calls a container may make whose root `vks launch` makes: also those that it needs for that, and that
 /// are of no use without a capability which it gives up.
-pub(super) fn rooted_calls(file: &mut UnitFile, confinement: &Confinement) {
+pub(super) fn rooted_calls(file: &mut UnitFile, confinement: &Confinement, own_users: bool) {
     let mut put = |key: &str, value: &str| match key {
+        // The pod's users, with the mounts that are theirs; there it may make none of its own (`vks users`).
+        "RestrictNamespaces" if own_users => file.push("Service", key, "cgroup mnt user uts"),
         // A control group namespace, the pod's host name.
         "RestrictNamespaces" => file.push("Service", key, "cgroup uts"),
         _ => file.push("Service", key, value),

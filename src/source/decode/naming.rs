@@ -64,7 +64,7 @@ pub fn naming(spec: &mut Fields<'_>, host_network: bool) -> Option<Naming> {
 }
 
 /// Takes the namespaces a pod shares with the host.
-pub fn sharing(spec: &mut Fields<'_>) -> Option<Sharing> {
+pub fn sharing(spec: &mut Fields<'_>, host_network: bool) -> Option<Sharing> {
     let host_ipc = spec.optional("hostIPC", |x| x.boolean());
     let host_pid = spec.optional("hostPID", |x| x.boolean());
     let share = spec.optional("shareProcessNamespace", |x| {
@@ -78,18 +78,22 @@ pub fn sharing(spec: &mut Fields<'_>) -> Option<Sharing> {
         (!share).then_some(())
     });
     let users = spec.optional("hostUsers", |x| {
-        let host = x.boolean()?;
-        if !host {
-            x.problem(
-                "a range of users of its own comes with systemd 260 (PrivateUsers=managed), which vks does not use \
-                 yet: remove the field, or use runAsUser",
-            );
+        let own = !x.boolean()?;
+        let shared = [
+            ("hostNetwork", host_network),
+            ("hostPID", host_pid == Some(Some(true))),
+            ("hostIPC", host_ipc == Some(Some(true))),
+        ];
+        for (name, _) in shared.iter().filter(|(_, shared)| own && *shared) {
+            x.problem(format!(
+                "false cannot be together with {name}: true: remove one of them"
+            ));
         }
-        host.then_some(())
+        (!own || shared.iter().all(|(_, shared)| !shared)).then_some(own)
     });
     share?;
-    users?;
     Some(Sharing {
+        own_users: users?.unwrap_or_default(),
         host_ipc: host_ipc?,
         host_pid: host_pid?,
     })

@@ -107,7 +107,7 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let readiness_gates = f.list("readinessGates", |x| gate(&x));
     let facts = facts(&mut f);
     let naming = naming::naming(&mut f, host_network.unwrap_or_default());
-    let sharing = naming::sharing(&mut f);
+    let sharing = naming::sharing(&mut f, host_network.unwrap_or_default());
     let pulling = pulling(&mut f);
     let whole = f.optional("resources", |x| resources::resources(&x));
     let priority = priority::asked(&mut f);

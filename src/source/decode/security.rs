@@ -44,7 +44,7 @@ pub fn of_container(field: &Field<'_>) -> Option<(RunAs, Security)> {
     let proc_mount = f.optional("procMount", |x| match x.text()? {
         "Default" | "" => Some(()),
         "Unmasked" => {
-            x.problem("Unmasked needs hostUsers: false, which vks does not implement: remove it");
+            x.problem("vks hides the same of /proc from all: remove it, or use privileged: true");
             None
         }
         _ => x.one_of(&[("Default", ())]),

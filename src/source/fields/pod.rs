@@ -91,11 +91,12 @@ pub static POD_SPEC: Table = Table {
             &["PrivatePIDs=", "ExecStop="],
         )
         .since(257),
-        told(
+        given(
             "hostUsers",
             Shape::Bool,
-            "The users of the host instead of a user namespace.",
-            "only `true`",
+            "`false`: a user namespace with 65536 ids of the host that no other pod has, for images with a root directory of \
+             their own. Network, IPC and UTS namespaces belong to it; volumes are mounted with the owners that the pod sees.",
+            &["Setup=", "Root="],
         ),
         given(
             "hostname",

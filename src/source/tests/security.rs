@@ -118,7 +118,7 @@ fn of_a_container() {
         ),
         (
             "{procMount: Unmasked}",
-            ".procMount: Unmasked needs hostUsers: false, which vks does not implement: remove it",
+            ".procMount: vks hides the same of /proc from all: remove it, or use privileged: true",
         ),
         (
             "{seccompProfile: {type: Localhost}}",

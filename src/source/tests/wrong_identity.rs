@@ -70,9 +70,8 @@ const SPECS: &[(&str, &str)] = &[
          or set hostPID: true if containers may see all processes of the host",
     ),
     (
-        "hostUsers: false",
-        "hostUsers: a range of users of its own comes with systemd 260 (PrivateUsers=managed), which vks does not use \
-         yet: remove the field, or use runAsUser",
+        "{hostPID: true, hostUsers: false}",
+        "hostUsers: false cannot be together with hostPID: true: remove one of them",
     ),
     (
         "resources: {limits: {hugepages-2Mi: 4Mi}}",
@@ -165,8 +164,16 @@ fn what_is_right_arrives() {
     let sharing = Sharing {
         host_ipc: Some(true),
         host_pid: Some(false),
+        own_users: false,
     };
     assert_eq!(named.spec.sharing, sharing);
+    let own = |users: &str| {
+        pod(&format!("hostUsers: {users}"), "")
+            .spec
+            .sharing
+            .own_users
+    };
+    assert!(own("false") && !own("true"));
     let whole = Resources {
         cpu_request: Some(CpuMillis(2000)),
         cpu_limit: Some(CpuMillis(2000)),

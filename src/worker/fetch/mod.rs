@@ -5,6 +5,7 @@
 //! started anew.
 
 mod deb;
+mod host_auth;
 pub mod import;
 pub mod keep;
 mod nix;

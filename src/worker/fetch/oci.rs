@@ -1,5 +1,6 @@
 //! Images of registries.
 
+use super::host_auth;
 use super::{FetchError, Found, status};
 use crate::config::Settings;
 use crate::host::oci::{Auth, Mirror, Platform, Progress, PullError, PullRequest, pull};
@@ -7,10 +8,6 @@ use crate::model::image::fetch::Request;
 use crate::model::image::oci::OciRef;
 use crate::model::image::registry::Credentials;
 use crate::model::image::resolved::{Content, Resolved};
-use crate::plan::images::auth::{helper, of_config, of_helper};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Progress is told again after so many bytes.
@@ -23,7 +20,7 @@ pub(super) fn fetch(
     settings: &Settings,
 ) -> Result<Found, FetchError> {
     let mut last = None;
-    let of_host = credentials_of_host(image, settings);
+    let of_host = host_auth::of_host(image, settings);
     let host: Vec<Credentials> = of_host.into_iter().collect();
     let tried = request.credentials.iter().map(|found| (Some(found), false));
     // Last without: what anybody may have needs no name. Only then, others may use it too.
@@ -123,34 +120,4 @@ fn auth(credentials: &Credentials) -> Auth {
         Credentials::Identity(token) => Auth::Identity(token.clone()),
         Credentials::Bearer(token) => Auth::Bearer(token.clone()),
     }
-}
-
-/// Of the files of the settings, and of the programs that those name.
-fn credentials_of_host(image: &OciRef, settings: &Settings) -> Option<Credentials> {
-    settings.images.auth_files.iter().find_map(|path| {
-        let text = std::fs::read(path).ok()?;
-        match helper(&text, image) {
-            Some(name) => ask(&name, image),
-            None => of_config(&text, image).into_iter().next(),
-        }
-    })
-}
-
-/// Asks a credential helper (docker-credential-helpers: `get`, the registry on standard input).
-fn ask(name: &str, image: &OciRef) -> Option<Credentials> {
-    let mut child = Command::new(Path::new(&format!("docker-credential-{name}")))
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let mut input = child.stdin.take()?;
-    writeln!(input, "{}", image.registry).ok()?;
-    drop(input);
-    let output = child.wait_with_output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| of_helper(&output.stdout))
-        .flatten()
 }

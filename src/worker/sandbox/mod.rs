@@ -15,6 +15,7 @@ mod once;
 mod ownership;
 mod settings;
 mod storage;
+mod users;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
@@ -78,6 +79,8 @@ enum SandboxError {
     Settings(#[from] settings::SettingError),
     #[error(transparent)]
     MountPoints(#[from] mount_points::MountPointError),
+    #[error(transparent)]
+    Users(#[from] users::RangeError),
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
     #[error(transparent)]
@@ -221,6 +224,10 @@ fn up(layout: &Layout, uid: &PodUid, pod: &PodKey, setup: &Setup) -> Result<(), 
     if setup.once && once::ran_before(layout, uid)? {
         return Err(SandboxError::RanBefore);
     }
+    // First: network and names belong to them.
+    if let Some(wanted) = &setup.users {
+        users::up(layout, uid, wanted)?;
+    }
     if setup.network {
         network::up(layout, uid, pod, setup.wiring.as_ref())?;
         if !setup.sysctls.is_empty() {
@@ -266,6 +273,7 @@ fn down(layout: &Layout, uid: &PodUid) -> Vec<SandboxError> {
     errors.extend(shown.map(SandboxError::from));
     let memory = storage::release(layout, uid).into_iter();
     errors.extend(memory.map(SandboxError::from));
+    errors.extend(users::release(layout, uid).err().map(SandboxError::from));
     errors.extend(
         names::release(layout, uid)
             .into_iter()

@@ -139,7 +139,7 @@ pub(super) fn make(layout: &Layout, uid: &PodUid, names: &PodNames) -> Result<()
 /// Takes away what is mounted; the files go with the pod's directory on tmpfs.
 pub(super) fn release(layout: &Layout, uid: &PodUid) -> Vec<NamesError> {
     let ns = |kind| layout.pod_namespace(uid, kind);
-    let mounted = [ns("uts"), ns("ipc"), layout.pod_shm(uid)];
+    let mounted = [ns("uts"), ns("ipc"), ns("user"), layout.pod_shm(uid)];
     let paths = mounted.iter().filter(|path| path.exists());
     paths
         .filter_map(|path| mounts::detach(path).err())

@@ -6,6 +6,7 @@ use crate::host::rootfs::{self, RootError};
 use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodUid};
 use crate::model::sandbox::{ImageVolume, MemoryVolume, MountedVolume};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 /// Why a volume is not there.
@@ -67,8 +68,17 @@ pub(super) fn image(
         return Ok(());
     }
     let highest_first: Vec<PathBuf> = volume.layers.iter().rev().map(PathBuf::from).collect();
-    rootfs::overlay(&highest_first, None, &at)
-        .map_err(|source| StorageError::Image(volume.name.to_string(), source))
+    let users = layout.pod_namespace(uid, "user");
+    let mounted = match std::fs::File::open(users) {
+        Ok(users) => {
+            // Beside the volume: no volume has such a name.
+            place(layout, uid, "images", ("..layers", 0o700)).map_err(failed)?;
+            let at_hand = at.with_file_name("..layers");
+            rootfs::overlay_mapped(&highest_first, None, &at, (users.as_fd(), &at_hand))
+        }
+        Err(_) => rootfs::overlay(&highest_first, None, &at),
+    };
+    mounted.map_err(|source| StorageError::Image(volume.name.to_string(), source))
 }
 
 /// The directory of a claim, open to all as an emptyDir is; those above it are not, so that only those get there who

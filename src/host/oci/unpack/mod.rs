@@ -15,6 +15,8 @@ mod tree;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod huge;
+#[cfg(test)]
 mod tests;
 
 use entry::{Entry, Kind, Names};

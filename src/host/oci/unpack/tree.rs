@@ -5,8 +5,8 @@ use super::entry::Entry;
 use super::{UnpackError, hostile, make_error};
 use crate::host::files::Dir;
 use rustix::fs::{
-    self, AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid,
-    XattrFlags,
+    self, AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Timespec, Timestamps,
+    Uid, XattrFlags,
 };
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsStr};
@@ -24,6 +24,8 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 const OPAQUE: &CStr = c"trusted.overlay.opaque";
 /// At once read and written.
 const BLOCK: usize = 128 << 10;
+/// What is left out of files: they have holes there, which read the same and take no room.
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 pub(super) struct Tree<'a> {
     root: &'a OwnedFd,
@@ -83,6 +85,7 @@ impl<'a> Tree<'a> {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(parent, &name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         let mut left = entry.size;
+        let mut hole = false;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
             let read = match content.read(&mut block[..most]) {
@@ -95,6 +98,11 @@ impl<'a> Tree<'a> {
                 Err(error) => return Err(UnpackError::Read(error)),
             };
             let mut rest = &block[..read];
+            hole = rest == &ZEROS[..read];
+            if hole {
+                fs::seek(&fd, SeekFrom::Current(read as i64)).map_err(failed)?;
+                rest = &[];
+            }
             while !rest.is_empty() {
                 let written = rustix::io::write(&fd, rest).map_err(failed)?;
                 rest = &rest[written..];
@@ -102,6 +110,9 @@ impl<'a> Tree<'a> {
             left -= read as u64;
         }
         self.block = block;
+        if hole {
+            fs::ftruncate(&fd, entry.size).map_err(failed)?;
+        }
         dress(&fd, entry)?;
         let _ = fs::futimens(&fd, &times(entry.mtime));
         Ok(())
