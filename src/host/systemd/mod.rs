@@ -21,6 +21,9 @@ use zbus::OwnedObjectPath;
 /// Calls on their way at once. dbus-daemon refuses the 129th that waits for its reply on a connection.
 const CALLS: usize = 96;
 
+/// The answer to who asks a second time on one connection (method_subscribe in src/core/dbus-manager.c).
+const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+
 /// Why systemd did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SystemdError {
@@ -234,8 +237,17 @@ impl Systemd {
 
     /// Asks systemd to announce changes of all units.
     pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
-        let reply = self.limited(self.inner.manager.subscribe()).await;
-        reply.map_err(|source| SystemdError::Manager("announce changes of its units", source))
+        match self.limited(self.inner.manager.subscribe()).await {
+            // Once for a connection: whoever else asks on it hears them already.
+            Err(zbus::Error::MethodError(name, ..)) if name.as_str() == ALREADY_SUBSCRIBED => {
+                Ok(())
+            }
+            reply => {
+                let failed =
+                    |source| SystemdError::Manager("announce changes of its units", source);
+                reply.map_err(failed)
+            }
+        }
     }
 
     pub(super) fn connection(&self) -> &zbus::Connection {
