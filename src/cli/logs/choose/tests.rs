@@ -11,7 +11,6 @@ use crate::model::time::Timestamp;
 fn terminated(id: &str) -> ContainerState {
     ContainerState::Terminated(Terminated {
         exit_code: 1,
-        signal: None,
         reason: "Error".into(),
         message: None,
         started_at: None,
