@@ -66,6 +66,7 @@ fn observed() -> ObservedPod {
         payloads: Default::default(),
         runs: Default::default(),
         deadline_exceeded: false,
+        deleted: false,
         conditions: Default::default(),
         reload_needed: false,
         given: None,
