@@ -42,6 +42,8 @@ mod crun;
 mod crun_images;
 #[path = "container/declared.rs"]
 mod declared;
+#[path = "container/deletions.rs"]
+mod deletions;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -60,6 +62,8 @@ mod events;
 mod exec;
 #[path = "container/failures.rs"]
 mod failures;
+#[path = "container/fields.rs"]
+mod fields;
 #[path = "container/grace.rs"]
 mod grace;
 #[path = "container/hooks.rs"]
