@@ -44,6 +44,8 @@ mod crun_images;
 mod crun_programs;
 #[path = "container/declared.rs"]
 mod declared;
+#[path = "container/deletions.rs"]
+mod deletions;
 #[path = "container/dns.rs"]
 mod dns;
 #[path = "container/edits.rs"]
@@ -62,6 +64,8 @@ mod events;
 mod exec;
 #[path = "container/failures.rs"]
 mod failures;
+#[path = "container/fields.rs"]
+mod fields;
 #[path = "container/grace.rs"]
 mod grace;
 #[path = "container/hooks.rs"]

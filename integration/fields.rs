@@ -11,6 +11,8 @@
 mod page;
 #[path = "fields/schema.rs"]
 mod schema;
+#[path = "fields/seen.rs"]
+mod seen;
 
 use std::collections::BTreeSet;
 use std::fs;

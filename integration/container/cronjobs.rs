@@ -24,6 +24,15 @@ fn cron_job(space: &Space, name: &str, script: &str, more: &Value) -> Value {
     json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": name, "namespace": space.name }, "spec": spec })
 }
 
+/// The pods of a CronJob whose Job's spec was given whole.
+fn with_template(mut whole: Value, space: &Space) -> Value {
+    let pods =
+        cron_job(space, "x", "exit 1", &json!({}))["spec"]["jobTemplate"]["spec"]["template"]
+            .take();
+    whole["spec"]["jobTemplate"]["spec"]["template"] = pods;
+    whole
+}
+
 #[test]
 fn each_minute_has_one_job_with_and_without_an_agent() {
     let Some(mut host) = own("cron") else { return };
@@ -31,7 +40,9 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
         let space = Space::new_kept(&host, "cron");
         let script = format!("date +%s >>{}", space.path("log"));
         let more = json!({ "successfulJobsHistoryLimit": 2 });
-        space.apply_ok("c", &[cron_job(&space, "c", &script, &more)]);
+        let failing = json!({ "failedJobsHistoryLimit": 1, "jobTemplate": { "spec": { "backoffLimit": 0 } } });
+        let failing = with_template(cron_job(&space, "f", "exit 1", &failing), &space);
+        space.apply_ok("c", &[cron_job(&space, "c", &script, &more), failing]);
         let timer = "vks-cron-c-cron.timer";
         host.wait(&format!("systemctl is-active {timer}"));
         space.wait_lines("log", 1);
@@ -48,7 +59,11 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
         let space = Space::new_kept(&host, "cron");
         let count = space.lines("log").len();
         space.wait_lines("log", count + 1);
+        late(&host);
         host.ok("systemctl enable --now vks.service");
+        host.wait("test \"$(vks get jobs -n cronlate -o name)\" = job.batch/patient-$(cat /t/cronlate/minute)");
+        host.wait("journalctl -u vks.service -o cat | grep -q 'CronJob cronlate/late: the run of .* is left out: it is too late for it'");
+        host.vks_ok(&["delete", "cronjob", "late", "patient", "-n", "cronlate"]);
         host.wait("test \"$(vks get jobs -n cron --no-headers | grep -c Complete)\" = 2");
         let minutes: Vec<u64> = space
             .lines("log")
@@ -70,11 +85,38 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
             jobs.lines().any(|line| line == newest),
             "{newest} is not in {jobs}"
         );
-        host.vks_ok(&["delete", "cronjob", "c", "-n", "cron"]);
+        // Of those that failed, of which there were as many, the last one is kept.
+        host.wait(
+            "test \"$(vks get jobs -n cron --no-headers | grep '^f-' | grep -c Failed)\" = 1",
+        );
+        host.vks_ok(&["delete", "cronjob", "c", "f", "-n", "cron"]);
     }
     host.wait("! ls /etc/systemd/system.attached /var/lib/vks/controllers /var/lib/vks/manifests | grep -q cron");
     host.wait(
         "! systemctl list-units --all --no-legend 'vks-cron-*' | grep -v not-found | grep -q .",
+    );
+}
+
+/// Two CronJobs whose time was half an hour ago, when nothing ran on the host: startingDeadlineSeconds tells them apart.
+/// No agent may run meanwhile.
+fn late(host: &super::host::Host) {
+    let space = Space::new_kept(host, "cronlate");
+    let minute = host.ok("m=$(($(date +%s) / 60 - 30)); echo $m | tee /t/cronlate/minute");
+    let schedule = format!("{} * * * *", minute.trim().parse::<u64>().unwrap() % 60);
+    let object = |name: &str, seconds: u32| {
+        let more = json!({ "schedule": schedule, "timeZone": "Etc/UTC", "startingDeadlineSeconds": seconds });
+        cron_job(&space, name, "true", &more)
+    };
+    space.apply_ok("c", &[object("late", 600), object("patient", 6000)]);
+    // As if the host had seen them before that time, and had been off since.
+    host.ok(
+        "cd /var/lib/vks/controllers && python3 -c 'import datetime as d, json
+last = (d.datetime.now(d.UTC) - d.timedelta(minutes=50)).strftime(\"%Y-%m-%dT%H:%M:%SZ\")
+for name in [\"late\", \"patient\"]:
+    path = f\"cronjob.cronlate.{name}.json\"
+    record = json.load(open(path))
+    record[\"cron\"] = {\"last\": last}
+    json.dump(record, open(path, \"w\"))'",
     );
 }
 

@@ -163,9 +163,83 @@ fn by_crun(space: &Space<'_>, case: &Case) -> Facts {
     facts
 }
 
-/// The facts that are in the table of `docs/crun.md`: the first column, in backquotes.
-fn explained() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(lab::repository().join("docs/crun.md")).unwrap();
+/// What must be the same, whatever a page says.
+pub const SAME: [&str; 16] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapEff",
+    "CapPrm",
+    "CapBnd",
+    "CapAmb",
+    "CapInh",
+    "NoNewPrivs",
+    "Seccomp",
+    "Umask",
+    "directory",
+    "oom_score_adj",
+    "limit nofile",
+    "limit nproc",
+    "limit core",
+];
+
+/// How the containers of vks and of crun differ, all of them together.
+#[derive(Default)]
+pub struct Comparison {
+    table: String,
+    different: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares two containers; the facts in `same` must not differ.
+    pub fn add(&mut self, case: &str, ours: &Facts, theirs: &Facts, same: &[&str]) {
+        let of = |facts: &Facts, name: &str| {
+            let fact = facts.get(name).map(String::as_str);
+            fact.unwrap_or("none").to_owned()
+        };
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        for name in names {
+            let (own, other) = (of(ours, name), of(theirs, name));
+            if own != other {
+                self.different.insert(name.clone());
+                let line = format!("{case}: {name}: crun {other}, vks {own}\n");
+                self.table.push_str(&line);
+            }
+        }
+        for name in same {
+            if ours[*name] != theirs[*name] {
+                self.wrong.push(format!("{case}: {name}"));
+            }
+        }
+    }
+
+    /// The differences must be those that a page of the docs explains, no more and no fewer.
+    pub fn judge(self, page: &str) {
+        let Self {
+            table,
+            different,
+            wrong,
+        } = self;
+        assert!(wrong.is_empty(), "not the same: {wrong:?}\n{table}");
+        let explained = explained(page);
+        let missing: Vec<_> = different.difference(&explained).collect();
+        assert!(
+            missing.is_empty(),
+            "not explained in {page}: {missing:?}\n{table}"
+        );
+        let stale: Vec<_> = explained.difference(&different).collect();
+        assert!(
+            stale.is_empty(),
+            "explained in {page}, but the same: {stale:?}\n{table}"
+        );
+    }
+}
+
+/// The facts that are in the table of a page: the first column, in backquotes.
+fn explained(page: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(lab::repository().join(page)).unwrap();
+    let text = text.split("\n## ").next().unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let first = rows.filter_map(|row| row.split(" | ").next().map(str::to_owned));
     let names = first.flat_map(|cell| {
@@ -182,56 +256,10 @@ fn a_container_is_what_crun_makes_of_it() {
     host.machine
         .write("/usr/local/lib/observe.py", OBSERVE, "0644");
     let space = Space::new(&host, "crun");
-    let mut table = String::new();
-    let mut different = BTreeSet::new();
+    let mut comparison = Comparison::default();
     for case in cases() {
         let (vks, crun) = (by_vks(&space, &case), by_crun(&space, &case));
-        let names: BTreeSet<&String> = vks.keys().chain(crun.keys()).collect();
-        for name in names {
-            let none = "none".to_owned();
-            let (ours, theirs) = (
-                vks.get(name).unwrap_or(&none),
-                crun.get(name).unwrap_or(&none),
-            );
-            if ours != theirs {
-                different.insert(name.clone());
-                table.push_str(&format!(
-                    "{}: {name}: crun {theirs}, vks {ours}\n",
-                    case.name
-                ));
-            }
-        }
-        // What must be the same, whatever the table says.
-        for name in [
-            "Uid",
-            "Gid",
-            "Groups",
-            "CapEff",
-            "CapPrm",
-            "CapBnd",
-            "CapAmb",
-            "CapInh",
-            "NoNewPrivs",
-            "Seccomp",
-            "Umask",
-            "directory",
-            "oom_score_adj",
-            "limit nofile",
-            "limit nproc",
-            "limit core",
-        ] {
-            assert_eq!(vks[name], crun[name], "{}: {name}", case.name);
-        }
+        comparison.add(case.name, &vks, &crun, &SAME);
     }
-    let explained = explained();
-    let missing: Vec<_> = different.difference(&explained).collect();
-    assert!(
-        missing.is_empty(),
-        "not explained in docs/crun.md: {missing:?}\n{table}"
-    );
-    let stale: Vec<_> = explained.difference(&different).collect();
-    assert!(
-        stale.is_empty(),
-        "explained in docs/crun.md, but the same: {stale:?}\n{table}"
-    );
+    comparison.judge("docs/crun.md");
 }

@@ -220,6 +220,16 @@ fn an_agent_that_is_killed_and_a_reboot_count_nothing_twice() {
                 &json!({ "completions": 4, "parallelism": 2 }),
             )],
         );
+        // What the host itself ends is no failure to this one, which may have none.
+        let spared = json!({ "backoffLimit": 0, "podReplacementPolicy": "Failed", "podFailurePolicy": { "rules": [
+            { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
+        ] } });
+        let again = format!(
+            "echo run >>{0}; test $(wc -l <{0}) -ge 2 || exec sleep 1d",
+            space.path("spared")
+        );
+        space.apply_ok("spared", &[job(&space, "spared", &again, &spared)]);
+        space.wait_lines("spared", 1);
         space.wait_lines("two", 2);
     }
     host.machine.reboot();
@@ -228,10 +238,17 @@ fn an_agent_that_is_killed_and_a_reboot_count_nothing_twice() {
     wait(&space, "two", "Complete");
     assert_eq!(space.lines("two").len(), 4);
     assert_eq!(get(&host, "chaos", "job", "two")["status"]["succeeded"], 4);
+    wait(&space, "spared", "Complete");
+    let status = &get(&host, "chaos", "job", "spared")["status"];
+    assert_eq!(
+        (&status["succeeded"], &status["failed"]),
+        (&json!(1), &json!(0)),
+        "{status}"
+    );
     // What had ended before the reboot has not run again.
     assert_eq!(space.lines("log").len(), 8);
     assert_eq!(get(&host, "chaos", "job", "j")["status"]["succeeded"], 8);
-    host.vks_ok(&["delete", "job", "j", "two", "-n", "chaos"]);
+    host.vks_ok(&["delete", "job", "j", "two", "spared", "-n", "chaos"]);
     host.wait("! ls /var/lib/vks/controllers /var/lib/vks/pods | grep -q '[.-]'");
 }
 

@@ -64,6 +64,17 @@ fn the_order_at_shutdown_is_that_of_priorities() {
     }
     host.machine.reboot();
     let space = Space::new_kept(&host, "prio");
+    // A class can be that of all who name none. Whoever has a priority waits at shutdown for those below.
+    let usual = json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": "usual" },
+        "value": 12, "globalDefault": true, "preemptionPolicy": "Never",
+    });
+    let later = space.manifest("later", &json!({ "containers": [slow("later")] }));
+    space.apply_ok("later", &[usual, later]);
+    let later = space.known("later");
+    later.wait_until("it runs", |pod| pod.is_ready());
+    let stop = host.property(&later.unit("c"), "ExecStop");
+    assert!(stop.contains("hook pre-stop"), "{stop}");
     let log = space.lines("log");
     let at = |line: &str| {
         log.iter()

@@ -72,7 +72,7 @@ fn always() {
     );
     assert_eq!(
         (&last("killed")["exitCode"], &last("killed")["signal"]),
-        (&json!(143), &json!(15))
+        (&json!(143), &json!(null))
     );
     assert_eq!(pod.phase(), "Running");
 }

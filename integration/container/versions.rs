@@ -28,6 +28,7 @@ fn the_newest_systemd() {
     space.apply_ok("s", &[space.object("Secret", "s", &json!({ "k": "v" }))]);
     let pod = space.ready("p", &json!({
         "hostNetwork": false,
+        "hostname": "named",
         "volumes": [{ "name": "e", "emptyDir": {} }, { "name": "s", "secret": { "secretName": "s" } }],
         "initContainers": [sh("init", "true"), with(sleeper("side"), &json!({ "restartPolicy": "Always" }))],
         "containers": [with(sh("c", "echo hello; exec sleep 1d"), &json!({
@@ -44,6 +45,19 @@ fn the_newest_systemd() {
         .code,
         9
     );
+    // From systemd 258 on the host name is systemd's to give (ProtectHostname=private:NAME), and no process of ours is before
+    // the program.
+    let name = host.vks_ok(&["exec", "p", "-c", "c", "-n", "newest", "--", "uname", "-n"]);
+    assert_eq!(name, "named\n");
+    let unit = pod.unit("c");
+    assert_eq!(host.property(&unit, "ProtectHostname"), "yes");
+    assert!(!host.property(&unit, "ExecStart").contains("launch"));
+    let spaces = host.ok(&format!(
+        "readlink /proc/{}/ns/uts /proc/1/ns/uts",
+        pod.pid("c")
+    ));
+    let spaces: Vec<&str> = spaces.lines().collect();
+    assert_ne!(spaces[0], spaces[1], "a namespace of its own");
     let life = pod.life("side");
     host.ok(&format!("kill -KILL {}", pod.pid("c")));
     pod.wait_until("it runs again", |pod| {

@@ -35,6 +35,7 @@ pub fn planned_once(became: &Became, manifest: &Value) {
         payloads: BTreeMap::new(),
         runs: BTreeMap::new(),
         deadline_exceeded: false,
+        deleted: false,
         conditions: BTreeMap::new(),
         reload_needed: false,
         given: None,

@@ -179,7 +179,8 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
     };
     fields.iter().all(|field| match *field {
         "allowPrivilegeEscalation" => at(after, path) != Some(&Value::Bool(false)) || free(before),
-        "privileged" => free(before),
+        "privileged" => free(before) || unsaid(field),
+        "capabilities" if same_capabilities(before, after, &path[..=from]) => true,
         // Not every volume has an owner to change.
         "fsGroupChangePolicy" => true,
         "supplementalGroupsPolicy" => {
@@ -190,6 +191,20 @@ fn confinement(before: &Value, after: &Value, path: &[Step]) -> bool {
         field if of_calls.contains(&field) => free(before) || unsaid(field),
         field => of_pod(field),
     })
+}
+
+/// All dropped leaves what is added by name: to add all of them beside it says nothing, as with containerd.
+fn same_capabilities(before: &Value, after: &Value, context: &[Step]) -> bool {
+    let of = |pod: &Value| {
+        let said = at(pod, context).map_or(Value::Null, |context| context["capabilities"].clone());
+        let list = |key: &str| said[key].as_array().cloned().unwrap_or_default();
+        let (mut add, drop) = (list("add"), list("drop"));
+        if drop.iter().any(|name| name == "ALL") {
+            add.retain(|name| name != "ALL");
+        }
+        (add, drop)
+    };
+    of(before) == of(after)
 }
 
 /// Names of a pod that shares those of the host, domains without a name in them, and what is as it would be anyway.

@@ -2,6 +2,7 @@
 
 use super::make::{Step, at};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Values of the fields of volumes.
 #[rustfmt::skip]
@@ -119,6 +120,17 @@ pub fn settle_devices(spec: &mut Value, last: usize) {
         spec["volumes"] = json!([]);
     }
     let volumes = spec["volumes"].as_array_mut().unwrap();
+    // One claim has a volume, and no other.
+    let mut taken = BTreeSet::new();
+    for volume in volumes.iter_mut() {
+        let claim = volume.pointer_mut("/ephemeral/volumeClaimTemplate/spec");
+        if let Some(claim) = claim
+            && claim["volumeName"].is_string()
+            && !taken.insert(claim["volumeName"].to_string())
+        {
+            claim.as_object_mut().unwrap().remove("volumeName");
+        }
+    }
     for pointer in [
         "/downwardAPI/items",
         "/projected/sources/0/downwardAPI/items",

@@ -11,7 +11,9 @@ use crate::model::name::{PodKey, UnitName};
 use crate::model::observed::{ActiveState, Observed};
 use crate::model::status::Blocked;
 use crate::plan::network::addresses::Promised;
+use crate::plan::step::Reason;
 use crate::plan::{Plan, plan_pods};
+use crate::unit::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -134,6 +136,12 @@ impl State {
             &self.seed,
             &mut self.promised,
         );
+        let goes = |reason| matches!(reason, Reason::Remove | Reason::Replace);
+        if plan.pods.values().any(|pod| goes(pod.reason)) {
+            // What comes under a name that was there is another pod: nobody may take it for the one before. A pod whose
+            // making is tried again stays the same.
+            self.seed = digest(&self.seed).to_vec();
+        }
         for key in &ready {
             if plan.pods.contains_key(key) {
                 self.busy.insert(key.clone());

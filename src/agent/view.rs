@@ -96,7 +96,7 @@ fn view(
         // their units.
         let owned = owner.is_some_and(|owner| desired.controllers.contains_key(&owner));
         match owned {
-            true => is_stopping(is),
+            true => is.deleted || is_stopping(is),
             false => !desired.pods.contains_key(&pod.key) && !desired.holds(&is.source),
         }
     };

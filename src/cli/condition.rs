@@ -7,6 +7,7 @@ use super::view::{Filter, Host, PodView};
 use crate::host::clock::timestamp as now;
 use crate::host::conditions;
 use crate::host::files::Dir;
+use crate::model::name::PodKey;
 use crate::model::status::{SetCondition, SetConditions};
 use crate::model::time::Timestamp;
 use crate::unit::names::PodUnits;
@@ -111,7 +112,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if !conditions::write(layout, &observed.uid, &all).map_err(CliError::File)? {
         return Err(missing());
     }
-    leave_word(pod, context)?;
+    leave_word(&pod.report.key, context)?;
     context.print(&format!("pod/{name} condition set\n"))?;
     for gate in unused(pod, &args.changes) {
         context.tell(format_args!(
@@ -141,8 +142,8 @@ fn change(all: &mut SetConditions, args: &Args, now: Timestamp) {
 }
 
 /// A file of the name of the pod's target comes and goes: whoever watches the directory looks at the pod again.
-fn leave_word(pod: &PodView, context: &Context) -> Result<(), CliError> {
-    let target = PodUnits::new(&pod.report.key).target();
+pub(super) fn leave_word(key: &PodKey, context: &Context) -> Result<(), CliError> {
+    let target = PodUnits::new(key).target();
     let dir = Dir::create(&context.settings.layout.triggers()).map_err(CliError::File)?;
     dir.write(target.as_str(), b"", 0o600)
         .map_err(CliError::File)?;

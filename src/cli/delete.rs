@@ -5,13 +5,14 @@ use super::controllers;
 use super::error::CliError;
 use super::grace;
 use super::manifests;
+use super::owned::{self, Found};
 use super::selector::Selector;
 use super::store;
 use super::target::{Kind, Target, TargetError};
-use super::view::{Filter, Host};
-use crate::model::name::{ObjectKey, ObjectName, PodKey};
+use super::view::{Filter, Host, PodView};
+use crate::model::name::{ObjectKey, ObjectName, PodKey, PodUid};
 use crate::source::{Directories, What, split};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ Examples:
   vks delete pod web
   vks delete -f web.yaml
   vks delete pods -l app=web
+  # Of a controller's pod, its grace period passes and another is made
+  vks delete pod db-0
   vks delete pods --all -n test")]
 pub struct Args {
     /// A kind and names (pod web), or kind/name (pod/web)
@@ -56,62 +59,119 @@ pub struct Args {
     pub wait: bool,
 }
 
-/// Removes the manifests that `vks apply` kept; the pods stop with their grace period.
+/// What is to be done for a deletion.
+#[derive(Default)]
+struct Work {
+    /// Pods that are to be gone, whoever removes them.
+    pods: BTreeSet<PodKey>,
+    /// Those of them that a controller has made, each with the life that is meant: it makes another of the same name.
+    owned: BTreeMap<PodKey, PodUid>,
+    /// Manifests to be removed: kind, name and file.
+    removals: Vec<(&'static str, ObjectName, String)>,
+    /// Something that was asked for could not be done.
+    wrong: bool,
+}
+
+/// Removes the manifests that `vks apply` kept; the pods stop with their grace period. Of pods that controllers have made,
+/// another is made.
 pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let host = Host::open(&context.settings).await?;
     host.check().await?;
     let sources = manifests::configured(context);
-    let (objects, mut wrong) = wanted(args, &sources, context)?;
-    let own = context.settings.layout.manifests();
-    let mut pods = controllers::pods_of(&objects, &sources, &host).await?;
-    let mut removals = Vec::new();
+    let (mut objects, wrong) = wanted(args, &sources, context)?;
+    if let Some(filter) = pods_by_label(args, context)? {
+        objects.extend(owned::all(&host, &filter).await?);
+    }
+    let mut work = Work {
+        pods: controllers::pods_of(&objects, &sources, &host).await?,
+        wrong,
+        ..Work::default()
+    };
     for what in &objects {
-        let Some((kind, key)) = store::parts(what) else {
-            continue;
-        };
-        let name = store::file_name(kind, key);
-        match sources.defined_in(what) {
-            Some(file) if file == own.join(&name) => {
-                let theirs = sources
-                    .desired()
-                    .pods
-                    .values()
-                    .filter(|pod| pod.source.0 == file);
-                pods.extend(theirs.map(|pod| pod.key.clone()));
-                removals.push((kind, key, name));
-            }
-            Some(file) => {
-                wrong = true;
-                let error = CliError::Foreign {
-                    what: what.to_string(),
-                    file: file.display().to_string(),
-                };
-                context.tell(format_args!("error: {error}"));
-            }
-            None if is_there(&host, &sources, what).await? => drop(pods.insert(key.clone())),
-            None if args.ignore_not_found => {}
-            None => {
-                wrong = true;
-                context.tell(format_args!("error: {kind} {key} not found"));
-            }
+        if let Err(error) = sort(&mut work, what, &sources, &host, (args, context)).await? {
+            work.wrong = true;
+            context.tell(format_args!("error: {error}"));
         }
     }
     if let Some(seconds) = args.grace_period {
-        grace::set(&host, &pods, Duration::from_secs(seconds.into()), context).await?;
+        let grace = Duration::from_secs(seconds.into());
+        grace::set(&host, &work.pods, grace, context).await?;
     }
-    for (kind, key, name) in removals {
-        store::remove(context, &name)?;
-        context.print(&format!("{kind} \"{}\" deleted\n", key.name))?;
+    for (kind, name, file) in &work.removals {
+        store::remove(context, file)?;
+        context.print(&format!("{kind} \"{name}\" deleted\n"))?;
     }
-    wrong |= !store::converge("delete", context).await?;
+    owned::mark(&work.owned, context)?;
+    work.wrong |= !store::converge("delete", context).await?;
     if args.wait {
-        gone(&host, &pods).await?;
+        gone(&host, &work).await?;
     }
-    Ok(if wrong {
-        Outcome::Code(1)
-    } else {
-        Outcome::Done
+    Ok(match work.wrong {
+        true => Outcome::Code(1),
+        false => Outcome::Done,
     })
+}
+
+/// Finds out what it takes to delete an object. What cannot be deleted is the inner error: the others go all the same.
+async fn sort(
+    work: &mut Work,
+    what: &What,
+    sources: &Directories,
+    host: &Host,
+    (args, context): (&Args, &Context),
+) -> Result<Result<(), CliError>, CliError> {
+    let Some((kind, key)) = store::parts(what) else {
+        return Ok(Ok(()));
+    };
+    let name = store::file_name(kind, key);
+    let refused = |file: &std::path::Path| CliError::Foreign {
+        what: what.to_string(),
+        file: file.display().to_string(),
+    };
+    if let Some(file) = sources.defined_in(what) {
+        if file != context.settings.layout.manifests().join(&name) {
+            return Ok(Err(refused(file)));
+        }
+        let all = sources.desired().pods.values();
+        let theirs = all.filter(|pod| pod.source.0 == file);
+        work.pods.extend(theirs.map(|pod| pod.key.clone()));
+        work.removals.push((kind, key.name.clone(), name));
+        return Ok(Ok(()));
+    }
+    match owned::find(host, sources, what).await? {
+        Found::Leaving => drop(work.pods.insert(key.clone())),
+        Found::Owned(uid) => {
+            work.pods.insert(key.clone());
+            work.owned.insert(key.clone(), uid);
+        }
+        Found::Held(file) => {
+            return Ok(Err(CliError::Held {
+                what: what.to_string(),
+                file: file.display().to_string(),
+            }));
+        }
+        Found::Nothing if args.ignore_not_found => {}
+        Found::Nothing => {
+            return Ok(Err(CliError::Missing {
+                what: format!("{kind} {key}"),
+            }));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Which pods are meant, when they are not named.
+fn pods_by_label(args: &Args, context: &Context) -> Result<Option<Filter>, CliError> {
+    if args.objects.is_empty() {
+        return Ok(None);
+    }
+    let target = Target::parse(&args.objects)?;
+    let meant = target.kind == Kind::Pod && target.names.is_empty();
+    Ok(meant.then(|| Filter {
+        namespace: Some(context.namespace.clone()),
+        selector: args.selector.clone().unwrap_or_default(),
+        ..Filter::default()
+    }))
 }
 
 /// What to delete, and whether something that was asked for could not be understood.
@@ -181,32 +241,19 @@ fn chosen(args: &Args, kind: Kind, sources: &Directories, context: &Context) -> 
     all.map(|(what, _)| what.clone()).filter(fits).collect()
 }
 
-/// A pod that no manifest wants any more, and of which the host still has something: it is being stopped.
-async fn is_there(host: &Host, sources: &Directories, what: &What) -> Result<bool, CliError> {
-    let What::Pod(key) = what else {
-        return Ok(false);
-    };
-    let view = host.running(&Filter::of([key].into_iter())).await?;
-    let mut pods = view.pods.iter();
-    let held = |source| sources.desired().holds(source);
-    Ok(pods.any(|pod| {
-        let there = pod.observed.as_ref();
-        pod.report.key == *key && there.is_some_and(|there| !held(&there.source))
-    }))
-}
-
 /// Waits until nothing of these pods is left.
-async fn gone(host: &Host, pods: &BTreeSet<PodKey>) -> Result<(), CliError> {
-    if pods.is_empty() {
+async fn gone(host: &Host, work: &Work) -> Result<(), CliError> {
+    if work.pods.is_empty() {
         return Ok(());
     }
-    let mut watch = host.watch_running(Filter::of(pods.iter())).await?;
-    while watch
-        .next()
-        .await?
-        .pods
-        .iter()
-        .any(|pod| pods.contains(&pod.report.key))
-    {}
+    let mut watch = host.watch_running(Filter::of(work.pods.iter())).await?;
+    let is_left = |pod: &PodView| {
+        let key = &pod.report.key;
+        let uid = pod.observed.as_ref().map(|there| &there.uid);
+        // Another of the name is not what was deleted.
+        let same = |life| uid == Some(life);
+        work.pods.contains(key) && work.owned.get(key).is_none_or(same)
+    };
+    while watch.next().await?.pods.iter().any(|pod| is_left(pod)) {}
     Ok(())
 }

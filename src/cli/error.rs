@@ -88,6 +88,20 @@ pub enum CliError {
     /// A file could not be written.
     #[error(transparent)]
     File(crate::host::files::FileError),
+    /// There is nothing of this object.
+    #[error("{what} not found")]
+    Missing {
+        /// Kind, namespace and name.
+        what: String,
+    },
+    /// What runs from a file is kept as long as it cannot be understood.
+    #[error("{what} comes from {file}, which is wrong as it is, and so is kept: mend that first")]
+    Held {
+        /// The object.
+        what: String,
+        /// The file.
+        file: String,
+    },
     /// An object of the manifests is not vks' own to change.
     #[error("{what} comes from {file}: change it there")]
     Foreign {

@@ -34,6 +34,7 @@ pub mod man;
 pub mod manifests;
 pub mod network;
 pub mod object;
+mod owned;
 pub mod plan;
 pub mod pods;
 mod profile;

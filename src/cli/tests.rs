@@ -79,7 +79,6 @@ pub fn pod() -> PodView {
     let started_at = Some(time("2023-11-14T22:13:20Z"));
     let ended = ContainerState::Terminated(Terminated {
         exit_code: 1,
-        signal: None,
         reason: "Error".into(),
         message: Some("no\x1b[31m disk\n".into()),
         started_at,

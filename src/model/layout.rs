@@ -17,6 +17,7 @@
 //!     given                     its units are of the host's configuration; whose they are
 //!     once                      a restartPolicy Never pod has been started
 //!     deadline-exceeded         the active deadline has passed
+//!     deleted                   somebody deleted this pod of a controller, which is to make another
 //!   mountpoints/<uid>           directories and files made on the host to mount volumes on
 //!   volumes/<ns>/<claim>/       0700 above: claims without a volume of their own; outlive pods and the claim
 //!   wireguard/key               0700/0600: this host's private key in the mesh
@@ -227,6 +228,11 @@ impl Layout {
     /// The mark that the active deadline has passed.
     pub fn deadline_exceeded(&self, uid: &PodUid) -> PathBuf {
         self.pod(uid).join("deadline-exceeded")
+    }
+
+    /// The mark that this pod, which a controller has made, was deleted by hand.
+    pub fn deleted(&self, uid: &PodUid) -> PathBuf {
+        self.pod(uid).join("deleted")
     }
 
     /// Where the root of a container is put together, and what it writes is kept while it runs.

@@ -68,6 +68,8 @@ pub struct ObservedPod {
     pub runs: BTreeMap<ContainerName, Runs>,
     /// Its active deadline has passed.
     pub deadline_exceeded: bool,
+    /// Somebody deleted it, though a controller wants it: the controller is to make another.
+    pub deleted: bool,
     /// Conditions that were set from outside.
     pub conditions: SetConditions,
     /// Unit files were changed under systemd, which has not reloaded since (a change was cut short).

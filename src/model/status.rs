@@ -217,11 +217,9 @@ pub struct Running {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terminated {
-    /// Exit code; 128 plus the signal's number when a signal ended it.
+    /// Exit code; 128 plus the signal's number when a signal ended it. The API's `signal` stays empty, as with a kubelet:
+    /// container runtimes do not tell it (CRI's ContainerStatus has no such field).
     pub exit_code: i32,
-    /// The signal, when one ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signal: Option<i32>,
     /// `Completed`, `Error`, `OOMKilled`, `StartError` or `ContainerStatusUnknown`.
     pub reason: String,
     /// Termination message.

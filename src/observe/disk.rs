@@ -39,6 +39,7 @@ pub(super) struct PodDir {
     pub(super) payloads: BTreeMap<String, Digest>,
     pub(super) runs: BTreeMap<ContainerName, Runs>,
     pub(super) deadline_exceeded: bool,
+    pub(super) deleted: bool,
     pub(super) conditions: SetConditions,
     pub(super) reload_needed: bool,
 }
@@ -170,6 +171,7 @@ fn pod_dir(layout: &Layout, uid: &PodUid) -> PodDir {
             .map_err(unread)
             .unwrap_or_default(),
         deadline_exceeded: layout.deadline_exceeded(uid).exists(),
+        deleted: layout.deleted(uid).exists(),
         reload_needed: layout.reload_needed(uid).exists(),
     }
 }

@@ -6,7 +6,7 @@ use super::env::Context;
 use crate::model::claim::{AccessMode, PersistentVolume, VolumeClaim, VolumeMode};
 use crate::model::controller::ControllerSpec;
 use crate::model::desired::Desired;
-use crate::model::name::{ObjectKey, ObjectName, PodKey};
+use crate::model::name::{ObjectKey, ObjectName, PodKey, VolumeName};
 use crate::model::volume::VolumeSource;
 
 /// What a claim has.
@@ -84,7 +84,7 @@ pub(super) fn volume_of<'a>(
     };
     let owner = match &volume.claim_ref {
         Some(owner) => owner,
-        None => first_claim(desired, name).unwrap_or(key),
+        None => &first_claim(desired, name).unwrap_or_else(|| key.clone()),
     };
     if owner != key {
         return Err(format!(
@@ -118,12 +118,50 @@ fn kept_for<'a>(desired: &'a Desired, key: &ObjectKey) -> Option<&'a ObjectName>
         .map(|(name, _)| name)
 }
 
-/// Of several claims that name a volume, the first by name has it.
-fn first_claim<'a>(desired: &'a Desired, volume: &ObjectName) -> Option<&'a ObjectKey> {
+/// Of several claims that name a volume, the first by name has it: of those with a manifest, then of those that pods bring
+/// along, then of those of StatefulSets.
+fn first_claim(desired: &Desired, volume: &ObjectName) -> Option<ObjectKey> {
+    let names = |claim: &VolumeClaim| claim.volume_name.as_ref() == Some(volume);
     let mut claims = desired.volume_claims.iter();
-    claims
-        .find(|(_, claim)| claim.volume_name.as_ref() == Some(volume))
-        .map(|(key, _)| key)
+    if let Some((key, _)) = claims.find(|(_, claim)| names(claim)) {
+        return Some(key.clone());
+    }
+    let of_pods = desired.pods.iter().flat_map(|(key, pod)| {
+        let volumes = pod.spec.volumes.iter();
+        volumes.filter_map(move |volume| match &volume.source {
+            VolumeSource::Ephemeral(claim) if names(claim) => of_volume(key, &volume.name).ok(),
+            _ => None,
+        })
+    });
+    of_pods.min().or_else(|| {
+        let of_sets = desired.controllers.iter().flat_map(|(key, controller)| {
+            let (set, first) = match &controller.spec {
+                ControllerSpec::StatefulSet(set) => (&*set.claims, set.first),
+                _ => (&[][..], 0),
+            };
+            let theirs = set.iter().filter(|template| names(&template.claim));
+            theirs.filter_map(move |template| {
+                let name = format!("{}-{}-{first}", template.name, key.object.name);
+                Some(ObjectKey {
+                    namespace: key.object.namespace.clone(),
+                    name: name.parse().ok()?,
+                })
+            })
+        });
+        of_sets.min()
+    })
+}
+
+/// The claim that an ephemeral volume makes: `<pod>-<volume>`.
+pub(super) fn of_volume(pod: &PodKey, volume: &VolumeName) -> Result<ObjectKey, String> {
+    let name = format!("{}-{volume}", pod.name);
+    let name = name.parse().map_err(|_| {
+        format!("the name of its claim, {name}, is too long: shorten that of the pod")
+    })?;
+    Ok(ObjectKey {
+        namespace: pod.namespace.clone(),
+        name,
+    })
 }
 
 /// Of several pods that use a claim, the first by name.

@@ -177,21 +177,12 @@ fn persistent(
     }
 }
 
-/// The claim that an ephemeral volume makes has the name `<pod>-<volume>`.
 fn ephemeral<'a>(
     context: &Context<'a>,
     volume: &Volume,
     claim: &VolumeClaim,
 ) -> Result<Bound<'a>, String> {
-    let key = &context.pod.key;
-    let name = format!("{}-{}", key.name, volume.name);
-    let name = name.parse().map_err(|_| {
-        format!("the name of its claim, {name}, is too long: shorten that of the pod")
-    })?;
-    let key = ObjectKey {
-        namespace: key.namespace.clone(),
-        name,
-    };
+    let key = claims::of_volume(&context.pod.key, &volume.name)?;
     if context.desired.volume_claims.contains_key(&key) {
         return Err(format!(
             "persistentvolumeclaim \"{}\" is there and not made for this pod: rename one",

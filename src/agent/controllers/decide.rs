@@ -8,7 +8,7 @@ use crate::model::controller::cron::CronJobSpec;
 use crate::model::controller::fact::PodFact;
 use crate::model::controller::record::{Moment, Record};
 use crate::model::controller::{Controller, ControllerKey, ControllerKind, ControllerSpec};
-use crate::model::name::PodKey;
+use crate::model::name::{PodKey, PodUid};
 use crate::model::pod::Pod;
 use crate::plan::controllers::{Decision, Room, cron};
 use crate::source::{Directories, What};
@@ -97,7 +97,8 @@ impl Controllers {
         sources: &Directories,
         now: &Moment,
     ) -> Vec<PodFact> {
-        let dropped = record.job.as_ref().map(|job| &job.dropped);
+        let job = record.job.as_ref();
+        let dropped = |uid: &PodUid| job.is_some_and(|job| job.dropped.contains(uid));
         let theirs = self.seen.values().filter(|seen| {
             seen.owner == *key
                 && *seen.fact.owner_uid == *record.uid.as_str()
@@ -107,8 +108,11 @@ impl Controllers {
         });
         let fact = |seen: &Seen| PodFact {
             ready_for: seen.ready_for(now),
-            leaving: self.doomed.contains(&seen.fact.uid)
-                || dropped.is_some_and(|dropped| dropped.contains(&seen.fact.uid)),
+            leaving: seen.fact.deleted
+                || self.doomed.contains(&seen.fact.uid)
+                || dropped(&seen.fact.uid),
+            // What the Job has let go itself is no loss to it.
+            deleted: seen.fact.deleted && !dropped(&seen.fact.uid),
             ..seen.fact.clone()
         };
         // Those that are being made count: else another would be made in their place.

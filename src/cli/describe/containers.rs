@@ -135,9 +135,6 @@ fn ending(text: &mut Text, terminated: &Terminated, scene: &Scene) {
         text.pair(3, "Message", message.trim_end());
     }
     text.pair(3, "Exit Code", &terminated.exit_code.to_string());
-    if let Some(signal) = terminated.signal {
-        text.pair(3, "Signal", &signal.to_string());
-    }
     for (title, time) in [
         ("Started", terminated.started_at),
         ("Finished", terminated.finished_at),

@@ -22,6 +22,9 @@ use zbus::OwnedObjectPath;
 const ACTS: usize = 64;
 const QUESTIONS: usize = 32;
 
+/// The answer to who asks a second time on one connection (method_subscribe in src/core/dbus-manager.c).
+const ALREADY_SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+
 /// Why systemd did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SystemdError {
@@ -268,9 +271,17 @@ impl Systemd {
 
     /// Asks systemd to announce changes of all units.
     pub(super) async fn subscribe(&self) -> Result<(), SystemdError> {
-        let call = self.inner.manager.subscribe();
-        let reply = self.inner.permits.act(call).await;
-        reply.map_err(|source| SystemdError::Manager("announce changes of its units", source))
+        match self.inner.permits.act(self.inner.manager.subscribe()).await {
+            // Once for a connection: whoever else asks on it hears them already.
+            Err(zbus::Error::MethodError(name, ..)) if name.as_str() == ALREADY_SUBSCRIBED => {
+                Ok(())
+            }
+            reply => {
+                let failed =
+                    |source| SystemdError::Manager("announce changes of its units", source);
+                reply.map_err(failed)
+            }
+        }
     }
 
     pub(super) fn connection(&self) -> &zbus::Connection {

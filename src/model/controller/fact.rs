@@ -24,8 +24,10 @@ pub struct PodFact {
     pub phase: Phase,
     /// Ready, and for how long as far as can be told.
     pub ready_for: Option<Duration>,
-    /// It was decided to remove it.
+    /// It was decided to remove it, or somebody deleted it.
     pub leaving: bool,
+    /// Somebody deleted it: not the controller's doing.
+    pub deleted: bool,
     /// Times its containers were started again.
     pub restarts: u32,
     /// Exit codes of its containers that have ended.

@@ -102,6 +102,7 @@ fn pod(
         payloads: dir.payloads,
         runs: dir.runs,
         deadline_exceeded: dir.deadline_exceeded,
+        deleted: dir.deleted,
         conditions: dir.conditions,
         reload_needed: dir.reload_needed,
         given: None,

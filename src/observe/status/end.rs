@@ -93,7 +93,6 @@ impl<'a> End<'a> {
         };
         Terminated {
             exit_code: self.exit_code(),
-            signal: self.signal,
             reason: reason.to_owned(),
             message,
             started_at: self.started,

@@ -144,9 +144,8 @@ fn main_word(mains: &[ContainerStatus]) -> Option<String> {
 }
 
 fn end_word(end: &Terminated) -> String {
-    match (&*end.reason, end.signal) {
-        ("", Some(signal)) => format!("Signal:{signal}"),
-        ("", None) => format!("ExitCode:{}", end.exit_code),
-        (reason, _) => reason.to_owned(),
+    match &*end.reason {
+        "" => format!("ExitCode:{}", end.exit_code),
+        reason => reason.to_owned(),
     }
 }

@@ -26,6 +26,10 @@ pub(super) fn decide(room: &Room<'_>, spec: &DaemonSetSpec) -> Decision {
             history: spec.history,
         },
     );
+    // One that is on its way out is still the pod of this node, whatever its template.
+    if room.pods.iter().any(|pod| pod.leaving && !pod.is_over()) {
+        decision.create.clear();
+    }
     if let (Strategy::OnDelete, Some(stays)) = (spec.strategy, stays) {
         decision.keep = [stays.uid.clone()].into();
         decision.create.clear();

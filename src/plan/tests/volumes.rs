@@ -160,6 +160,39 @@ fn claims_have_what_the_manifests_say() {
     says(bound(&[("c", block)], &[]), "block device");
 }
 
+/// A volume is that of one claim, also of claims that pods bring along.
+#[test]
+fn two_claims_of_a_pod_do_not_share_a_volume() {
+    let named = claim(|c| c.volume_name = Some(name("pv")));
+    let source = VolumeSource::Ephemeral(Box::new(named.clone()));
+    let mut one = with(source.clone(), |_| {});
+    let second = |made: &mut Pod| {
+        let volume: VolumeName = "w".parse().unwrap();
+        made.spec.volumes.push(Volume {
+            name: volume,
+            source: source.clone(),
+        });
+    };
+    let of = |made: Pod, claims: &[&str]| {
+        let mut want = desired([made]);
+        for claim in claims {
+            want.volume_claims.insert(key(claim), named.clone());
+        }
+        want.persistent_volumes
+            .insert(name("pv"), persistent(|_| {}));
+        rendered(&want).map(|made| values(&made, "BindPaths").remove(0))
+    };
+    assert_eq!(of(one.clone(), &[]), Ok("/srv/pv:/data".to_owned()));
+    let message = of(one.clone(), &["z"]).unwrap_err();
+    assert!(message.contains("bound to claim default/z"), "{message}");
+    second(&mut one);
+    let message = of(one, &[]).unwrap_err();
+    assert!(
+        message.contains("bound to claim default/web-v"),
+        "{message}"
+    );
+}
+
 #[test]
 fn another_place_is_another_container_and_another_label_is_not() {
     let source = VolumeSource::Claim {

@@ -60,7 +60,6 @@ fn running() -> ContainerState {
 fn exited(exit_code: i32) -> ContainerState {
     ContainerState::Terminated(Terminated {
         exit_code,
-        signal: None,
         reason: "Completed".to_owned(),
         message: None,
         started_at: at(1),

@@ -216,7 +216,7 @@ fn jobs() {
         ),
         (
             "managedBy: other.io/x",
-            "5: spec.managedBy: unknown value: write kubernetes.io/job-controller",
+            "5: spec.managedBy: \"other.io/x\" does not run on this host, and vks leaves its Jobs alone: remove the field, or write kubernetes.io/job-controller",
         ),
     ];
     for (line, wanted) in cases {

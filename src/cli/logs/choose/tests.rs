@@ -11,7 +11,6 @@ use crate::model::time::Timestamp;
 fn terminated(id: &str) -> ContainerState {
     ContainerState::Terminated(Terminated {
         exit_code: 1,
-        signal: None,
         reason: "Error".into(),
         message: None,
         started_at: None,
@@ -67,6 +66,7 @@ fn observed() -> ObservedPod {
         payloads: Default::default(),
         runs: Default::default(),
         deadline_exceeded: false,
+        deleted: false,
         conditions: Default::default(),
         reload_needed: false,
         given: None,

@@ -136,6 +136,7 @@ impl Host {
                 payloads: BTreeMap::new(),
                 runs: BTreeMap::new(),
                 deadline_exceeded: false,
+                deleted: false,
                 conditions: BTreeMap::new(),
                 reload_needed: false,
                 given: None,

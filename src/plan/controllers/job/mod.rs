@@ -28,8 +28,12 @@ pub(super) fn decide(room: &Room<'_>, spec: &JobSpec) -> Decision {
     let mut decision = Decision::keep_all(room);
     decision.keep.clear();
     let mut job = room.record.job.clone().unwrap_or_default();
-    // One that ended well on its way out has done its work; one that failed there was made to.
-    let counts = |pod: &&PodFact| !pod.leaving && pod.is_over() || pod.phase == Phase::Succeeded;
+    // One that ended well on its way out has done its work; one that failed there was made to. One that somebody deleted
+    // has failed, since it may never come to an end (isPodFailed in pkg/controller/job).
+    let counts = |pod: &&PodFact| match pod.phase {
+        Phase::Succeeded => true,
+        _ => pod.deleted || !pod.leaving && pod.is_over(),
+    };
     let over = room.pods.iter().copied().filter(counts);
     let verdict = count::count(room, spec, &mut job, over);
     let live = room.live();

@@ -149,6 +149,7 @@ impl World {
                 phase: Phase::Pending,
                 ready_for: None,
                 leaving: false,
+                deleted: false,
                 restarts: 0,
                 exits: Vec::new(),
                 disrupted: false,

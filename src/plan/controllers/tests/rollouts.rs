@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::claim::{AccessMode, Reclaim, VolumeClaim, VolumeMode};
 use crate::model::controller::{
-    ClaimTemplate, DeploymentSpec, Share, StatefulSetSpec, Strategy as How,
+    ClaimTemplate, DaemonSetSpec, DeploymentSpec, Share, StatefulSetSpec, Strategy as How,
 };
 use proptest::prelude::*;
 
@@ -68,6 +68,35 @@ fn happen(world: &mut World, event: &Event) {
         Event::KillAgent => world.kill_agent(),
         Event::Lost => drop(world.decide()),
         Event::Change(which) => change(world, ["a", "b", "c"][usize::from(*which)]),
+    }
+}
+
+/// A node has one pod of a DaemonSet, also while the one before is on its way out.
+#[test]
+fn a_daemon_set_waits_for_the_end_of_what_was_deleted() {
+    for strategy in [
+        How::OnDelete,
+        How::Rolling {
+            max_surge: Share::Count(0),
+            max_unavailable: Share::Count(1),
+        },
+    ] {
+        let spec = DaemonSetSpec {
+            template: template("a"),
+            strategy,
+            min_ready: Duration::ZERO,
+            history: 10,
+        };
+        let mut world = World::new(ControllerKind::DaemonSet, ControllerSpec::DaemonSet(spec));
+        world.turn();
+        world.turn();
+        assert_eq!(world.pods.len(), 1);
+        (world.pods[0].deleted, world.pods[0].leaving) = (true, true);
+        world.turn();
+        assert_eq!(world.pods.len(), 1, "{strategy:?}");
+        world.finish_leaving();
+        world.turn();
+        assert_eq!(world.live().count(), 1);
     }
 }
 

@@ -104,6 +104,30 @@ fn some_indexes_are_enough() {
     assert_eq!(world.last.unwrap().status.job.completed_indexes, "1-2");
 }
 
+/// It may never come to an end, so it counts as failed at once; what comes of it later counts no more.
+#[test]
+fn a_pod_deleted_by_hand_has_failed() {
+    for replace_only_failed in [false, true] {
+        let spec = JobSpec {
+            replace_only_failed,
+            ..job(1, 1)
+        };
+        let mut world = World::new(ControllerKind::Job, ControllerSpec::Job(spec));
+        world.turn();
+        (world.pods[0].deleted, world.pods[0].leaving) = (true, true);
+        world.turn();
+        assert_eq!(world.record.job.as_ref().unwrap().failed, 1);
+        world.pass(10);
+        world.turn();
+        let beside = usize::from(!replace_only_failed);
+        assert_eq!(world.live().count(), beside, "{replace_only_failed}");
+        world.finish_leaving();
+        world.turn();
+        assert_eq!(world.live().count(), 1);
+        assert_eq!(world.record.job.as_ref().unwrap().failed, 1);
+    }
+}
+
 #[test]
 fn a_work_queue_ends_when_all_have_ended() {
     let spec = JobSpec {
