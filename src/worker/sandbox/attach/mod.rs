@@ -10,6 +10,7 @@ mod shared;
 mod told;
 pub(in crate::worker) mod tunnel;
 
+use super::settings::SettingError;
 use crate::host::files::FileError;
 use crate::host::link::{self, Batch, LinkError, Way};
 use crate::host::namespace::{self, NamespaceError};
@@ -49,7 +50,7 @@ pub(in crate::worker) enum Why {
     #[error("the packet filter of the tunnel")]
     Nft(#[from] NftError),
     #[error("cannot let packets through to the tunnel")]
-    Forward(#[source] io::Error),
+    Forward(#[from] SettingError),
     #[error("a key of it")]
     Key(#[from] KeyReadError),
     #[error(

@@ -9,6 +9,7 @@
 //! The namespace has no interface of the host: what is in it goes through the tunnel or nowhere. The first sandbox makes it,
 //! the last one takes it away; one that goes in between takes its own pair and no more.
 
+use super::super::settings;
 use super::tunnel::{self, directory, exclusive_holder};
 use super::{Attachment, Place, Why, is_there, open, settle};
 use crate::host::files::Dir;
@@ -55,7 +56,7 @@ pub(super) fn up(place: Place, of: &Attachment, tunnel: &Tunnel) -> Result<(), W
     let number = join(place, &dir, &device)?;
     let namespace = place.layout.tunnel_namespace(&device);
     namespace::create_network(&namespace)?;
-    namespace::visit_network(&namespace, forward)??;
+    forward(&namespace)?;
     let script = ruleset::shared::script(&device, &tunnel.address);
     namespace::visit_network(&namespace, || nft::run(&script))??;
 
@@ -120,16 +121,16 @@ fn file(device: &str) -> String {
     format!("{device}.shared.json")
 }
 
-/// What is in the tunnel's namespace may pass through it; called there.
-fn forward() -> Result<(), Why> {
-    for name in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-        let path = Path::new("/proc/sys/net").join(name);
-        // A kernel without IPv6 has no such file.
-        if path.exists() {
-            std::fs::write(&path, "1").map_err(Why::Forward)?;
-        }
-    }
-    Ok(())
+/// What is in the tunnel's namespace may pass through it.
+fn forward(namespace: &Path) -> Result<(), Why> {
+    let names = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+    // A kernel without IPv6 has no such setting.
+    let there = |name: &&str| Path::new("/proc/sys").join(name.replace('.', "/")).exists();
+    let wanted = names.into_iter().filter(there);
+    let wanted: Vec<_> = wanted
+        .map(|name| (name.to_owned(), "1".to_owned()))
+        .collect();
+    Ok(settings::sysctls(namespace, &wanted)?)
 }
 
 /// Makes the pod's pair, with one end in the pod and the other in the tunnel's namespace.
