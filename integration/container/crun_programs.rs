@@ -156,7 +156,7 @@ fn ends(on: &OciHost, space: &Space<'_>) {
         .iter()
         .zip(&names)
         .filter(|((.., signal), _)| !signal.is_empty());
-    for ((_, words, signal), name) in signalled.clone() {
+    for ((_, words, signal), name) in signalled {
         pod.wait_until("runs", |pod| {
             pod.container(name)["state"]["running"].is_object()
         });

@@ -28,6 +28,7 @@ const OWN: &[&str] = &[
     "Pod=",
     "Policy=",
     "Probes=",
+    "Root=",
     "Setup=",
     "UID=",
 ];
