@@ -47,16 +47,7 @@ pub fn job(field: &Field<'_>) -> Option<JobSpec> {
     let replacement = f.optional("podReplacementPolicy", |x| {
         x.one_of(&[("TerminatingOrFailed", false), ("Failed", true)])
     });
-    let manager = f.optional("managedBy", |x| match x.line()? {
-        CONTROLLER => Some(()),
-        // In a cluster the job controller leaves such a Job alone; here there is nobody else.
-        other => {
-            x.problem(format!(
-                "{other:?} does not run on this host, and vks leaves its Jobs alone: remove the field, or write {CONTROLLER}"
-            ));
-            None
-        }
-    });
+    let manager = f.optional("managedBy", |x| manager(&x));
     f.finish();
     manager?;
     let (template, pod) = template?;
@@ -81,6 +72,18 @@ pub fn job(field: &Field<'_>) -> Option<JobSpec> {
         success_rules: success?.unwrap_or_default(),
     };
     check(field, &spec, pod.restart_policy).then_some(spec)
+}
+
+fn manager(field: &Field<'_>) -> Option<()> {
+    let named = field.line()?;
+    if named == CONTROLLER {
+        return Some(());
+    }
+    // In a cluster the job controller leaves such a Job alone; here there is nobody else.
+    field.problem(format!(
+        "{named:?} does not run on this host, and vks leaves its Jobs alone: remove the field, or write {CONTROLLER}"
+    ));
+    None
 }
 
 /// What does not go together (batch validation of the API server).
