@@ -30,7 +30,7 @@ const STORIES: [&[&str]; 3] = [
 const BOOTS: u32 = 4;
 
 /// For one boot, in seconds: an emulated machine is slow, and more so beside others.
-const PATIENCE: u32 = 1500;
+const PATIENCE: u32 = 2100;
 
 /// The directory that the machine gets: the program, its static units, the scripts, and which of them are to be run.
 fn payload(stories: &str) -> PathBuf {

@@ -71,8 +71,15 @@ pub enum Way {
 /// Requests that are sent together.
 #[derive(Debug, Default)]
 pub struct Batch {
-    requests: Vec<(String, RouteNetlinkMessage, u16)>,
+    requests: Vec<Request>,
 }
+
+/// What it is for, itself, and its flags.
+type Request = (String, RouteNetlinkMessage, u16);
+
+/// So many requests at a time: each has an answer, and all of those must find room in the socket (a thousand peers of a mesh
+/// have a thousand routes).
+const AT_ONCE: usize = 64;
 
 pub(super) const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 const PUT: u16 = NLM_F_CREATE | NLM_F_REPLACE;
@@ -201,25 +208,38 @@ impl Batch {
             return Ok(());
         }
         let socket = Socket::new(NETLINK_ROUTE).map_err(LinkError::Socket)?;
-        let mut bytes = Vec::new();
-        let mut acts = Vec::with_capacity(self.requests.len());
-        for (sequence, (act, message, flags)) in (1u32..).zip(self.requests) {
-            let mut request = NetlinkMessage::from(message);
-            request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-            request.header.sequence_number = sequence;
-            request.finalize();
-            let start = bytes.len();
-            bytes.resize(start + request.buffer_len(), 0);
-            if let Some(place) = bytes.get_mut(start..) {
-                request.serialize(place);
+        let mut requests = self.requests.into_iter();
+        loop {
+            let some: Vec<Request> = requests.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
             }
-            acts.push(act);
+            let acts = send(&socket, some)?;
+            answers(&socket, acts, &allowed)?;
         }
-        socket
-            .send_to(&bytes, &SocketAddr::new(0, 0), 0)
-            .map_err(LinkError::Socket)?;
-        answers(&socket, acts, allowed)
     }
+}
+
+/// Sends requests in one piece; what each was for.
+fn send(socket: &Socket, requests: Vec<Request>) -> Result<Vec<String>, LinkError> {
+    let mut bytes = Vec::new();
+    let mut acts = Vec::with_capacity(requests.len());
+    for (sequence, (act, message, flags)) in (1u32..).zip(requests) {
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        request.header.sequence_number = sequence;
+        request.finalize();
+        let start = bytes.len();
+        bytes.resize(start + request.buffer_len(), 0);
+        if let Some(place) = bytes.get_mut(start..) {
+            request.serialize(place);
+        }
+        acts.push(act);
+    }
+    socket
+        .send_to(&bytes, &SocketAddr::new(0, 0), 0)
+        .map_err(LinkError::Socket)?;
+    Ok(acts)
 }
 
 /// Reads an answer for each request.
