@@ -302,7 +302,6 @@ const LOOKS: &str = "id; umask; pwd; ulimit -a; env | sort; grep -E '^(Uid|Gid|G
     ls /dev | grep -v -e termination-log -e core; touch /x /tmp/x /dev/shm/x && echo writes; touch /proc/sys/x /sys/x 2>&1; hostname | wc -l; \
     ps | wc -l; exit 3";
 
-/// A root of one program.
 fn busybox(on: &OciHost, space: &Space<'_>) {
     let pod = space.pod(
         "busybox",
