@@ -17,6 +17,18 @@ const MAX_INDEXES: u32 = 100_000;
 /// Who looks after Jobs that do not say who does (batch/v1 JobSpec.managedBy).
 const CONTROLLER: &str = "kubernetes.io/job-controller";
 
+/// In a cluster the job controller leaves alone what another looks after; here there is nobody else.
+fn manager(field: &Field<'_>) -> Option<()> {
+    let other = field.line()?;
+    if other == CONTROLLER {
+        return Some(());
+    }
+    field.problem(format!(
+        "{other:?} does not run on this host, and vks leaves its Jobs alone: remove the field, or write {CONTROLLER}"
+    ));
+    None
+}
+
 /// `spec` of a Job.
 pub fn job(field: &Field<'_>) -> Option<JobSpec> {
     let mut f = field.fields(known::JOB)?;
