@@ -338,8 +338,9 @@ fn from_the_archive(host: &Host) {
     let archive = build("tar.sh", &to, &[]);
     let page = include_str!("../../packaging/README.md");
     let (_, section) = page.split_once("\n## The archive\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
     let commands = section.lines().filter_map(|line| line.strip_prefix("    "));
-    let commands: Vec<&str> = commands.take_while(|line| !line.is_empty()).collect();
+    let commands: Vec<&str> = commands.collect();
     let name = commands[0].split_whitespace().nth(2).unwrap();
     let mut copy = host
         .machine
