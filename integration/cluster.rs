@@ -28,6 +28,8 @@ mod deletion;
 mod events;
 #[path = "cluster/eviction.rs"]
 mod eviction;
+#[path = "cluster/figures.rs"]
+mod figures;
 #[path = "cluster/joining.rs"]
 mod joining;
 #[path = "cluster/node.rs"]
@@ -40,5 +42,7 @@ mod pods;
 mod refused;
 #[path = "cluster/services.rs"]
 mod services;
+#[path = "cluster/shutdown.rs"]
+mod shutdown;
 #[path = "cluster/statuses.rs"]
 mod statuses;

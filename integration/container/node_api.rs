@@ -54,7 +54,8 @@ impl Node {
             &plane.ok("kubeconfig", &["system:node:n1", "system:nodes"]),
         );
         let settings = format!(
-            "[node]\nname = 'n1'\nip = '{ADDRESS}'\n[pods]\nprofile = 'trusted'\n[kubernetes]\n"
+            "[node]\nname = 'n1'\nip = '{ADDRESS}'\n[pods]\nprofile = 'trusted'\n[kubernetes]\n\
+             eviction = {{ storage = 0, inodes = 0 }}\n"
         );
         host.machine.write("/etc/vks/vks.toml", &settings, "0644");
         host.ok("systemctl enable --now vks-pods.target vks.service");

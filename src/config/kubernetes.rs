@@ -3,11 +3,12 @@
 use super::{Wrong, check_path};
 use crate::model::layout::Layout;
 use crate::model::network::Prefix;
-use crate::model::node::{ClusterSettings, Eviction, Reserved, Taint};
+use crate::model::node::{ClusterSettings, Eviction, Leave, Reserved, Taint};
 use crate::model::quantity::{Bytes, CpuMillis};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[kubernetes]` of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -29,6 +30,18 @@ pub struct Kubernetes {
     pub port: Option<u16>,
     /// From what on the host is said to be short of something.
     pub eviction: Option<Least>,
+    /// How long the shutdown of the host waits for pods.
+    pub shutdown: Option<Shutdown>,
+}
+
+/// `kubernetes.shutdown`: whole seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// For all pods together (default 0: the shutdown does not wait).
+    pub grace: u32,
+    /// The last part of that, for those that are critical (default 0).
+    pub critical: u32,
 }
 
 /// `kubernetes.eviction`: what has to be free.
@@ -41,6 +54,10 @@ pub struct Least {
     pub storage: Option<u8>,
     /// Per cent of the inodes (default 5).
     pub inodes: Option<u8>,
+    /// Per cent of the space where images lie, when that is a file system of its own (default 15).
+    pub images: Option<u8>,
+    /// Seconds for which the host is said to be short of something after it was (default 300).
+    pub transition: Option<u32>,
 }
 
 /// `kubernetes.reserved`: quantities as Kubernetes writes them.
@@ -66,6 +83,7 @@ impl Kubernetes {
         put(&mut self.pods, over.pods);
         put(&mut self.port, over.port);
         put(&mut self.eviction, over.eviction);
+        put(&mut self.shutdown, over.shutdown);
     }
 }
 
@@ -145,10 +163,17 @@ pub(super) fn check(kubernetes: &Kubernetes) -> Result<(), Wrong> {
         if let Some(Err(error)) = memory {
             return Err(("kubernetes.eviction", error.to_string()));
         }
-        if least.storage.max(least.inodes) > Some(100) {
+        if least.storage.max(least.inodes).max(least.images) > Some(100) {
             let message = "more than 100 per cent: write a number from 0 to 100".to_owned();
             return Err(("kubernetes.eviction", message));
         }
+    }
+    if let Some(Shutdown { grace, critical }) = kubernetes.shutdown
+        && critical > grace
+    {
+        let message =
+            format!("critical ({critical}) is a part of grace ({grace}): it cannot be longer");
+        return Err(("kubernetes.shutdown", message));
     }
     if kubernetes.port == Some(0) {
         return Err(("kubernetes.port", "must be from 1 to 65535".to_owned()));
@@ -182,6 +207,13 @@ pub(super) fn settings(kubernetes: Kubernetes, layout: &Layout) -> ClusterSettin
         pods: kubernetes.pods.unwrap_or(ClusterSettings::PODS),
         port: kubernetes.port.unwrap_or(ClusterSettings::PORT),
         eviction: eviction(kubernetes.eviction.unwrap_or_default()),
+        shutdown: kubernetes
+            .shutdown
+            .filter(|shutdown| shutdown.grace > 0)
+            .map(|shutdown| Leave {
+                grace: seconds(shutdown.grace),
+                critical: seconds(shutdown.critical),
+            }),
     }
 }
 
@@ -191,6 +223,10 @@ pub(super) fn pod_prefixes(layout: &Layout) -> Vec<Prefix> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number.into())
+}
+
 fn eviction(least: Least) -> Eviction {
     let default = Eviction::default();
     let memory = least.memory.and_then(|text| text.parse().ok());
@@ -198,6 +234,8 @@ fn eviction(least: Least) -> Eviction {
         memory: memory.unwrap_or(default.memory),
         storage: least.storage.unwrap_or(default.storage),
         inodes: least.inodes.unwrap_or(default.inodes),
+        images: least.images.unwrap_or(default.images),
+        transition: least.transition.map_or(default.transition, seconds),
     }
 }
 
@@ -224,6 +262,9 @@ mod tests {
         let made = made.unwrap();
         assert_eq!(made.taints[1].key, "c");
         assert_eq!(made.reserved.cpu, CpuMillis(500));
+        assert_eq!(made.shutdown, None);
+        let made = read("shutdown = { grace = 30, critical = 10 }").unwrap();
+        assert_eq!(made.shutdown.unwrap().critical, Duration::from_secs(10));
     }
 
     #[test]
@@ -237,6 +278,11 @@ mod tests {
             ("taints = ['a=b']", "kubernetes.taints"),
             ("reserved = { memory = 'x' }", "kubernetes.reserved"),
             ("kubeconfig = 'x'", "kubernetes.kubeconfig"),
+            (
+                "shutdown = { grace = 1, critical = 2 }",
+                "kubernetes.shutdown",
+            ),
+            ("eviction = { images = 101 }", "kubernetes.eviction"),
         ];
         for (text, field) in cases {
             assert_eq!(read(text).unwrap_err().0, field, "{text}");

@@ -1,9 +1,10 @@
 //! What this host has and how it fares, read from /proc, /sys and the file systems.
 
-use crate::model::node::{HostFacts, Load};
+use crate::model::node::{HostFacts, Load, Space};
 use nix::sys::statvfs::statvfs;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 fn line(path: &str) -> Option<String> {
@@ -96,8 +97,24 @@ pub fn facts(state: &Path, systemd: u32, addresses: Vec<String>) -> HostFacts {
     }
 }
 
-/// How the host fares now. `systemd_problem` is what a call to systemd has told.
-pub fn load(state: &Path, systemd_problem: Option<String>) -> Load {
+/// The file system of images, when it is not that of `state`.
+fn images(state: &Path, images: &Path) -> Option<Space> {
+    let device = |path| fs::metadata(path).ok().map(|found| found.dev());
+    let own = device(images)?;
+    if device(state) == Some(own) {
+        return None;
+    }
+    let fs = statvfs(images).ok()?;
+    let size = fs.fragment_size();
+    Some(Space {
+        bytes: (fs.blocks_available() * size, fs.blocks() * size),
+        inodes: (fs.files_available(), fs.files()),
+    })
+}
+
+/// How the host fares now. `state` and `stored` are paths on the file systems that pods and images use,
+/// `systemd_problem` is what a call to systemd has told.
+pub fn load(state: &Path, stored: &Path, systemd_problem: Option<String>) -> Load {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let fs = statvfs(state).ok();
     let threads = line("/proc/loadavg").and_then(|text| {
@@ -118,6 +135,9 @@ pub fn load(state: &Path, systemd_problem: Option<String>) -> Load {
         ),
         memory_stall: stall().unwrap_or_default(),
         systemd_problem,
+        images: images(state, stored),
+        lately: [false; 3],
+        shutting_down: false,
     }
 }
 
@@ -142,7 +162,8 @@ mod tests {
             facts.cpus > 0 && facts.memory > 1 << 20 && facts.storage > 0,
             "{facts:?}"
         );
-        let load = load(Path::new("/"), None);
+        let load = load(Path::new("/"), Path::new("/"), None);
+        assert_eq!(load.images, None);
         assert!(load.memory_available > 0 && load.pids.0 > 0 && load.pids.1 > load.pids.0);
     }
 }

@@ -4,6 +4,7 @@ use super::quantity::{Bytes, CpuMillis};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `[kubernetes]`: the cluster that this host is a node of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,18 @@ pub struct ClusterSettings {
     pub port: u16,
     /// From what on the host is said to be short of something.
     pub eviction: Eviction,
+    /// How long the shutdown of the host waits for pods of the API server; `None`: they are stopped like all others, and
+    /// come back with the host.
+    pub shutdown: Option<Leave>,
+}
+
+/// How long the shutdown of the host waits (kubelet: shutdownGracePeriod, shutdownGracePeriodCriticalPods).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leave {
+    /// For all pods together.
+    pub grace: Duration,
+    /// The last part of that, which is for those that are critical.
+    pub critical: Duration,
 }
 
 /// From what on the host is said to be short of something (kubelet: evictionHard).
@@ -35,6 +48,11 @@ pub struct Eviction {
     pub storage: u8,
     /// Per cent of the inodes (default 5).
     pub inodes: u8,
+    /// Per cent of the space where images lie, when that is a file system of its own (default 15).
+    pub images: u8,
+    /// How long the host is said to be short of something after it was (kubelet: evictionPressureTransitionPeriod;
+    /// default five minutes).
+    pub transition: Duration,
 }
 
 impl Default for Eviction {
@@ -43,6 +61,8 @@ impl Default for Eviction {
             memory: Bytes(100 << 20),
             storage: 10,
             inodes: 5,
+            images: 15,
+            transition: Duration::from_mins(5),
         }
     }
 }
@@ -118,12 +138,27 @@ pub struct Load {
     pub storage_available: u64,
     /// Inodes free, and inodes.
     pub inodes: (u64, u64),
+    /// The file system of images, when that is another one.
+    pub images: Option<Space>,
     /// Processes and threads there are, and may be.
     pub pids: (u64, u64),
     /// Share of the last minute in which all work waited for memory, in percent (PSI `full avg60`).
     pub memory_stall: f64,
     /// Why systemd does not answer; `None` when it does.
     pub systemd_problem: Option<String>,
+    /// Memory, disk and numbers of processes were short not long ago.
+    pub lately: [bool; 3],
+    /// The host is about to shut down.
+    pub shutting_down: bool,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes free, to those who are not root, and bytes.
+    pub bytes: (u64, u64),
+    /// Inodes free, and inodes.
+    pub inodes: (u64, u64),
 }
 
 /// A condition of the node as it was posted last.
@@ -151,15 +186,26 @@ pub struct Shortage {
 pub enum Short {
     /// Memory.
     Memory,
+    /// Space on disk.
+    Storage,
+    /// Inodes.
+    Inodes,
     /// Numbers of processes.
     Pids,
 }
 
 impl Short {
+    /// Whether it is about a disk.
+    pub fn is_disk(self) -> bool {
+        matches!(self, Self::Storage | Self::Inodes)
+    }
+
     /// As the kubelet calls it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Storage => "ephemeral-storage",
+            Self::Inodes => "inodes",
             Self::Pids => "pids",
         }
     }

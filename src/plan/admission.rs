@@ -2,9 +2,10 @@
 //!
 //! The scheduler has counted already; but its view may be old, and a pod can be bound by hand.
 
+use super::eviction::CRITICAL;
 use super::resources::of_pod;
 use crate::model::node::{ClusterSettings, HostFacts};
-use crate::model::pod::PodSpec;
+use crate::model::pod::{PodSpec, QosClass};
 
 /// What pods ask for, or may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,9 +80,53 @@ pub fn refuse(
         })
 }
 
+/// Why a pod is not taken as long as the host is as it is: about to shut down (kubelet: nodeshutdown_manager.go), or short
+/// of something (eviction_manager.go Admit). `pressures` are the conditions that the node says.
+pub fn refuse_now(
+    shutting_down: bool,
+    pressures: &[&str],
+    priority: i32,
+    class: QosClass,
+) -> Option<(&'static str, String)> {
+    if shutting_down {
+        let message = "Pod was rejected: Pod was rejected as the node is shutting down.";
+        return Some(("NodeShutdown", message.to_owned()));
+    }
+    let bearable = match pressures {
+        [] => true,
+        ["MemoryPressure"] => class != QosClass::BestEffort,
+        _ => false,
+    };
+    (!bearable && priority < CRITICAL).then(|| {
+        let message = format!(
+            "Pod was rejected: The node had condition: [{}]. ",
+            pressures.join(" ")
+        );
+        ("Evicted", message)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_in_need_takes_what_matters() {
+        let reason = |down, pressures: &[&str], priority, class| {
+            refuse_now(down, pressures, priority, class).map(|(reason, _)| reason)
+        };
+        let (least, more) = (QosClass::BestEffort, QosClass::Burstable);
+        assert_eq!(reason(false, &[], 0, least), None);
+        assert_eq!(reason(true, &[], CRITICAL, more), Some("NodeShutdown"));
+        let memory = ["MemoryPressure"];
+        assert_eq!(reason(false, &memory, 0, least), Some("Evicted"));
+        assert_eq!(reason(false, &memory, CRITICAL, least), None);
+        assert_eq!(reason(false, &memory, 0, more), None);
+        let both = ["MemoryPressure", "DiskPressure"];
+        let (reason, message) = refuse_now(false, &both, 0, more).unwrap();
+        assert_eq!(reason, "Evicted");
+        assert!(message.ends_with("The node had condition: [MemoryPressure DiskPressure]. "));
+    }
 
     #[test]
     fn a_full_node_takes_no_more() {

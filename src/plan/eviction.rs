@@ -4,7 +4,7 @@ use crate::model::name::PodKey;
 use crate::model::node::Shortage;
 
 /// From this priority on a pod is critical: it is not evicted (scheduling.SystemCriticalPriority).
-const CRITICAL: i32 = 2_000_000_000;
+pub const CRITICAL: i32 = 2_000_000_000;
 
 /// A pod that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The Node object (kubelet: pkg/kubelet/nodestatus/setters.go).
 
 use crate::model::node::{ClusterSettings, HostFacts, Load, Posted, Short, Shortage};
+use crate::model::quantity::Bytes;
 use crate::model::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -148,49 +149,100 @@ fn pressure((kind, short, well): Words, is_short: bool) -> Verdict {
     (kind, is_short, reason, message.to_owned())
 }
 
-/// What pods have to go for: memory or process numbers that are less than has to be free. Waiting for memory alone is a
-/// condition, and no reason to end a pod.
-pub fn shortage(settings: &ClusterSettings, load: &Load) -> Option<Shortage> {
-    let memory = settings.eviction.memory.0;
-    let kib = |bytes: u64| format!("{}Ki", bytes >> 10);
-    if load.memory_available < memory {
-        return Some(Shortage {
-            what: Short::Memory,
-            threshold: kib(memory),
-            available: kib(load.memory_available),
-        });
-    }
-    let (left, least) = (
-        load.pids.1.saturating_sub(load.pids.0),
-        part(load.pids.1, LEAST_PIDS),
-    );
-    (load.pids.1 > 0 && left < least).then(|| Shortage {
-        what: Short::Pids,
-        threshold: least.to_string(),
-        available: left.to_string(),
+/// What is short, and what has to be free.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    what: Short,
+    least: u64,
+    free: u64,
+}
+
+/// All that the host is short of. A file system that tells no numbers is short of nothing.
+fn found(
+    settings: &ClusterSettings,
+    facts: &HostFacts,
+    load: &Load,
+) -> impl Iterator<Item = Found> + use<> {
+    let eviction = &settings.eviction;
+    let nodes =
+        |(free, all): (u64, u64)| (Short::Inodes, part(all, percent(eviction.inodes)), free);
+    let images = load.images.unwrap_or_default();
+    let (free, all) = images.bytes;
+    let (used, pids) = load.pids;
+    let all = [
+        (Short::Memory, eviction.memory.0, load.memory_available),
+        (
+            Short::Storage,
+            part(facts.storage, percent(eviction.storage)),
+            load.storage_available,
+        ),
+        nodes(load.inodes),
+        (Short::Storage, part(all, percent(eviction.images)), free),
+        nodes(images.inodes),
+        (
+            Short::Pids,
+            part(pids, LEAST_PIDS),
+            pids.saturating_sub(used),
+        ),
+    ];
+    all.into_iter()
+        .filter(|(_, least, free)| free < least)
+        .map(|(what, least, free)| Found { what, least, free })
+}
+
+/// What pods have to go for: the first of what is less than has to be free. Waiting for memory alone is a condition, and
+/// no reason to end a pod.
+pub fn shortage(settings: &ClusterSettings, facts: &HostFacts, load: &Load) -> Option<Shortage> {
+    let Found { what, least, free } = found(settings, facts, load).next()?;
+    let said = |number| match what {
+        Short::Memory | Short::Storage => Bytes(number).to_string(),
+        Short::Inodes | Short::Pids => number.to_string(),
+    };
+    Some(Shortage {
+        what,
+        threshold: said(least),
+        available: said(free),
     })
+}
+
+/// Whether the host is short now of memory, disk and numbers of processes.
+pub fn pressures(settings: &ClusterSettings, facts: &HostFacts, load: &Load) -> [bool; 3] {
+    let short =
+        |wanted: fn(Short) -> bool| found(settings, facts, load).any(|one| wanted(one.what));
+    [
+        short(|what| what == Short::Memory) || load.memory_stall > MOST_STALL,
+        short(Short::is_disk),
+        short(|what| what == Short::Pids),
+    ]
+}
+
+/// The conditions that `pressures` are about, by name.
+pub fn pressed(pressures: [bool; 3]) -> impl Iterator<Item = &'static str> {
+    let names = [MEMORY.0, DISK.0, PIDS.0].into_iter().zip(pressures);
+    names.filter_map(|(name, is)| is.then_some(name))
 }
 
 /// The four conditions, `Ready` last.
 pub fn verdicts(settings: &ClusterSettings, facts: &HostFacts, load: &Load) -> [Verdict; 4] {
-    let least = &settings.eviction;
-    let memory = load.memory_available < least.memory.0 || load.memory_stall > MOST_STALL;
-    let space = load.storage_available < part(facts.storage, percent(least.storage));
-    let inodes = load.inodes.1 > 0 && load.inodes.0 < part(load.inodes.1, percent(least.inodes));
-    let left = load.pids.1.saturating_sub(load.pids.0);
-    let pids = load.pids.1 > 0 && left < part(load.pids.1, LEAST_PIDS);
-    let ready = match &load.systemd_problem {
+    let now = pressures(settings, facts, load);
+    let [memory, disk, pids] = std::array::from_fn(|index| now[index] || load.lately[index]);
+    let problem = match &load.systemd_problem {
+        Some(problem) => Some(format!("systemd does not answer: {problem}")),
+        // kubelet: pkg/kubelet/nodeshutdown.
+        None => load
+            .shutting_down
+            .then(|| "node is shutting down".to_owned()),
+    };
+    let is_ready = problem.is_none();
+    let (reason, message) = match problem {
         None => ("KubeletReady", "kubelet is posting ready status".to_owned()),
-        Some(problem) => (
-            "KubeletNotReady",
-            format!("systemd does not answer: {problem}"),
-        ),
+        Some(problem) => ("KubeletNotReady", problem),
     };
     [
         pressure(MEMORY, memory),
-        pressure(DISK, space || inodes),
+        pressure(DISK, disk),
         pressure(PIDS, pids),
-        ("Ready", load.systemd_problem.is_none(), ready.0, ready.1),
+        ("Ready", is_ready, reason, message),
     ]
 }
 

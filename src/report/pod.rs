@@ -16,8 +16,8 @@ pub struct About<'a> {
     pub generation: Option<i64>,
     /// The status that the API server has.
     pub known: &'a Value,
-    /// The pod was evicted for this reason, and nothing of it runs any more.
-    pub evicted: Option<&'a str>,
+    /// The node has ended the pod, and nothing of it runs any more: why, as one word and as a sentence.
+    pub evicted: Option<(&'a str, &'a str)>,
     /// The pod was to be deleted, and nothing of it runs any more.
     pub ended: bool,
     /// The time, for what nobody knows the time of.
@@ -31,11 +31,11 @@ const TAKEN_BACK: [&str; 3] = ["reason", "message", "initContainerStatuses"];
 pub fn status(status: &PodStatus, about: About<'_>) -> Value {
     // A tree of plain values: it always becomes JSON.
     let mut made = serde_json::to_value(status).unwrap_or_default();
-    if about.ended || about.evicted.is_some() {
-        terminal(&mut made);
-    }
     if let Some(why) = about.evicted {
         evicted(&mut made, why);
+    }
+    if about.ended || about.evicted.is_some() {
+        terminal(&mut made);
     }
     match about.known.get("startTime") {
         Some(since) if since.is_string() => made["startTime"] = since.clone(),
@@ -133,9 +133,14 @@ fn condition_of<'a>(status: &'a Value, kind: &Value) -> Option<&'a Value> {
 /// Makes a status final: what nobody knows the end of is lost, and the phase says how the pod went.
 fn terminal(status: &mut Value) {
     let mut good = true;
-    for list in ["initContainerStatuses", "containerStatuses"] {
-        for container in status[list].as_array_mut().into_iter().flatten() {
-            if container["state"].get("terminated").is_none() {
+    let begun = [begun_inits(status), has_begun(status)];
+    for (list, begun) in ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .zip(begun)
+    {
+        let containers = status[list].as_array_mut().into_iter().flatten();
+        for (index, container) in containers.enumerate() {
+            if container["state"].get("terminated").is_none() && index < begun {
                 container["state"] = json!({ "terminated": {
                     "exitCode": 137,
                     "reason": "ContainerStatusUnknown",
@@ -182,10 +187,36 @@ fn terminal(status: &mut Value) {
     }
 }
 
-/// Says that the node has ended the pod for want of something (kubelet: eviction_manager.go evictPod).
-fn evicted(status: &mut Value, why: &str) {
+/// How many init containers have something to tell of: what comes after the last that ever began still waits (kubelet:
+/// status_manager.go initializedContainers).
+fn begun_inits(status: &Value) -> usize {
+    let all = status["initContainerStatuses"].as_array();
+    let last = all.and_then(|all| all.iter().rposition(|one| !only_waits(one)));
+    last.unwrap_or(0) + 1
+}
+
+/// How many containers have something to tell of: none as long as init containers have kept them from it, else all
+/// (hasPodInitialized).
+fn has_begun(status: &Value) -> usize {
+    let list = |name: &str| status[name].as_array().map_or(&[][..], Vec::as_slice);
+    let inits = list("initContainerStatuses");
+    let well = |one: &Value, state: &str| one[state]["terminated"]["exitCode"] == 0;
+    let begun = inits
+        .last()
+        .is_none_or(|last| well(last, "state") || well(last, "lastState"))
+        || list("containerStatuses").iter().any(|one| !only_waits(one));
+    if begun { usize::MAX } else { 0 }
+}
+
+/// Whether a container has never begun, as far as its status tells.
+fn only_waits(container: &Value) -> bool {
+    container["state"]["waiting"].is_object() && container["lastState"].get("terminated").is_none()
+}
+
+/// Says that the node has ended the pod (kubelet: eviction_manager.go evictPod, nodeshutdown_manager.go killPods).
+fn evicted(status: &mut Value, (reason, why): (&str, &str)) {
     status["phase"] = "Failed".into();
-    status["reason"] = "Evicted".into();
+    status["reason"] = reason.into();
     status["message"] = why.into();
     if let Some(conditions) = status["conditions"].as_array_mut() {
         conditions.push(json!({

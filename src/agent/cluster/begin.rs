@@ -1,17 +1,18 @@
 //! How a host becomes a node: it asks for a certificate if it has none, then all tasks run, and certificates are renewed.
 
 use super::api::{ConnectError, Identity, Server};
-use super::data::Data;
-use super::events::events;
+use super::data::{Data, Datum};
+use super::events::{Events, events};
 use super::files::Files;
 use super::follow::follow;
 use super::heard::listen;
 use super::identity::{IdentityError, Papers, Purpose};
 use super::member::{Ears, Member};
 use super::mesh::mesh;
-use super::node::{Node, now};
+use super::node::{Node, Registered, now};
 use super::retry::Retry;
 use super::services::services;
+use super::shutdown::{Departure, Shutdown};
 use super::tokens::Tokens;
 use super::{Hurry, Report};
 use crate::host::systemd::Systemd;
@@ -21,7 +22,7 @@ use crate::model::wireguard::Endpoint;
 use crate::plan::admission::allocatable;
 use crate::source::cluster::Memory;
 use kube::config::Kubeconfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,31 +140,73 @@ impl Begin {
         }
     }
 
+    /// Waits for the shutdown of the host, where the settings say so.
+    fn shutdown_task(
+        &self,
+        work: &mut JoinSet<()>,
+    ) -> (watch::Receiver<bool>, UnboundedReceiver<Departure>) {
+        let (down, known) = watch::channel(false);
+        let (member, departure) = unbounded_channel();
+        if let Some(leave) = self.settings.shutdown {
+            let shutdown = Shutdown {
+                systemd: self.systemd.clone(),
+                leave,
+                down,
+                member,
+            };
+            work.spawn(shutdown.run());
+        }
+        (known, departure)
+    }
+
+    /// The member, which knows nothing yet. It learns of the node, and of what the host is short of.
+    fn member(
+        &self,
+        server: &Server,
+        events: Events,
+        (registered, pressures): (
+            watch::Receiver<Option<Registered>>,
+            watch::Receiver<[bool; 3]>,
+        ),
+        answers: UnboundedSender<Datum>,
+    ) -> Member {
+        let addresses = self.host_ip.iter().cloned().collect();
+        let facts = crate::host::node::facts(&self.layout.state, self.systemd_version, addresses);
+        Member {
+            server: server.clone(),
+            events,
+            pods: BTreeMap::new(),
+            tells: JoinSet::new(),
+            statics: BTreeMap::new(),
+            makes: JoinSet::new(),
+            data: Data::new(server.clone(), self.files.clone(), answers.clone()),
+            tokens: Tokens::new(server.clone(), self.files.clone(), answers),
+            files: self.files.clone(),
+            memory: Memory::default(),
+            registered,
+            node: self.name.clone(),
+            dir: self.layout.cluster(),
+            allocatable: allocatable(&self.settings, &facts),
+            hurry: self.hurry.clone(),
+            layout: Arc::clone(&self.layout),
+            systemd: self.systemd.clone(),
+            pressures,
+            leave: self.settings.shutdown,
+            leaving: None,
+            dues: BTreeSet::new(),
+            emptying: JoinSet::new(),
+        }
+    }
+
     fn tasks(self, server: &Server, work: &mut JoinSet<()>) {
         let (events, speaker) = events(server.clone(), &self.name);
         let (answer_sender, answers) = unbounded_channel();
         let (short, shortage) = unbounded_channel();
         let (registered, node_known) = watch::channel(None);
+        let (pressures, pressed) = watch::channel([false; 3]);
+        let (down, departure) = self.shutdown_task(work);
         let addresses: Vec<String> = self.host_ip.iter().cloned().collect();
-        let facts =
-            crate::host::node::facts(&self.layout.state, self.systemd_version, addresses.clone());
-        let mut member = Member {
-            server: server.clone(),
-            events: events.clone(),
-            pods: BTreeMap::new(),
-            tells: JoinSet::new(),
-            statics: BTreeMap::new(),
-            makes: JoinSet::new(),
-            data: Data::new(server.clone(), self.files.clone(), answer_sender.clone()),
-            tokens: Tokens::new(server.clone(), self.files.clone(), answer_sender),
-            files: self.files.clone(),
-            memory: Memory::default(),
-            registered: node_known,
-            node: self.name.clone(),
-            dir: self.layout.cluster(),
-            allocatable: allocatable(&self.settings, &facts),
-            hurry: self.hurry.clone(),
-        };
+        let mut member = self.member(server, events.clone(), (node_known, pressed), answer_sender);
         member.remember(&self.known);
         self.network_tasks(server, &member.files, work);
         let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}", self.name);
@@ -178,6 +221,8 @@ impl Begin {
             registered,
             mesh: self.mesh,
             short,
+            down,
+            pressures,
         };
         let (news_sender, pods) = channel(NEWS);
         work.spawn(speaker.run());
@@ -191,6 +236,7 @@ impl Begin {
             answers,
             heard,
             short: shortage,
+            departure,
         };
         work.spawn(member.run(ears));
     }

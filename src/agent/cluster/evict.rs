@@ -1,22 +1,51 @@
-//! Pods that have to go because the host is short of memory or of numbers for processes: one after the other, for as long as
-//! it is. Their objects stay, as `Failed`, until somebody deletes them.
+//! Pods that have to go because the host is short of memory, disk or numbers for processes: one after the other, for as
+//! long as it is. Their objects stay, as `Failed`, until somebody deletes them. Images that no pod has go first, where the
+//! disk is short.
 //!
 //! The manifest of an evicted pod says why by an annotation, beside a deletion that has begun: so it is stopped like a pod
 //! that is deleted, and does not come back with the next boot.
 
 use super::known::{Known, Stage};
 use super::member::Member;
+use crate::host::disk::{Used, used as on_disk};
+use crate::host::files::Dir;
 use crate::host::{cgroup, usage};
-use crate::model::name::PodKey;
+use crate::model::layout::Layout;
+use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::model::node::{Short, Shortage};
 use crate::plan::eviction::{Candidate, message, victim};
 use crate::source::cluster::{FileKind, file_name};
 use crate::unit::names::PodUnits;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The annotation of an evicted pod, with the reason.
-pub(super) const EVICTED: &str = "vks.io/evicted";
+/// Annotations of a pod that this node has ended: the sentence, and the word when it is not `Evicted`.
+const EVICTED: &str = "vks.io/evicted";
+const REASON: &str = "vks.io/evicted-reason";
+/// The word of most.
+const USUAL: &str = "Evicted";
+/// Removes images that no pod has, when the disk is short.
+const IMAGES: &str = "vks-images.service";
+
+/// What has to be gained for that to count, in bytes: less comes and goes by itself.
+const LEAST_GAIN: u64 = 1 << 20;
+
+/// Why this node has ended a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evicted {
+    /// In one word, as the status has it.
+    pub reason: String,
+    /// In a sentence.
+    pub message: String,
+}
+
+impl Evicted {
+    /// Word and sentence.
+    pub fn words(&self) -> (&str, &str) {
+        (&self.reason, &self.message)
+    }
+}
 
 impl Member {
     /// The host is short of something.
@@ -30,13 +59,18 @@ impl Member {
             return;
         }
         let what = shortage.what;
+        if what.is_disk() && self.relieved_by_images().await {
+            return;
+        }
+        let mut uids = Vec::new();
         let running = self.pods.iter().filter_map(|(key, known)| {
             let held = known.held()?;
             known.latest.as_ref().filter(|seen| seen.up)?;
             let request = match what {
                 Short::Memory => held.request,
-                Short::Pids => 0,
+                Short::Storage | Short::Inodes | Short::Pids => 0,
             };
+            uids.push(known.uid.clone());
             Some(Candidate {
                 key: key.clone(),
                 priority: held.priority,
@@ -45,60 +79,124 @@ impl Member {
             })
         });
         let mut candidates: Vec<Candidate> = running.collect();
+        let layout = Arc::clone(&self.layout);
         let work = tokio::task::spawn_blocking(move || {
-            for one in &mut candidates {
-                one.usage = used(&one.key, what);
+            for (one, uid) in candidates.iter_mut().zip(&uids) {
+                one.usage = used(&one.key, uid, &layout, what);
             }
             candidates
         });
         if let Some(victim) = victim(work.await.unwrap_or_default()) {
-            self.evict(&victim.key, message(&shortage));
+            let message = message(&shortage);
+            let key = victim.key;
+            self.say(&key, true, USUAL, message.clone());
+            let reason = USUAL.to_owned();
+            self.end(&key, Evicted { reason, message }, Duration::ZERO);
         }
     }
 
-    fn evict(&mut self, key: &PodKey, message: String) {
+    /// Has images removed that no pod has. Whether that was enough: then the disk is not short any more.
+    async fn relieved_by_images(&mut self) -> bool {
+        #[expect(clippy::expect_used, reason = "a constant name is valid")]
+        let unit: UnitName = IMAGES.parse().expect("a unit name");
+        let images = self.layout.images();
+        let free = || {
+            let images = images.clone();
+            tokio::task::spawn_blocking(move || crate::host::disk::free(&images))
+        };
+        let before = free().await.unwrap_or_default();
+        if let Err(error) = self.systemd.start_and_wait(&unit).await {
+            log::warn!("images stay: {}", crate::chain::line(&error));
+        }
+        let after = free().await.unwrap_or_default();
+        // Whether it is enough is known with the next look at the host.
+        after > before + LEAST_GAIN
+    }
+
+    /// Ends a pod for good.
+    pub(super) fn end(&mut self, key: &PodKey, why: Evicted, grace: Duration) {
         log::warn!(
             KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
-            "pod {key} is evicted: {message}"
+            "pod {key} is ended ({}): {}", why.reason, why.message
         );
-        self.say(key, true, "Evicted", message.clone());
         let Some(known) = self.pods.get_mut(key) else {
             return;
         };
         let Stage::Given(held) = &mut known.stage else {
             return;
         };
-        held.manifest = marked(&held.manifest, &message).into();
-        let text = held.manifest.to_string();
-        known.evicted = Some(message);
+        held.manifest = marked(&held.manifest, &why, grace).into();
+        let (text, sooner) = (held.manifest.to_string(), grace < held.grace);
+        known.evicted = Some(why);
         self.files.write(file_name(FileKind::Pod, key), text);
         self.killing(key);
-        self.hurry(key, Duration::ZERO);
+        if sooner {
+            self.hurry(key, grace);
+        }
+    }
+
+    /// Removes what an evicted pod has written, once nothing of it runs: without that the disk stays as full as it was.
+    pub(super) fn empty(&mut self, key: &PodKey) {
+        let Some(known) = self.pods.get_mut(key) else {
+            return;
+        };
+        let down = known.latest.as_ref().is_some_and(|seen| !seen.up);
+        let evicted = known
+            .evicted
+            .as_ref()
+            .is_some_and(|why| why.reason == USUAL);
+        if !down || !evicted || known.emptied {
+            return;
+        }
+        known.emptied = true;
+        let (path, key) = (self.layout.pod(&known.uid), key.clone());
+        self.emptying.spawn_blocking(move || {
+            let removed = Dir::open(&path).and_then(|dir| match dir {
+                Some(dir) => dir.remove_tree("volumes").and(dir.remove_tree("rootfs")),
+                None => Ok(()),
+            });
+            if let Err(error) = removed {
+                log::warn!(
+                    "pod {key} is evicted, and some of what it wrote stays: {}",
+                    crate::chain::line(&error)
+                );
+            }
+        });
     }
 }
 
-/// Why a manifest's pod was evicted; `None` if it was not.
-pub(super) fn evicted(manifest: &Value) -> Option<String> {
-    let why = manifest["metadata"]["annotations"][EVICTED].as_str();
-    why.map(str::to_owned)
+/// Why this node has ended a manifest's pod; `None` if it has not.
+pub(super) fn evicted(manifest: &Value) -> Option<Evicted> {
+    let said = &manifest["metadata"]["annotations"];
+    Some(Evicted {
+        message: said[EVICTED].as_str()?.to_owned(),
+        reason: said[REASON].as_str().unwrap_or(USUAL).to_owned(),
+    })
 }
 
-fn marked(manifest: &str, message: &str) -> String {
+fn marked(manifest: &str, why: &Evicted, grace: Duration) -> String {
     let mut object: Value = serde_json::from_str(manifest).unwrap_or_default();
     let metadata = &mut object["metadata"];
-    metadata["annotations"][EVICTED] = message.into();
+    metadata["annotations"][EVICTED] = why.message.as_str().into();
+    if why.reason != USUAL {
+        metadata["annotations"][REASON] = why.reason.as_str().into();
+    }
     // Whatever time: it has begun.
     metadata["deletionTimestamp"] = json!("1970-01-01T00:00:00Z");
-    metadata["deletionGracePeriodSeconds"] = json!(0);
+    metadata["deletionGracePeriodSeconds"] = json!(grace.as_secs());
     object.to_string()
 }
 
-fn used(key: &PodKey, what: Short) -> u64 {
+fn used(key: &PodKey, uid: &PodUid, layout: &Layout, what: Short) -> u64 {
+    if what.is_disk() {
+        let Used { bytes, files } = on_disk(&layout.pod(uid));
+        return if what == Short::Inodes { files } else { bytes };
+    }
     let group = cgroup::of_slice(&PodUnits::new(key).slice());
     let usage = usage::read(&group).unwrap_or_default();
     match what {
-        Short::Memory => usage.working_set,
         Short::Pids => usage.tasks,
+        _ => usage.working_set,
     }
 }
 
@@ -110,14 +208,18 @@ mod tests {
     fn the_manifest_says_why_and_that_it_ends() {
         let text = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"b","uid":"u-1"},
             "spec":{"containers":[{"name":"c","image":"host:sleep"}]}}"#;
-        let made = marked(text, "low on memory");
-        assert_eq!(
-            evicted(&serde_json::from_str(&made).unwrap()).as_deref(),
-            Some("low on memory")
-        );
+        for (reason, grace) in [(USUAL, 0), ("Terminated", 7)] {
+            let why = Evicted {
+                reason: reason.to_owned(),
+                message: "low on memory".to_owned(),
+            };
+            let grace = Duration::from_secs(grace);
+            let made = marked(text, &why, grace);
+            assert_eq!(evicted(&serde_json::from_str(&made).unwrap()), Some(why));
+            let path = std::path::Path::new("/x.json");
+            let file = crate::source::parse(path, made.as_bytes());
+            assert_eq!(file.pods[0].ending, Some(grace));
+        }
         assert_eq!(evicted(&serde_json::from_str(text).unwrap()), None);
-        let path = std::path::Path::new("/x.json");
-        let file = crate::source::parse(path, made.as_bytes());
-        assert_eq!(file.pods[0].ending, Some(Duration::ZERO));
     }
 }

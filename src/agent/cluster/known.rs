@@ -1,13 +1,14 @@
 //! What is known of one pod of the API server.
 
 use super::Seen;
+use super::evict::Evicted;
 use crate::model::name::{ObjectKey, PodUid};
 use crate::plan::admission::Amounts;
 use crate::plan::resources::of_pod;
 use crate::source::cluster::{Given, Needs, TokenWish, needs};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One life of a pod, as the API server has it.
 #[derive(Debug)]
@@ -22,10 +23,14 @@ pub struct Known {
     pub ending: bool,
     /// How far it has come.
     pub stage: Stage,
-    /// It was evicted: why.
-    pub evicted: Option<String>,
+    /// This node has ended it: why.
+    pub evicted: Option<Evicted>,
+    /// What it wrote to volumes of its own has been removed, or is being.
+    pub emptied: bool,
     /// What is to be told of it next.
     pub latest: Option<Box<Seen>>,
+    /// What is to be told may wait until then.
+    pub due: Option<Instant>,
     /// It is being told.
     pub telling: bool,
     /// Failures in a row to tell it.
@@ -96,7 +101,9 @@ impl Known {
             ending: false,
             stage,
             evicted: None,
+            emptied: false,
             latest: None,
+            due: None,
             telling: false,
             failures: 0,
         }

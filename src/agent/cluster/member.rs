@@ -12,22 +12,28 @@ use super::events::Events;
 use super::files::Files;
 use super::follow::News;
 use super::known::{Held, Known, Stage};
+use super::leave::Leaving;
 use super::mirrors::{Made, Static};
 use super::node::Registered;
+use super::shutdown::Departure;
 use super::tell::Told;
 use super::tokens::Tokens;
 use super::{Hurry, Report};
+use crate::agent::run::wait_until;
+use crate::host::systemd::Systemd;
+use crate::model::layout::Layout;
 use crate::model::name::{ObjectKey, PodKey};
-use crate::model::node::Shortage;
+use crate::model::node::{Leave, Shortage};
 use crate::observe::events::Event;
-use crate::plan::admission::{Amounts, refuse};
+use crate::plan::admission::Amounts;
 use crate::report::event::{Happened, Object, of_container};
-use crate::report::pod::{is_terminal, rejected};
+use crate::report::pod::is_terminal;
 use crate::source::cluster::{FileKind, Given, Memory, Refusal, file_name, is_mirror, needs, pod};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -52,6 +58,18 @@ pub struct Member {
     pub(super) dir: PathBuf,
     pub(super) allocatable: Amounts,
     pub(super) hurry: UnboundedSender<Hurry>,
+    pub(super) layout: Arc<Layout>,
+    pub(super) systemd: Systemd,
+    /// What the host is short of: memory, disk, numbers of processes.
+    pub(super) pressures: watch::Receiver<[bool; 3]>,
+    /// How long a shutdown waits.
+    pub(super) leave: Option<Leave>,
+    /// The host is about to shut down.
+    pub(super) leaving: Option<Leaving>,
+    /// Pods of which something is to be told, and when.
+    pub(super) dues: BTreeSet<(Instant, PodKey)>,
+    /// Volumes that are being removed.
+    pub(super) emptying: JoinSet<()>,
 }
 
 /// What the member hears.
@@ -64,6 +82,8 @@ pub struct Ears {
     pub answers: UnboundedReceiver<Datum>,
     /// The host is short of something.
     pub short: UnboundedReceiver<Shortage>,
+    /// The host is about to shut down.
+    pub departure: UnboundedReceiver<Departure>,
     /// Events of pods that others say.
     pub heard: Receiver<Event>,
 }
@@ -72,6 +92,7 @@ impl Member {
     /// Goes on until it is aborted.
     pub async fn run(mut self, mut ears: Ears) {
         loop {
+            let (due, departs) = (self.due(), self.leaving.as_ref().and_then(Leaving::due));
             tokio::select! {
                 Some(news) = ears.pods.recv() => self.news(news).await,
                 Some(report) = ears.seen.recv() => match report {
@@ -84,11 +105,16 @@ impl Member {
                     self.start_waiting();
                 }
                 Some(shortage) = ears.short.recv() => self.relieve(shortage).await,
+                Some(departure) = ears.departure.recv() => self.departure(departure),
+                Some(_) = self.emptying.join_next() => {}
+                () = wait_until(due) => self.tell_due(),
+                () = wait_until(departs) => {}
                 Some(event) = ears.heard.recv() => self.heard(event),
                 Some(Ok(told)) = self.tells.join_next() => self.told(told),
                 Ok(()) = self.registered.changed() => self.registered(),
                 else => return,
             }
+            self.depart();
         }
     }
 
@@ -178,35 +204,8 @@ impl Member {
         }
     }
 
-    /// A pod that this node has not had yet.
-    fn admit(&mut self, key: &PodKey, given: Given) {
-        let used = self.pods.values().filter_map(|known| match &known.stage {
-            Stage::Given(held) if !is_terminal(&known.status()) => Some(held.amounts),
-            Stage::Waiting(given) => Some(Amounts::of(&given.pod.spec)),
-            _ => None,
-        });
-        let used = used.fold(Amounts::default(), Amounts::plus);
-        let wants = Amounts::of(&given.pod.spec);
-        if let Some((reason, message)) = refuse(wants, used, self.allocatable) {
-            return self.refuse(key, reason, &message);
-        }
-        let uid = given.uid.as_str().to_owned();
-        for warning in &given.warnings {
-            self.say(key, true, "Unsupported", warning.clone());
-        }
-        let wishes = &given.tokens;
-        self.tokens
-            .want(key, &uid, &given.pod.spec.service_account, wishes);
-        let own = wishes.iter().map(|wish| wish.secret.clone()).collect();
-        self.data.want(&needs(&given.pod), &own);
-        if let Some(known) = self.pods.get_mut(key) {
-            known.stage = Stage::Waiting(Box::new(given));
-        }
-        self.start_waiting();
-    }
-
     /// Writes the manifests of pods that wait for nothing any more.
-    fn start_waiting(&mut self) {
+    pub(super) fn start_waiting(&mut self) {
         for (key, known) in &mut self.pods {
             if let Stage::Waiting(given) = &known.stage
                 && self.data.knows(&needs(&given.pod))
@@ -349,20 +348,6 @@ impl Member {
             .values()
             .filter_map(|known| Some(&known.held()?.needs));
         self.data.keep(held.chain(&waiting));
-    }
-
-    /// This node does not take a pod.
-    fn refuse(&mut self, key: &PodKey, reason: &'static str, message: &str) {
-        log::warn!(
-            KUBERNETES_NAMESPACE = key.namespace.as_str(), KUBERNETES_POD = key.name.as_str();
-            "pod {key}: {reason}: {message}"
-        );
-        self.say(key, true, reason, message.to_owned());
-        if let Some(known) = self.pods.get_mut(key) {
-            known.stage = Stage::Refused;
-            let status = rejected(reason, message, known.generation);
-            self.reject(key, status);
-        }
     }
 
     pub(super) fn say(&self, key: &PodKey, warning: bool, reason: &str, message: String) {

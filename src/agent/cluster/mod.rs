@@ -9,15 +9,18 @@
 //! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
 //! | `data`, `claims`, `tokens` | config maps, secrets, claims and tokens that pods use |
 //! | `services` | services of the cluster, for the network of pods |
-//! | `tell` | statuses go back, and the delete that ends a pod |
+//! | `tell`, `patience` | statuses go back, and the delete that ends a pod |
 //! | `mirrors` | pods of this host's own disk are shown to the cluster |
 //! | `events`, `heard` | events |
-//! | `evict` | pods that have to go since the host is short of something |
+//! | `admit` | which pods are taken |
+//! | `pressure`, `evict` | pods that have to go since the host is short of something |
+//! | `shutdown`, `leave` | pods that have to end since the host is about to shut down |
 //! | `mesh` | peers of the mesh by the nodes' annotations |
 //!
 //! The agent's loop knows only [`Cluster`]: it says what the host has of the pods that come from there, and hears which
 //! of them are to end sooner.
 
+mod admit;
 mod api;
 mod begin;
 mod claims;
@@ -30,14 +33,18 @@ mod heard;
 pub mod identity;
 mod known;
 mod lease;
+mod leave;
 mod lists;
 mod member;
 mod mesh;
 mod mirrors;
 mod node;
+mod patience;
 pub mod pem;
+mod pressure;
 mod retry;
 mod services;
+mod shutdown;
 mod tell;
 mod tokens;
 

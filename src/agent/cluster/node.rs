@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Between two signs of life, and two looks at the host (kubelet: nodeStatusUpdateFrequency).
 const TICK: Duration = Duration::from_secs(10);
@@ -60,6 +60,10 @@ pub struct Node {
     pub events: Events,
     /// Told as long as the host is short of something that pods have to go for.
     pub short: UnboundedSender<Shortage>,
+    /// The host is about to shut down.
+    pub down: watch::Receiver<bool>,
+    /// Told what the host is short of, as conditions say it.
+    pub pressures: watch::Sender<[bool; 3]>,
     /// There is a mesh: where this host is reached, if settings say, and its port.
     pub mesh: Option<(Option<Endpoint>, u16)>,
     /// Told when the node is registered, and when that changes.
@@ -68,13 +72,15 @@ pub struct Node {
 
 /// What is remembered between two ticks.
 #[derive(Default)]
-struct Memory {
-    facts: HostFacts,
+pub(super) struct Memory {
+    pub(super) facts: HostFacts,
     conditions: BTreeMap<String, Posted>,
     posted: Option<(Value, Instant)>,
     lease: Lease,
     ready: Option<bool>,
     lost: bool,
+    /// When memory, disk and numbers of processes were short last.
+    pub(super) short: [Option<Instant>; 3],
 }
 
 /// The time, as timestamps of the API have it.
@@ -98,7 +104,7 @@ impl Node {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            self.next(&mut ticks).await;
             let uid = self
                 .registered
                 .borrow()
@@ -123,6 +129,20 @@ impl Node {
                 done = self.register(&mut memory).await;
             }
             self.tell(&mut memory, done);
+        }
+    }
+
+    /// The next time that there is something to say.
+    async fn next(&mut self, ticks: &mut Interval) {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // Without a sender it never changes.
+            Ok(()) = self.down.changed() => {
+                if *self.down.borrow_and_update() {
+                    let message = "Shutdown manager detected shutdown event";
+                    self.happened("Shutdown", message.to_owned());
+                }
+            }
         }
     }
 
@@ -265,12 +285,11 @@ impl Node {
             Ok(Err(error)) => Some(crate::chain::line(&error)),
             Err(_) => Some(format!("no answer in {} s", ANSWER.as_secs())),
         };
-        let state = self.layout.state.clone();
-        let work = tokio::task::spawn_blocking(move || host::node::load(&state, problem));
-        let load = work.await.unwrap_or_default();
-        if let Some(shortage) = node::shortage(&self.settings, &load) {
-            let _ = self.short.send(shortage);
-        }
+        let (state, stored) = (self.layout.state.clone(), self.layout.images());
+        let work = tokio::task::spawn_blocking(move || host::node::load(&state, &stored, problem));
+        let mut load = work.await.unwrap_or_default();
+        load.shutting_down = *self.down.borrow();
+        self.look_for_shortage(memory, &mut load);
         let conditions = &mut memory.conditions;
         let mut made = node::status(&self.settings, &memory.facts, &load, conditions, now());
         let layout = Arc::clone(&self.layout);

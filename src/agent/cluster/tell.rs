@@ -2,6 +2,7 @@
 
 use super::Seen;
 use super::api::{CallError, Patch, Server};
+use super::evict::Evicted;
 use super::known::Stage;
 use super::member::Member;
 use super::node::now;
@@ -44,6 +45,7 @@ impl Member {
         {
             known.latest = Some(Box::new(seen));
             self.tell(&key);
+            self.empty(&key);
         }
     }
 
@@ -52,13 +54,21 @@ impl Member {
         let Some(known) = self.pods.get_mut(key).filter(|known| !known.telling) else {
             return;
         };
-        let Some(seen) = &known.latest else { return };
         let before = known.status();
+        if let Some(due) = known.patience(&before) {
+            self.dues.insert((due, key.clone()));
+            return;
+        }
+        let Some(seen) = &known.latest else { return };
         let about = About {
             uid: known.uid.as_str(),
             generation: known.generation,
             known: &before,
-            evicted: known.evicted.as_deref().filter(|_| !seen.up),
+            evicted: known
+                .evicted
+                .as_ref()
+                .filter(|_| !seen.up)
+                .map(Evicted::words),
             ended: known.ending && !seen.up && !matches!(known.stage, Stage::Mirror(_)),
             now: now(),
         };

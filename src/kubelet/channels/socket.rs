@@ -4,7 +4,7 @@
 //! sent. Who does not read holds up that socket and nothing else.
 
 use super::{Event, LONGEST, Protocol, decode, encode};
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ impl Socket {
     pub async fn close(self) {
         let Self { out, mut tasks, .. } = self;
         let _ = timeout(GOOD_BYE, async {
-            let _ = out.send(Message::Close(None)).await;
+            let _ = out.send(good_bye()).await;
             drop(out);
             while tasks.join_next().await.is_some() {}
         })
@@ -152,5 +152,14 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receive
             return;
         }
     }
+    let _ = sink.send(good_bye()).await;
     let _ = sink.close().await;
+}
+
+/// An end that says that all is well: kubectl takes one without a word for an error, and forgets what it was told before.
+pub fn good_bye() -> Message {
+    Message::Close(Some(CloseFrame {
+        code: close_code::NORMAL,
+        reason: "".into(),
+    }))
 }

@@ -2,7 +2,7 @@
 
 use super::{Target, port, spdy};
 use crate::kubelet::channels::Protocol;
-use crate::kubelet::channels::socket::{Incoming, Outgoing, Socket, limited};
+use crate::kubelet::channels::socket::{Incoming, Outgoing, Socket, good_bye, limited};
 use crate::kubelet::refusal::Refusal;
 use crate::kubelet::remote::{socket, taken};
 use crate::kubelet::spdy::session::Session;
@@ -98,6 +98,7 @@ async fn tunnel(socket: WebSocket, pipe: DuplexStream) {
                 return;
             }
         }
+        let _ = sink.send(good_bye()).await;
         let _ = sink.close().await;
     };
     let inwards = async {

@@ -20,6 +20,7 @@ fn settings() -> ClusterSettings {
         pods: 110,
         port: 10250,
         eviction: Default::default(),
+        shutdown: None,
     }
 }
 
@@ -44,6 +45,9 @@ fn healthy() -> Load {
         pids: (10, 100),
         memory_stall: 0.0,
         systemd_problem: None,
+        images: None,
+        lately: [false; 3],
+        shutting_down: false,
     }
 }
 

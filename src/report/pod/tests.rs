@@ -201,7 +201,7 @@ fn an_evicted_pod_has_failed_for_that_reason() {
     let made = status(
         &made_running,
         About {
-            evicted: Some("low on memory"),
+            evicted: Some(("Evicted", "low on memory")),
             ..about(&known)
         },
     );
@@ -221,4 +221,46 @@ fn an_evicted_pod_has_failed_for_that_reason() {
     );
     assert!(target["lastTransitionTime"].is_string());
     assert!(made["containerStatuses"][0]["state"]["terminated"].is_object());
+}
+
+#[test]
+fn what_never_began_still_waits_when_the_pod_has_ended() {
+    let waits = || {
+        ContainerState::Waiting(Waiting {
+            reason: "PodInitializing".to_owned(),
+            message: None,
+        })
+    };
+    let known = json!({});
+    let ended = About {
+        ended: true,
+        ..about(&known)
+    };
+    let of = |inits: Vec<ContainerState>| {
+        let mut made = made(Phase::Pending, waits());
+        made.init_container_statuses = inits.into_iter().map(container).collect();
+        status(&made, ended)
+    };
+    let state = |made: &Value, list: &str, index: usize| made[list][index]["state"].clone();
+    // The first was running, and nobody knows how it ended; the second and the container had no turn.
+    let made = of(vec![running(), waits()]);
+    assert_eq!(made["phase"], "Failed");
+    let first = state(&made, "initContainerStatuses", 0);
+    assert_eq!(first["terminated"]["reason"], "ContainerStatusUnknown");
+    for (list, index) in [("initContainerStatuses", 1), ("containerStatuses", 0)] {
+        let state = state(&made, list, index);
+        assert_eq!(state["waiting"]["reason"], "PodInitializing", "{list}");
+    }
+    // All have run: the container might have.
+    let made = of(vec![exited(0)]);
+    let last = state(&made, "containerStatuses", 0);
+    assert_eq!(last["terminated"]["exitCode"], 137);
+    // Nothing is known of any: the first counts as begun.
+    let made = of(vec![waits(), waits()]);
+    let first = state(&made, "initContainerStatuses", 0);
+    assert_eq!(first["terminated"]["exitCode"], 137);
+    assert_eq!(
+        state(&of(Vec::new()), "containerStatuses", 0)["terminated"]["exitCode"],
+        137
+    );
 }
