@@ -86,18 +86,6 @@ pub fn job(field: &Field<'_>) -> Option<JobSpec> {
     check(field, &spec, pod.restart_policy).then_some(spec)
 }
 
-fn manager(field: &Field<'_>) -> Option<()> {
-    let named = field.line()?;
-    if named == CONTROLLER {
-        return Some(());
-    }
-    // In a cluster the job controller leaves such a Job alone; here there is nobody else.
-    field.problem(format!(
-        "{named:?} does not run on this host, and vks leaves its Jobs alone: remove the field, or write {CONTROLLER}"
-    ));
-    None
-}
-
 /// What does not go together (batch validation of the API server).
 fn check(field: &Field<'_>, spec: &JobSpec, policy: RestartPolicy) -> bool {
     let by_index = spec.backoff_limit_per_index.is_some();
