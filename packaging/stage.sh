@@ -33,9 +33,10 @@ machine() {
   esac
 }
 
-# The oldest C library that has all that the program asks of it.
+# The oldest C library that has all that the program asks of it. Packed relocations have no number: 2.36 was the first with them.
 glibc() {
-  readelf --version-info --wide "$binary" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -Vu | tail -n 1
+  readelf --version-info --wide "$binary" | sed 's/GLIBC_ABI_DT_RELR/GLIBC_2.36/g' | grep -o 'GLIBC_[0-9][0-9.]*' |
+    sed 's/GLIBC_//' | sort -Vu | tail -n 1
 }
 
 put() { # MODE FILE TO
