@@ -73,13 +73,12 @@ fn what_pods_cost() {
     let empty = node.memory();
     let patches = node.requests("PATCH", "pods", "status");
     let home = node.plane.home.display().to_string();
-    let file = format!("{home}/figures.py");
-    std::fs::write(&file, include_str!("figures.py")).unwrap();
     let make = |count: u64, rounds: u64, name: &str| -> Value {
         let (count, rounds) = (count.to_string(), rounds.to_string());
         let args = [
             "python3",
-            &file,
+            "-c",
+            include_str!("figures.py"),
             &home,
             "10.200.0.1",
             "n1",
