@@ -146,6 +146,25 @@ fn follow_until_the_run_ends() {
     );
 }
 
+/// What the next run writes is not shown with the one that is followed, also when it comes at once.
+#[test]
+fn who_follows_sees_one_run() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "logone");
+    let runs = space.path("runs");
+    let script = format!(
+        "echo run >>{runs}; n=$(cat {runs} | wc -l); i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $n; done; \
+         systemd-cat echo $n; exec sleep 0.3"
+    );
+    space.pod("l", &json!({ "containers": [sh("c", &script)] }));
+    host.ok(&format!(
+        "i=0; until test $i = 12; do i=$((i+1)); timeout 60 vks logs -f l -n logone >/t/logone/follow.$i; \
+         vks restart pod l -n logone -c c >/dev/null; until vks get pod l -n logone | grep -q ' Running '; do :; done; done; test $(cat {runs} | wc -l) -ge 12"
+    ));
+    let mixed = host.ok("for f in /t/logone/follow.*; do echo $(sort -u $f | wc -l) $(cat $f | wc -l); done | sort -u");
+    assert_eq!(mixed, "1 301\n", "of one run, whole");
+}
+
 #[test]
 fn bytes_that_are_no_text_and_very_long_lines() {
     let Some(host) = shared() else { return };

@@ -5,6 +5,7 @@ use super::{Args, LogsError};
 use crate::cli::pods::now;
 use crate::cli::view::{Filter, Host, ViewError};
 use crate::host::log::{self as journal, Entry, JournalError, Query, Reader};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
@@ -38,18 +39,29 @@ pub async fn read(
         follow: args.follow && run.running,
         after: None,
     };
+    let told = |lost| match lost {
+        Lost::Journal(source) => failed(source),
+        Lost::Host(source) => source.into(),
+    };
     let mut pump = Pump {
         place,
         sender,
         portion: Vec::new(),
         last: None,
+        of: None,
+        streams: BTreeSet::new(),
     };
     if query.follow {
         let mut reader = Reader::start(query.clone()).map_err(failed)?;
+        pump.of = Some((host, run));
         tokio::select! {
-            read = pump.run(&mut reader) => return read.map_err(failed),
+            read = pump.run(&mut reader) => match read.map_err(told)? {
+                Stop::NoMore => return Ok(()),
+                Stop::NextRun => {}
+            },
             over = end_of(host, run) => over?,
         }
+        pump.of = None;
         // What the run wrote last may still be on its way: it is fetched from where the pump stopped.
         drop(reader);
         let _ = timeout(PATIENCE, journal::sync()).await;
@@ -63,7 +75,33 @@ pub async fn read(
         query.until = next.or(Some(moment));
     }
     let mut reader = Reader::start(query).map_err(failed)?;
-    pump.run(&mut reader).await.map_err(failed)
+    pump.run(&mut reader).await.map(drop).map_err(told)
+}
+
+/// Why a pump has stopped.
+enum Stop {
+    /// There are no more entries, or nobody wants them.
+    NoMore,
+    /// What comes is of another run.
+    NextRun,
+}
+
+/// Why a pump could not go on.
+enum Lost {
+    Journal(JournalError),
+    Host(ViewError),
+}
+
+impl From<JournalError> for Lost {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl From<ViewError> for Lost {
+    fn from(error: ViewError) -> Self {
+        Self::Host(error)
+    }
 }
 
 /// Moves entries from a reader to the printer. It may be dropped while it waits and run again, with another
@@ -74,28 +112,53 @@ struct Pump<'a> {
     portion: Vec<Entry>,
     /// The cursor of the last entry taken.
     last: Option<String>,
+    /// The run that is followed: what the next one writes may be there before anybody has told of it.
+    of: Option<(&'a Host, &'a Run)>,
+    /// Connections that are known to be of that run.
+    streams: BTreeSet<Box<str>>,
 }
 
 impl Pump<'_> {
-    async fn run(&mut self, reader: &mut Reader) -> Result<(), JournalError> {
+    async fn run(&mut self, reader: &mut Reader) -> Result<Stop, Lost> {
         loop {
             let ready = match self.portion.len() {
                 PORTION.. => None,
                 _ => reader.take()?,
             };
             if ready.is_none() && !self.portion.is_empty() && !self.flush().await {
-                return Ok(());
+                return Ok(Stop::NoMore);
             }
             let entry = match ready {
                 Some(entry) => Some(entry),
                 None => reader.next().await?,
             };
             let Some(mut entry) = entry else {
-                return Ok(());
+                return Ok(Stop::NoMore);
             };
+            if !self.is_ours(&entry).await? {
+                return Ok(Stop::NextRun);
+            }
             self.last = Some(std::mem::take(&mut entry.place).cursor.into());
             self.portion.push(entry);
         }
+    }
+
+    /// Whether an entry is of the run that is followed. The host is asked once for each connection.
+    async fn is_ours(&mut self, entry: &Entry) -> Result<bool, ViewError> {
+        let Some((host, run)) = self.of else {
+            return Ok(true);
+        };
+        if self.streams.contains(&entry.stream) {
+            return Ok(true);
+        }
+        let view = host.running(&filter(run)).await?;
+        let pod = view.pods.first();
+        let next = pod.and_then(|pod| choose::next_start(pod, &run.container, run.started));
+        if next.is_some_and(|next| entry.time >= Some(next)) {
+            return Ok(false);
+        }
+        self.streams.insert(entry.stream.clone());
+        Ok(true)
     }
 
     /// Whether somebody listens.

@@ -17,6 +17,9 @@ pub struct Entry {
     pub continues: bool,
     /// The unit it came from; empty where that was not asked for.
     pub unit: Box<str>,
+    /// journald's name for the connection it came by, of which each run has one of its own and may open more; empty where
+    /// that was not asked for.
+    pub stream: Box<str>,
 }
 
 /// Why an entry was not understood.
@@ -52,6 +55,7 @@ pub fn entry(bytes: &[u8]) -> Result<Option<(Entry, usize)>, Malformed> {
         match name {
             b"__CURSOR" => entry.place = Place::new(&text()),
             b"_SYSTEMD_UNIT" => entry.unit = text().into(),
+            b"_STREAM_ID" => entry.stream = text().into(),
             b"__REALTIME_TIMESTAMP" => {
                 entry.time = text().parse().ok().and_then(Timestamp::from_micros);
             }

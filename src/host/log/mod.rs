@@ -67,6 +67,8 @@ impl Query {
             "--no-pager",
             "--output=export",
             match self.unit {
+                // Who follows a run has to know where the next one begins.
+                Some(_) if self.follow => "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID",
                 Some(_) => "--output-fields=MESSAGE,_LINE_BREAK",
                 None => "--output-fields=MESSAGE,_LINE_BREAK,_SYSTEMD_UNIT",
             },
