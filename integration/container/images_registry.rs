@@ -221,30 +221,6 @@ fn credentials_open_an_image_for_those_who_have_them() {
     host.ok("! grep -rE '\"password\"' /etc/systemd/system.attached /var/lib/vks/images /run/vks/fetch; \
              ! journalctl -o cat | grep -q 'user:right'");
     a_helper_of_the_host_has_credentials(&host, &space);
-    a_full_disk_costs_what_nobody_has(&host);
-}
-
-/// Over the limit, images go that no pod names and that are no longer new; no others, however full it is.
-fn a_full_disk_costs_what_nobody_has(host: &Host) {
-    for name in ["idle", "young"] {
-        push(host, 5001, name, name, "user:right");
-        host.vks_ok(&["image", "pull", &format!("localhost:5001/{name}:1")]);
-    }
-    let images = || host.ok("vks image list | grep -o '500[01]/[a-z]*' | sort -u");
-    let layers = || host.ok("ls -d /var/lib/vks/images/layers/* | wc -l");
-    let (all, before) = (images(), layers());
-    assert!(
-        all.contains("idle") && all.contains("young") && all.contains("mine"),
-        "{all}"
-    );
-    // There is room: nothing goes, whatever its age.
-    host.ok("touch -d '-10 minutes' $(grep -l 5001/idle /var/lib/vks/images/refs/*.json) && systemctl start vks-images.service");
-    assert_eq!(images(), all);
-    host.ok("used=$(df -k --output=used /var/lib/vks | tail -1) && mount -o remount,size=$((used * 100 / 92))k /var/lib/vks");
-    host.ok("systemctl start vks-images.service");
-    assert_eq!(images(), all.replace("5001/idle\n", ""));
-    assert_ne!(layers(), before);
-    host.ok("mount -o remount,size=50% /var/lib/vks");
 }
 
 /// `credHelpers` of the host's file: a program that is asked by the name of the registry, and by nothing else.
