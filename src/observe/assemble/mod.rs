@@ -2,8 +2,8 @@
 
 mod given;
 
+use super::ask::pod_level_units;
 use super::disk::{Disk, PodDir};
-use super::pod_level_units;
 use crate::host::units::UnitOnDisk;
 use crate::model::identity::{Identity, UnitRole};
 use crate::model::name::{PodKey, UnitName};
