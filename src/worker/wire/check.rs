@@ -77,7 +77,11 @@ fn table_is_there(found: &mut Vec<String>) {
         )),
         Err(error) => found.push(crate::chain::line(&error)),
     }
-    for chain in nft::dropping_forward_chains().unwrap_or_default() {
+    let dropping = nft::dropping_forward_chains().unwrap_or_else(|error| {
+        found.push(crate::chain::line(&error));
+        Vec::new()
+    });
+    for chain in dropping {
         if !nft::lets_through(&chain, LINK_PREFIX) {
             let ForwardChain {
                 family,
