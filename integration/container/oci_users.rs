@@ -60,7 +60,21 @@ fn users_of_a_pod_are_not_the_hosts() {
     );
     on.host
         .wait("vks logs app -n ociusers | grep '^who 1234 1235 77 1235 /home/app /srv/app 1$'");
-    for name in ["one", "two", "app"] {
+    // A root directory of the host's, as the container sees it and as it is.
+    on.host.ok("cp -a $(dirname $(dirname $(dirname $(ls -d /var/lib/vks/images/layers/*/fs/usr/bin/dash)))) /var/lib/vks/copy");
+    let script = "id -u; stat -c %u /usr /srv; echo x >/written; exec sleep 1d";
+    space.ready(
+        "dir",
+        &json!({ "hostNetwork": false, "hostUsers": false, "containers": [{ "name": "c",
+            "image": "dir:/var/lib/vks/copy", "command": ["sh", "-c", script] }] }),
+    );
+    on.host.wait("test -e /var/lib/vks/copy/written");
+    assert_eq!(
+        on.host.vks_ok(&["logs", "dir", "-n", "ociusers"]),
+        "0\n0\n0\n"
+    );
+    assert_eq!(on.host.ok("stat -c %u /var/lib/vks/copy/written"), "0\n");
+    for name in ["one", "two", "app", "dir"] {
         space.known(name).delete();
     }
     on.host

@@ -315,10 +315,12 @@ impl Rootfs {
             }
             let mode = Mode::from_raw_mode(0o755);
             if directory || index + 1 < parts.len() {
-                fs::mkdirat(&above, *part, mode).map_err(failed)?;
+                self.make(|| fs::mkdirat(&above, *part, mode))
+                    .map_err(failed)?;
             } else {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                fs::openat(&above, *part, flags, mode).map_err(failed)?;
+                self.make(|| fs::openat(&above, *part, flags, mode))
+                    .map_err(failed)?;
             }
             self.give(&above, part).map_err(failed)?;
         }

@@ -3,6 +3,7 @@
 use super::{RootError, Rootfs, mount_error, of};
 use crate::host::{idmap, mounts};
 use nix::mount::MsFlags;
+use nix::unistd;
 use rustix::fs::{self, AtFlags, Gid, Uid};
 use rustix::io::Errno;
 use std::fs::File;
@@ -50,6 +51,24 @@ impl Rootfs {
             }
             Err(source) => Err(unmapped(source, from, to)),
         }
+    }
+
+    /// Makes something; where the host's user 0 has no number, which is so on a mount with mapped owners, as the container's.
+    pub(super) fn make<T>(
+        &self,
+        make: impl Fn() -> rustix::io::Result<T>,
+    ) -> rustix::io::Result<T> {
+        let made = make();
+        let (Err(Errno::OVERFLOW), Some(users)) = (&made, &self.users) else {
+            return made;
+        };
+        // Of this thread, and only for its files: with user 0 its rights come back (setfsuid(2), capabilities(7)).
+        let group = unistd::setfsgid(users.first.into());
+        let user = unistd::setfsuid(users.first.into());
+        let made = make();
+        unistd::setfsuid(user);
+        unistd::setfsgid(group);
+        made
     }
 
     /// Gives what was made to the container's user 0.
