@@ -27,6 +27,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("ConfigMap", "status"),
     ("Secret", "status"),
     ("Service", "subsets"),
+    ("Service", "subsetsOutside"),
     ("EndpointSlice", "status"),
     ("Container", "targetContainerName"),
 ];

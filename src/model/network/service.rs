@@ -32,6 +32,8 @@ pub struct Service {
     /// Where it leads, as others have found out: the selector is nothing to it then (default: pods of this host that the
     /// selector names).
     pub subsets: Option<Vec<Subset>>,
+    /// Where it leads who comes from outside, if elsewhere: `subsets` with another traffic policy.
+    pub subsets_outside: Option<Vec<Subset>>,
     /// Only pods of this host count for who asks at its own addresses (`internalTrafficPolicy`): no slice does.
     pub local_inside: bool,
     /// The same for who comes from outside, by a port of the host or an address from elsewhere (`externalTrafficPolicy`).

@@ -299,6 +299,9 @@ impl Publication {
         for (port, wanted) in made.ports.iter_mut().zip(&service.ports) {
             if let Some(subsets) = &service.subsets {
                 port.endpoints = backend::told(wanted, subsets);
+                let outside = service.subsets_outside.as_ref();
+                let outside = outside.map(|subsets| backend::told(wanted, subsets));
+                port.outside = outside.filter(|outside| *outside != port.endpoints);
                 continue;
             }
             let of = |local: bool| {

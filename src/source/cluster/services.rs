@@ -190,15 +190,21 @@ fn manifest<'a>(
         spec["type"] = "ClusterIP".into();
     }
     spec["ports"] = ports.into();
-    let local = (from["internalTrafficPolicy"] == "Local").then_some(node);
-    json!({
+    let local = |policy: &str| (from[policy] == "Local").then_some(node);
+    let inside = local("internalTrafficPolicy");
+    let outside = local("externalTrafficPolicy");
+    let parts: Vec<&Value> = parts.collect();
+    let mut made = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": key.name.as_str(), "namespace": key.namespace.as_str() },
         "spec": spec,
-        "subsets": subsets(parts, local),
-    })
-    .to_string()
+        "subsets": subsets(parts.iter().copied(), inside),
+    });
+    if outside != inside {
+        made["subsetsOutside"] = subsets(parts.into_iter(), outside).into();
+    }
+    made.to_string()
 }
 
 fn port(from: &Value) -> Value {

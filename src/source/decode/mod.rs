@@ -181,10 +181,16 @@ fn service_object(f: &mut Fields<'_>, found: &mut ParsedFile) {
         .require("spec")
         .and_then(|spec| service::service(&spec, key.clone()));
     let subsets = f.optional("subsets", |x| subsets::subsets(&x));
+    let outside = f.optional("subsetsOutside", |x| subsets::subsets(&x));
     claim(found, f.line(), key.map(What::Service));
     let whole = meta.and_then(meta::Parts::complete).zip(version);
-    if let (Some(_), Some(service), Some(subsets)) = (whole, service, subsets) {
-        found.services.push(Service { subsets, ..service });
+    let told = subsets.zip(outside);
+    if let (Some(_), Some(service), Some((subsets, subsets_outside))) = (whole, service, told) {
+        found.services.push(Service {
+            subsets,
+            subsets_outside,
+            ..service
+        });
     }
 }
 

@@ -63,6 +63,7 @@ pub fn service(field: &Field<'_>, key: Option<ObjectKey>) -> Option<Service> {
         affinity: affinity?,
         publish_not_ready: publish_not_ready?,
         subsets: None,
+        subsets_outside: None,
         local_inside,
         local_outside,
         source: SourcePath(field.report.file().to_owned()),

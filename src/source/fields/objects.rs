@@ -184,6 +184,13 @@ static SERVICE: Table = Table::object(
             &[],
         )
         .note("sets and maps of the table `inet vks`"),
+        given(
+            "subsetsOutside",
+            Shape::Many(&super::service::SUBSET),
+            "The same for who comes from outside, by a port of the host or an address from elsewhere, if it leads elsewhere.",
+            &[],
+        )
+        .note("sets and maps of the table `inet vks`"),
     ],
 );
 

@@ -100,6 +100,7 @@ fn service(name: u8, selects: u8, kind: u8, affinity: bool, asks: Option<u8>) ->
         affinity: affinity.then_some(10),
         publish_not_ready: name == 3,
         subsets: None,
+        subsets_outside: None,
         local_inside: false,
         local_outside: false,
         kind,

@@ -112,6 +112,33 @@ fn endpoints_that_end_serve_as_long_as_none_is_ready() {
 }
 
 #[test]
+fn who_comes_from_outside_may_be_led_to_this_node_alone() {
+    let mut services = Services::new("n2", BTreeMap::new());
+    let mut object = web();
+    object["spec"]["externalTrafficPolicy"] = json!("Local");
+    services.all(vec![object.clone()]);
+    let mut there = endpoint("10.1.0.1", json!({ "ready": true }));
+    services.all_parts(vec![slice("web-1", json!([there]))]);
+    let outside = |text: &str| {
+        let file = parse(Path::new("x.json"), text.as_bytes());
+        assert!(file.problems.is_empty(), "{:?}", file.problems);
+        file.services[0].subsets_outside.clone()
+    };
+    let text = only(services.changes()).unwrap();
+    assert_eq!((leads(&text).len(), outside(&text)), (1, Some(Vec::new())));
+    there["nodeName"] = json!("n2");
+    services.part(&slice("web-1", json!([there])), true);
+    let text = only(services.changes()).unwrap();
+    assert_eq!(
+        (leads(&text).len(), outside(&text).map(|found| found.len())),
+        (1, Some(1))
+    );
+    object["spec"]["externalTrafficPolicy"] = json!("Cluster");
+    services.service(&object, true);
+    assert_eq!(outside(&only(services.changes()).unwrap()), None);
+}
+
+#[test]
 fn core_endpoints_and_headless_services() {
     let mut services = Services::new(
         "n1",
