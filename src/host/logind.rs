@@ -3,7 +3,7 @@
 
 use super::files::{Dir, FileError};
 use super::systemd::{Systemd, SystemdError};
-use crate::model::name::UnitName;
+use crate::model::name::KnownUnit;
 use futures_util::StreamExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const MANAGER: &str = "org.freedesktop.login1.Manager";
 /// Where it looks for settings that are gone after a boot.
 const SETTINGS: &str = "/run/systemd/logind.conf.d";
 const FILE: &str = "99-vks.conf";
-const UNIT: &str = "systemd-logind.service";
+const UNIT: KnownUnit = KnownUnit::new("systemd-logind.service");
 
 /// What was asked of the login manager and did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -135,9 +135,7 @@ impl Logind {
             Dir::create(Path::new(SETTINGS))?.write(FILE, text.as_bytes(), 0o644)
         });
         work.await.map_err(|_| LogindError::Lost)??;
-        #[expect(clippy::expect_used, reason = "a constant name is valid")]
-        let unit: UnitName = UNIT.parse().expect("a unit name");
-        self.systemd.reload_or_start_and_wait(&unit).await?;
+        self.systemd.reload_or_start_and_wait(&UNIT.into()).await?;
         Ok(())
     }
 }

@@ -182,11 +182,11 @@ checked_name!(
     check_unit
 );
 
-/// The name of a unit that vks brings with it: checked where it is written down, when vks is built.
+/// The name of a unit that is known when vks is built, nearly always one of its own: checked where it is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnUnit(&'static str);
+pub struct KnownUnit(&'static str);
 
-impl OwnUnit {
+impl KnownUnit {
     /// The name, for a constant: what is no service's or timer's name does not compile.
     pub const fn new(name: &'static str) -> Self {
         let bytes = name.as_bytes();
@@ -219,13 +219,13 @@ const fn ends_with(text: &[u8], suffix: &[u8]) -> bool {
     true
 }
 
-impl From<OwnUnit> for UnitName {
-    fn from(own: OwnUnit) -> Self {
+impl From<KnownUnit> for UnitName {
+    fn from(own: KnownUnit) -> Self {
         Self(own.0.into())
     }
 }
 
-impl fmt::Display for OwnUnit {
+impl fmt::Display for KnownUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0)
     }
@@ -272,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn units_of_our_own_are_units() {
-        let own = OwnUnit::new("vks-fetch@a.service");
+    fn known_units_are_units() {
+        let own = KnownUnit::new("vks-fetch@a.service");
         let unit: UnitName = own.into();
         assert_eq!(unit.as_str().parse(), Ok(unit));
     }

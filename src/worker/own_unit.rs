@@ -21,7 +21,7 @@ const UNIT_DIRECTORIES: [&str; 4] = [
 
 /// Why a unit could not learn about itself.
 #[derive(Debug, thiserror::Error)]
-pub enum OwnUnitError {
+pub enum KnownUnitError {
     /// No directory has the file.
     #[error("there is no unit file of {0} in {units}", units = .1.display())]
     NotFound(UnitName, PathBuf),
@@ -66,20 +66,20 @@ pub enum OwnUnitError {
 
 /// A unit file of vks and whose it is.
 #[derive(Debug)]
-pub struct OwnUnit {
+pub struct KnownUnit {
     /// Who it belongs to.
     pub identity: Identity,
     path: PathBuf,
     file: UnitFile,
 }
 
-impl OwnUnit {
+impl KnownUnit {
     /// Finds and reads the file of a unit.
-    pub fn read(layout: &Layout, unit: &UnitName) -> Result<Self, OwnUnitError> {
+    pub fn read(layout: &Layout, unit: &UnitName) -> Result<Self, KnownUnitError> {
         let (path, text) = find(layout, unit)?;
         let file = match read::read(&text) {
             Ok(file) => file,
-            Err(source) => return Err(OwnUnitError::Syntax { path, source }),
+            Err(source) => return Err(KnownUnitError::Syntax { path, source }),
         };
         match identity::read(&file) {
             Ok(Some(identity)) => Ok(Self {
@@ -87,13 +87,13 @@ impl OwnUnit {
                 path,
                 file,
             }),
-            Ok(None) => Err(OwnUnitError::Foreign(path)),
-            Err(source) => Err(OwnUnitError::Identity { path, source }),
+            Ok(None) => Err(KnownUnitError::Foreign(path)),
+            Err(source) => Err(KnownUnitError::Identity { path, source }),
         }
     }
 
     /// A key of `[X-kubernetes]` as text.
-    pub fn text(&self, key: &'static str) -> Result<String, OwnUnitError> {
+    pub fn text(&self, key: &'static str) -> Result<String, KnownUnitError> {
         let value = self.file.value(SECTION, key).map(from_one_line);
         value.ok_or_else(|| self.wrong(key, None))
     }
@@ -114,13 +114,13 @@ impl OwnUnit {
     pub fn json<T: serde::de::DeserializeOwned>(
         &self,
         key: &'static str,
-    ) -> Result<T, OwnUnitError> {
+    ) -> Result<T, KnownUnitError> {
         serde_json::from_str(&self.text(key)?).map_err(|source| self.wrong(key, Some(source)))
     }
 
     /// The error for a key whose value is of no use.
-    pub fn wrong(&self, key: &'static str, source: Option<serde_json::Error>) -> OwnUnitError {
-        OwnUnitError::Key {
+    pub fn wrong(&self, key: &'static str, source: Option<serde_json::Error>) -> KnownUnitError {
+        KnownUnitError::Key {
             path: self.path.clone(),
             key,
             source,
@@ -128,17 +128,17 @@ impl OwnUnit {
     }
 }
 
-fn find(layout: &Layout, unit: &UnitName) -> Result<(PathBuf, String), OwnUnitError> {
+fn find(layout: &Layout, unit: &UnitName) -> Result<(PathBuf, String), KnownUnitError> {
     let directories = UNIT_DIRECTORIES.iter().map(Path::new);
     for directory in std::iter::once(layout.units.as_path()).chain(directories) {
         let path = directory.join(unit.as_str());
         match read_text(&path) {
             Ok(text) => return Ok((path, text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OwnUnitError::Io { path, source }),
+            Err(source) => return Err(KnownUnitError::Io { path, source }),
         }
     }
-    Err(OwnUnitError::NotFound(unit.clone(), layout.units.clone()))
+    Err(KnownUnitError::NotFound(unit.clone(), layout.units.clone()))
 }
 
 /// Reads no more than a unit file may have; one byte too many makes the reader complain.

@@ -11,7 +11,7 @@ use crate::host::disk::{Used, used as on_disk};
 use crate::host::files::Dir;
 use crate::host::{cgroup, usage};
 use crate::model::layout::Layout;
-use crate::model::name::{PodKey, PodUid, UnitName};
+use crate::model::name::{KnownUnit, PodKey, PodUid};
 use crate::model::node::{Short, Shortage};
 use crate::plan::eviction::{Candidate, message, victim};
 use crate::source::cluster::{FileKind, file_name};
@@ -26,7 +26,7 @@ const REASON: &str = "vks.io/evicted-reason";
 /// The word of most.
 const USUAL: &str = "Evicted";
 /// Removes images that no pod has, when the disk is short.
-const IMAGES: &str = "vks-images.service";
+const IMAGES: KnownUnit = KnownUnit::new("vks-images.service");
 
 /// What has to be gained for that to count, in bytes: less comes and goes by itself.
 const LEAST_GAIN: u64 = 1 << 20;
@@ -97,15 +97,13 @@ impl Member {
 
     /// Has images removed that no pod has. Whether that was enough: then the disk is not short any more.
     async fn relieved_by_images(&mut self) -> bool {
-        #[expect(clippy::expect_used, reason = "a constant name is valid")]
-        let unit: UnitName = IMAGES.parse().expect("a unit name");
         let images = self.layout.images();
         let free = || {
             let images = images.clone();
             tokio::task::spawn_blocking(move || crate::host::disk::free(&images))
         };
         let before = free().await.unwrap_or_default();
-        if let Err(error) = self.systemd.start_and_wait(&unit).await {
+        if let Err(error) = self.systemd.start_and_wait(&IMAGES.into()).await {
             log::warn!("images stay: {}", crate::chain::line(&error));
         }
         let after = free().await.unwrap_or_default();

@@ -12,7 +12,7 @@ pub mod ruleset;
 pub mod store;
 pub mod table;
 
-use crate::model::name::OwnUnit;
+use crate::model::name::KnownUnit;
 use crate::model::network::{Mode, NetworkSettings, Wiring};
 use crate::model::pod::Pod;
 use crate::model::status::Blocked;
@@ -20,9 +20,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// The unit that sets up the host's part: forwarding, the table, services as they were last.
-pub const HOST_UNIT: OwnUnit = OwnUnit::new("vks-network.service");
+pub const HOST_UNIT: KnownUnit = KnownUnit::new("vks-network.service");
 /// The unit that makes the mesh with other hosts, which the host's part pulls in.
-pub const MESH_UNIT: OwnUnit = OwnUnit::new("vks-wireguard.service");
+pub const MESH_UNIT: KnownUnit = KnownUnit::new("vks-wireguard.service");
 /// The units that hold the sockets of the pods' name server; the host's part of the network pulls them in.
 pub const DNS_UNITS: [&str; 2] = ["vks-dns.socket", "vks-dns6.socket"];
 

@@ -2,12 +2,12 @@
 
 use crate::host::systemd::Systemd;
 use crate::host::wireguard::Backend;
-use crate::model::name::OwnUnit;
+use crate::model::name::KnownUnit;
 use crate::model::wireguard::{Endpoint, Mesh};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 /// The timer that calls `vks mesh refresh`.
-const TIMER: OwnUnit = OwnUnit::new("vks-wireguard.timer");
+const TIMER: KnownUnit = KnownUnit::new("vks-wireguard.timer");
 
 /// Where an endpoint is. A name that has addresses of both families is taken at one that this host has a route to, IPv4
 /// first; `None`, said in the journal, when nothing is known of it.
