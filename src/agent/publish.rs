@@ -167,7 +167,7 @@ impl Job {
         let table = ruleset::table(network, services(), &self.host_ports, &opened);
         let shared = Shared::new(network, &table, services(), &self.host_ports);
         if active {
-            load::load(table)?;
+            load::load(&table)?;
         }
         self.shown.table = Some((shared, opened));
         Ok(())

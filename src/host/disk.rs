@@ -1,5 +1,6 @@
 //! What lies on a disk, and what is free there.
 
+use crate::model::node::Space;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -47,10 +48,19 @@ pub fn used(top: &Path) -> Used {
     sum
 }
 
+/// The file system of a path, where it can be told.
+pub fn space(path: &Path) -> Option<Space> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    let size = found.fragment_size();
+    Some(Space {
+        bytes: (found.blocks_available() * size, found.blocks() * size),
+        inodes: (found.files_available(), found.files()),
+    })
+}
+
 /// Bytes free on the file system of a path, to those who are not root; 0 when it cannot be told.
 pub fn free(path: &Path) -> u64 {
-    nix::sys::statvfs::statvfs(path)
-        .map_or(0, |found| found.blocks_available() * found.fragment_size())
+    space(path).map_or(0, |found| found.bytes.0)
 }
 
 #[cfg(test)]

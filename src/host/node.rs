@@ -1,7 +1,7 @@
 //! What this host has and how it fares, read from /proc, /sys and the file systems.
 
+use super::disk;
 use crate::model::node::{HostFacts, Load, Space};
-use nix::sys::statvfs::statvfs;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -92,7 +92,7 @@ pub fn facts(state: &Path, systemd: u32, addresses: Vec<String>) -> HostFacts {
         cpus: stat.lines().filter(cpu).count() as u64,
         memory: of_memory("MemTotal:"),
         swap: of_memory("SwapTotal:"),
-        storage: statvfs(state).map_or(0, |fs| fs.blocks() * fs.fragment_size()),
+        storage: disk::space(state).map_or(0, |fs| fs.bytes.1),
         huge_pages: huge_pages(),
     }
 }
@@ -104,19 +104,14 @@ fn images(state: &Path, images: &Path) -> Option<Space> {
     if device(state) == Some(own) {
         return None;
     }
-    let fs = statvfs(images).ok()?;
-    let size = fs.fragment_size();
-    Some(Space {
-        bytes: (fs.blocks_available() * size, fs.blocks() * size),
-        inodes: (fs.files_available(), fs.files()),
-    })
+    disk::space(images)
 }
 
 /// How the host fares now. `state` and `stored` are paths on the file systems that pods and images use,
 /// `systemd_problem` is what a call to systemd has told.
 pub fn load(state: &Path, stored: &Path, systemd_problem: Option<String>) -> Load {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let fs = statvfs(state).ok();
+    let fs = disk::space(state);
     let threads = line("/proc/loadavg").and_then(|text| {
         let field = text.split_whitespace().nth(3)?.to_owned();
         field.split_once('/')?.1.parse().ok()
@@ -127,8 +122,8 @@ pub fn load(state: &Path, stored: &Path, systemd_problem: Option<String>) -> Loa
     ];
     Load {
         memory_available: meminfo(&memory, "MemAvailable:").unwrap_or(u64::MAX),
-        storage_available: fs.map_or(u64::MAX, |fs| fs.blocks_available() * fs.fragment_size()),
-        inodes: fs.map_or((0, 0), |fs| (fs.files_available(), fs.files())),
+        storage_available: fs.map_or(u64::MAX, |fs| fs.bytes.0),
+        inodes: fs.map_or((0, 0), |fs| fs.inodes),
         pids: (
             threads.unwrap_or_default(),
             max.into_iter().flatten().min().unwrap_or_default(),

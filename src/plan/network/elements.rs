@@ -3,7 +3,8 @@
 //! Keys are the parts one after the other, each padded to four bytes. What is not understood here (intervals, names of
 //! interfaces, chains, rules) is left to `nft`.
 
-use super::table::{Change, Table};
+use super::table::{Change, Set, Table};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What an element leads to.
@@ -45,25 +46,33 @@ pub fn of(changes: &[Change], table: &Table) -> Option<Vec<Elements>> {
 }
 
 /// A table without the elements that need no program, and those: they can be put in once the rest is there.
-pub fn split(mut table: Table) -> (Table, Vec<Elements>) {
+pub fn split(table: &Table) -> (Table, Vec<Elements>) {
     let mut out = Vec::new();
-    let names: Vec<String> = table.sets.keys().cloned().collect();
-    for name in &names {
-        let Some(set) = table.sets.get(name).filter(|set| !set.elements.is_empty()) else {
-            continue;
-        };
+    let mut frame = Table {
+        chains: table.chains.clone(),
+        ..Table::default()
+    };
+    for (name, set) in &table.sets {
         let elements = set.elements.iter();
         let elements = elements.map(|(key, value)| (key.as_str(), value.as_str()));
         let change = Change::AddElements(name, elements.collect());
-        let Some(made) = one(&change, &table) else {
-            continue;
+        let quick = Some(&set.elements).filter(|elements| !elements.is_empty());
+        let kept = match quick.and_then(|_| one(&change, table)) {
+            Some(made) => {
+                out.push(made);
+                BTreeMap::new()
+            }
+            None => set.elements.clone(),
         };
-        out.push(made);
-        if let Some(set) = table.sets.get_mut(name) {
-            set.elements.clear();
-        }
+        let empty = Set {
+            map: set.map,
+            declaration: set.declaration.clone(),
+            elements: kept,
+            dynamic: set.dynamic,
+        };
+        frame.sets.insert(name.clone(), empty);
     }
-    (table, out)
+    (frame, out)
 }
 
 fn one(change: &Change, table: &Table) -> Option<Elements> {
@@ -206,7 +215,7 @@ mod tests {
         whole.sets.insert("i".to_owned(), intervals);
         let pair = ("10.0.0.1 . 10.0.0.1".to_owned(), String::new());
         whole.sets.get_mut("s").unwrap().elements = [pair].into();
-        let (rest, elements) = split(whole);
+        let (rest, elements) = split(&whole);
         assert_eq!(rest.sets["i"].elements.len(), 1);
         assert!(rest.sets["s"].elements.is_empty());
         assert_eq!((elements.len(), elements[0].add), (1, true));

@@ -10,15 +10,15 @@ use crate::plan::network::table::{self, TABLE, Table};
 ///
 /// # Errors
 /// What the program or the kernel refused.
-pub fn load(table: Table) -> Result<(), NftError> {
+pub fn load(table: &Table) -> Result<(), NftError> {
     if nft::has_table(TABLE)? {
-        return nft::run(&table::whole(&table));
+        return nft::run(&table::whole(table));
     }
-    let (frame, elements) = elements::split(table.clone());
+    let (frame, elements) = elements::split(table);
     nft::run(&table::whole(&frame))?;
     put(&elements).or_else(|error| {
         log::warn!("{}: all of it by nft", crate::chain::line(&error));
-        nft::run(&table::whole(&table))
+        nft::run(&table::whole(table))
     })
 }
 

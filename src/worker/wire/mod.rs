@@ -139,7 +139,7 @@ pub fn up(settings: &Settings) -> Result<(), WireError> {
     let services = published.services.iter();
     let (network, ports) = (&settings.network, &published.host_ports);
     let table = ruleset::table(network, services, ports, &before.opened);
-    load::load(table)?;
+    load::load(&table)?;
     super::mesh::forward()?;
     for chain in nft::dropping_forward_chains()? {
         if !nft::lets_through(&chain, LINK_PREFIX) {
