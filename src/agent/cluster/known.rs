@@ -1,6 +1,7 @@
 //! What is known of one pod of the API server.
 
 use super::Seen;
+use super::answer::{Answer, Says};
 use super::evict::Evicted;
 use crate::model::name::{ObjectKey, PodUid};
 use crate::plan::admission::Amounts;
@@ -19,6 +20,10 @@ pub struct Known {
     pub generation: Option<i64>,
     /// The status that the server has, as JSON.
     pub status: Box<str>,
+    /// What the server answered when it was told last.
+    pub answer: Answer,
+    /// The server has let go of it: there is nothing to tell any more.
+    pub gone: bool,
     /// Its deletion has begun.
     pub ending: bool,
     /// How far it has come.
@@ -29,8 +34,8 @@ pub struct Known {
     pub emptied: bool,
     /// What is to be told of it next.
     pub latest: Option<Box<Seen>>,
-    /// What is to be told may wait until then.
-    pub due: Option<Instant>,
+    /// Since when what is to be told waits.
+    pub held: Option<Instant>,
     /// It is being told.
     pub telling: bool,
     /// Failures in a row to tell it.
@@ -98,12 +103,14 @@ impl Known {
             uid,
             generation: None,
             status: "null".into(),
+            answer: Answer::default(),
+            gone: false,
             ending: false,
             stage,
             evicted: None,
             emptied: false,
             latest: None,
-            due: None,
+            held: None,
             telling: false,
             failures: 0,
         }
@@ -113,7 +120,14 @@ impl Known {
     pub fn learn(&mut self, object: &Value) {
         self.generation = object["metadata"]["generation"].as_i64().filter(|n| *n > 0);
         self.ending = object["metadata"]["deletionTimestamp"].is_string();
-        self.status = object["status"].to_string().into();
+        if self.answer.against(object) == Says::News {
+            self.status = object["status"].to_string().into();
+        }
+    }
+
+    /// It can be told: nothing is being told, and the server still has it.
+    pub fn is_free(&self) -> bool {
+        !self.telling && !self.gone
     }
 
     /// The status that the server has.

@@ -68,6 +68,10 @@ impl Member {
             log::info!("pod {key} is not among the node's pods any more");
             self.remove(&key);
         }
+        for known in self.pods.values_mut() {
+            known.answer.listed();
+            known.gone = false;
+        }
         for object in items {
             self.changed(&object);
         }

@@ -9,7 +9,7 @@
 //! | `member` | pods of the API server become manifests in `/var/lib/vks/cluster`, a source like others |
 //! | `data`, `claims`, `tokens` | config maps, secrets, claims and tokens that pods use |
 //! | `services` | services of the cluster, for the network of pods |
-//! | `tell`, `patience` | statuses go back, and the delete that ends a pod |
+//! | `tell`, `patience`, `answer` | statuses go back, and the delete that ends a pod |
 //! | `mirrors` | pods of this host's own disk are shown to the cluster |
 //! | `events`, `heard` | events |
 //! | `admit` | which pods are taken |
@@ -21,6 +21,7 @@
 //! of them are to end sooner.
 
 mod admit;
+mod answer;
 mod api;
 mod begin;
 mod claims;

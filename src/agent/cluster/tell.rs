@@ -1,6 +1,7 @@
 //! Tells the API server how pods are: status patches one after the other for each pod, and the delete that ends it.
 
 use super::Seen;
+use super::answer::Answer;
 use super::api::{CallError, Patch, Server};
 use super::evict::Evicted;
 use super::known::Stage;
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 pub struct Told {
     key: PodKey,
     uid: PodUid,
-    /// The status that the server has now, when it has taken one.
-    status: Option<Value>,
+    /// The status that the server has now, when it has taken one, and what it answered.
+    status: Option<(Value, Answer)>,
     /// Why something has failed.
     failed: Option<CallError>,
     /// The object is gone.
@@ -51,7 +52,7 @@ impl Member {
 
     /// Tells the newest there is of a pod, unless something is being told already.
     pub(super) fn tell(&mut self, key: &PodKey) {
-        let Some(known) = self.pods.get_mut(key).filter(|known| !known.telling) else {
+        let Some(known) = self.pods.get_mut(key).filter(|known| known.is_free()) else {
             return;
         };
         let before = known.status();
@@ -111,7 +112,7 @@ impl Member {
 
     /// A pod of which nothing runs here is to go.
     pub(super) fn finish(&mut self, key: &PodKey) {
-        let Some(known) = self.pods.get_mut(key).filter(|known| !known.telling) else {
+        let Some(known) = self.pods.get_mut(key).filter(|known| known.is_free()) else {
             return;
         };
         known.telling = true;
@@ -154,8 +155,10 @@ impl Member {
             return;
         }
         known.telling = false;
-        if let Some(status) = told.status {
+        known.gone = told.gone;
+        if let Some((status, answer)) = told.status {
             known.status = status.to_string().into();
+            known.answer = answer;
         }
         let Some(error) = told.failed else {
             known.failures = 0;
@@ -199,7 +202,10 @@ async fn send(server: Server, letter: Letter) -> Told {
     if let Some((made, change)) = letter.patch {
         let path = format!("{path}/status");
         match server.patch(&path, Patch::Strategic, &change).await {
-            Ok(mut object) => told.status = Some(taken(object["status"].take(), &made)),
+            Ok(mut object) => {
+                let answer = Answer::of(&object);
+                told.status = Some((taken(object["status"].take(), &made), answer));
+            }
             Err(error) if error.is_absent() => told.gone = true,
             Err(error) => told.failed = Some(error),
         }
