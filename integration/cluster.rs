@@ -40,9 +40,15 @@ mod offline;
 mod pods;
 #[path = "cluster/refused.rs"]
 mod refused;
+#[path = "cluster/room.rs"]
+mod room;
 #[path = "cluster/services.rs"]
 mod services;
 #[path = "cluster/shutdown.rs"]
 mod shutdown;
 #[path = "cluster/statuses.rs"]
 mod statuses;
+#[path = "cluster/two.rs"]
+mod two;
+#[path = "cluster/verbs.rs"]
+mod verbs;

@@ -1,7 +1,7 @@
 //! What a node costs: time to Running, memory, writes to the API server, processor time at rest.
 //!
-//! All is printed; `integration/bench/node` does it with more pods and a release, since only that tells something, and fails
-//! where a target is missed.
+//! All is printed; `integration/bench/node` does it with more pods and a release, since only that tells something. What does not
+//! depend on the machine, the number of writes, is held here too.
 
 use super::lab::Output;
 use super::node::{LONG, Node, SETTINGS, own};
@@ -141,8 +141,10 @@ fn what_pods_cost() {
     eprintln!(
         "writes for {all} pods: {begun} status patches to Running, {whole} in all; {deletes} deletes, of them half kubectl's"
     );
-    // As many as the kubelet's at most: on its way, running, ended. Here and now there are four; so this is a target, which
-    // the long form misses.
-    let few = whole <= 3 * all;
-    assert!(few || !is_long(), "{whole} status patches for {all} pods");
+    // As many as the kubelet's at most: on its way, running, ended. The server's count has those that changed nothing and
+    // those that came too late, which no watch shows.
+    assert!(
+        whole <= 3 * all,
+        "{whole} status patches for {all} pods, {begun} of them to Running"
+    );
 }

@@ -1,7 +1,7 @@
 //! Services of the cluster lead to pods, of this node and of others.
 
 use super::host::Host;
-use super::node::{own_with, shared};
+use super::node::{Node, shared};
 use std::collections::BTreeSet;
 
 /// A container that answers with the name of its pod.
@@ -89,16 +89,8 @@ fn a_service_leads_to_the_pods_that_the_cluster_says() {
         .wait(&format!("! {} 2>/dev/null | grep -q bal-", ask(&ip)));
 }
 
-#[test]
-fn a_service_balances_over_two_nodes() {
-    let Some(node) = own_with("two", "[wireguard]\n") else {
-        return;
-    };
-    let other = node.beside("n2", "10.200.0.3");
-    // The hosts find each other by what they say of themselves in their Node objects.
-    for host in [&node.host, &other] {
-        host.wait("vks wireguard show 2>/dev/null | grep -q 10.200.0");
-    }
+/// A service with pods on two nodes leads to both from everywhere; its address.
+pub fn balances_over_two_nodes(node: &Node, other: &Host) -> String {
     for (name, on) in [("left", "n1"), ("right", "n2"), ("idle", "n2")] {
         let app = if name == "idle" { "idle" } else { "both" };
         node.plane.apply(&answering(name, on, app));
@@ -118,8 +110,8 @@ fn a_service_balances_over_two_nodes() {
     let both = names(&["left", "right"]);
     for (host, command) in [
         (&node.host, ask(ip)),
-        (&other, ask(ip)),
-        (&other, format!("vks exec idle -- sh -c '{}'", ask(ip))),
+        (other, ask(ip)),
+        (other, format!("vks exec idle -- sh -c '{}'", ask(ip))),
     ] {
         host.wait(
             "test $(grep -o '\"ip\"' /var/lib/vks/cluster/service.default.both.json | wc -l) = 2",
@@ -129,8 +121,13 @@ fn a_service_balances_over_two_nodes() {
         ));
         assert_eq!(who(host, &command, 24), both, "{command}");
     }
-    // The API server is away: what is known stays, also when the agent starts anew.
+    ip.to_owned()
+}
+
+/// The API server is away: what is known stays, also when the agent starts anew.
+pub fn balances_offline(node: &Node, other: &Host, ip: &str) {
     node.plane.ok("stop", &["apiserver"]);
     other.ok("systemctl restart vks.service");
-    assert_eq!(who(&other, &ask(ip), 24), both);
+    assert_eq!(who(other, &ask(ip), 24), names(&["left", "right"]));
+    node.plane.ok("start", &["apiserver"]);
 }

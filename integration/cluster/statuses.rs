@@ -172,7 +172,7 @@ fn a_pod_that_is_deleted_while_it_starts() {
 }
 
 /// Changes words of an object in the store of the API server, whose watch then tells of it.
-const IN_STORE: &str = r#"
+pub const IN_STORE: &str = r#"
 import os, subprocess, sys
 etcdctl, key, *changes = sys.argv[1:]
 os.environ["ETCDCTL_API"] = "3"

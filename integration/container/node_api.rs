@@ -12,6 +12,8 @@ mod many;
 mod sockets;
 #[path = "node_api/streams.rs"]
 mod streams;
+#[path = "node_api/tokens.rs"]
+mod tokens;
 
 const ADDRESS: &str = "10.200.0.2";
 const API: &str = "https://10.200.0.2:10250";
@@ -161,6 +163,8 @@ fn nobody_does_anything_without_a_name_and_a_right() {
         "/stats/summary",
         "/logs/",
         "/configz",
+        "/statusz",
+        "/flagz",
         "/nothing",
     ] {
         assert_eq!(code(None, &[], path), "401", "{path}");
@@ -206,6 +210,7 @@ fn nobody_does_anything_without_a_name_and_a_right() {
         code(alice, &["-X", "POST"], "/run/default/a/b?cmd=id"),
         "403"
     );
+    tokens::only_those_for_the_cluster(&node);
     let (_, text) = node.curl(BOB, &[], "/exec/default/a/b");
     assert!(
         text.starts_with("Forbidden (user=bob, verb=get, resource=nodes, subresource(s)=[proxy])"),
@@ -356,6 +361,8 @@ fn figures_and_what_the_host_says() {
     );
     assert_eq!(json("/configz")["kubeletconfig"]["port"], 10250);
     assert_eq!(raw("/healthz"), "ok");
+    assert!(raw("/statusz").contains("\nUp: 0 hr "));
+    assert!(raw("/flagz").contains("\nport=10250\n"));
     for (path, name) in [
         ("/metrics", "kubelet_running_pods 1"),
         ("/metrics/resource", "node_memory_working_set_bytes "),

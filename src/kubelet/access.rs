@@ -163,6 +163,9 @@ fn subresources(path: &str) -> &'static [&'static str] {
         "pods" | "runningpods" => &["pods", "proxy"],
         "healthz" => &["healthz", "proxy"],
         "configz" => &["configz", "proxy"],
+        // Newer than the rights of their own: proxy never was enough (kubelet: pkg/kubelet/server/auth.go).
+        "statusz" => &["statusz"],
+        "flagz" => &["configz"],
         _ => &["proxy"],
     }
 }

@@ -15,6 +15,7 @@
 //! The agent's process is shut in (vks.service): it makes no namespaces and cannot enter any. What has to be done in a
 //! pod is done by `vks usher`, a service of its own that is there while it is needed.
 
+mod about;
 pub mod access;
 pub mod cache;
 pub mod channels;
@@ -99,6 +100,7 @@ impl Api {
             layout: setup.layout,
             node: setup.node,
             config: setup.config,
+            begun: about::Begun::now(),
             sessions: Sessions::default(),
         };
         let (configs, watched) = watch::channel(None);

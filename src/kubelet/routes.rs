@@ -3,7 +3,7 @@
 use super::listen::Caller;
 use super::refusal::{Json, Refusal};
 use super::state::State;
-use super::{figures, forward, logs, node_logs, remote};
+use super::{about, figures, forward, logs, node_logs, remote};
 use crate::model::object;
 use crate::model::view::PodView;
 use axum::extract::Request;
@@ -16,6 +16,19 @@ use std::sync::Arc;
 
 /// The state, as handlers get it.
 pub type Shared = axum::extract::State<Arc<State>>;
+
+/// Where one may look around, as `/statusz` lists it.
+pub const PATHS: [&str; 9] = [
+    "/configz",
+    "/flagz",
+    "/healthz",
+    "/logs",
+    "/metrics",
+    "/pods",
+    "/runningpods",
+    "/stats/summary",
+    "/statusz",
+];
 
 /// All paths, behind the check.
 pub fn router(state: Arc<State>) -> Router {
@@ -56,6 +69,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/healthz/log", get(healthy))
         .route("/healthz/syncloop", get(healthy))
         .route("/configz", get(config))
+        .route("/statusz", get(about::status))
+        .route("/flagz", get(about::flags))
         .route("/logs", get(node_logs::get))
         .route("/logs/", get(node_logs::get))
         .route("/logs/{*path}", get(node_logs::file))

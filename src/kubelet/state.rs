@@ -29,6 +29,8 @@ pub struct State {
     pub node: String,
     /// What `/configz` tells.
     pub config: Value,
+    /// Since when it listens.
+    pub begun: super::about::Begun,
     /// Sessions that go on after their request.
     pub sessions: Sessions,
 }

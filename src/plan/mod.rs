@@ -22,6 +22,7 @@ mod priority;
 pub mod reclaim;
 pub mod resource_ref;
 pub mod resources;
+pub mod room;
 pub mod security;
 pub mod shares;
 mod starts;

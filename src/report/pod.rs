@@ -18,6 +18,8 @@ pub struct About<'a> {
     pub known: &'a Value,
     /// The node has ended the pod, and nothing of it runs any more: why, as one word and as a sentence.
     pub evicted: Option<(&'a str, &'a str)>,
+    /// The pod is to have more than there is room for: why it does not, as one word and as a sentence.
+    pub resize: Option<(&'a str, &'a str)>,
     /// The pod was to be deleted, and nothing of it runs any more.
     pub ended: bool,
     /// The time, for what nobody knows the time of.
@@ -27,10 +29,19 @@ pub struct About<'a> {
 /// Keys of a status that are taken back when they do not apply any more.
 const TAKEN_BACK: [&str; 3] = ["reason", "message", "initContainerStatuses"];
 
+/// A condition that is there only as long as it is true.
+const RESIZE: &str = "PodResizePending";
+
 /// The status as the API server is to have it.
 pub fn status(status: &PodStatus, about: About<'_>) -> Value {
     // A tree of plain values: it always becomes JSON.
     let mut made = serde_json::to_value(status).unwrap_or_default();
+    if let Some((reason, why)) = about.resize
+        && let Some(conditions) = made["conditions"].as_array_mut()
+    {
+        let pending = json!({ "type": RESIZE, "status": "True", "reason": reason, "message": why });
+        conditions.insert(0, pending);
+    }
     if let Some(why) = about.evicted {
         evicted(&mut made, why);
     }
@@ -82,6 +93,14 @@ pub fn patch(made: &Value, about: About<'_>) -> Option<Value> {
                 same = false;
             }
         }
+    }
+    let kind = Value::from(RESIZE);
+    if condition_of(made, &kind).is_none()
+        && condition_of(about.known, &kind).is_some()
+        && let Some(conditions) = body["conditions"].as_array_mut()
+    {
+        same = false;
+        conditions.push(json!({ "$patch": "delete", "type": RESIZE }));
     }
     for list in ["podIPs", "hostIPs"] {
         // These are merged by address: what is not there any more would stay.

@@ -5,18 +5,13 @@ use super::member::Member;
 use crate::model::name::PodKey;
 use crate::plan::admission::{Amounts, refuse, refuse_now};
 use crate::report::node::pressed;
-use crate::report::pod::{is_terminal, rejected};
+use crate::report::pod::rejected;
 use crate::source::cluster::{Given, needs};
 
 impl Member {
     /// A pod that this node has not had yet.
     pub(super) fn admit(&mut self, key: &PodKey, given: Given) {
-        let used = self.pods.values().filter_map(|known| match &known.stage {
-            Stage::Given(held) if !is_terminal(&known.status()) => Some(held.amounts),
-            Stage::Waiting(given) => Some(Amounts::of(&given.pod.spec)),
-            _ => None,
-        });
-        let used = used.fold(Amounts::default(), Amounts::plus);
+        let used = self.used_beside(key);
         let wants = Amounts::of(&given.pod.spec);
         let spec = &given.pod.spec;
         let state = refuse_now(

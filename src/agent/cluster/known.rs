@@ -3,6 +3,7 @@
 use super::Seen;
 use super::answer::{Answer, Says};
 use super::evict::Evicted;
+use super::room::Wish;
 use crate::model::name::{ObjectKey, PodUid};
 use crate::plan::admission::Amounts;
 use crate::plan::resources::of_pod;
@@ -30,6 +31,8 @@ pub struct Known {
     pub stage: Stage,
     /// This node has ended it: why.
     pub evicted: Option<Evicted>,
+    /// It is to have more than there is room for.
+    pub wish: Option<Box<Wish>>,
     /// What it wrote to volumes of its own has been removed, or is being.
     pub emptied: bool,
     /// What is to be told of it next.
@@ -108,6 +111,7 @@ impl Known {
             ending: false,
             stage,
             evicted: None,
+            wish: None,
             emptied: false,
             latest: None,
             held: None,

@@ -138,10 +138,12 @@ impl Member {
             News::Changed(object) => {
                 self.saw(&object);
                 self.changed(&object);
+                self.grant();
             }
             News::Deleted(object) => {
                 self.saw(&object);
                 self.deleted(&object);
+                self.grant();
             }
             News::Mark(version) => {
                 self.memory.saw(&version);
@@ -219,26 +221,14 @@ impl Member {
 
     /// A pod that runs here has changed.
     fn update(&mut self, key: &PodKey, object: &Value, found: Result<Given, Refusal>) {
+        let Some(given) = self.wanted(key, object, found) else {
+            return;
+        };
         let Some(known) = self.pods.get_mut(key) else {
             return;
         };
         let Stage::Given(held) = &mut known.stage else {
             return;
-        };
-        let given = match found {
-            Ok(given) => given,
-            // What runs of it is kept; that it is to end is heard in any case.
-            Err(refusal) => {
-                let mut text: Value = serde_json::from_str(&held.manifest).unwrap_or_default();
-                for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
-                    text["metadata"][field] = object["metadata"][field].clone();
-                }
-                let path = self.dir.join(file_name(FileKind::Pod, key));
-                match pod(&text, &path) {
-                    Ok(given) if known.ending => given,
-                    _ => return self.say(key, true, refusal.reason, refusal.message),
-                }
-            }
         };
         let begins = held.ending != given.pod.ending;
         // Tokens have their own secrets: what was there before counts as unchanged.

@@ -12,7 +12,7 @@
 //! | `tell`, `patience`, `answer` | statuses go back, and the delete that ends a pod |
 //! | `mirrors` | pods of this host's own disk are shown to the cluster |
 //! | `events`, `heard` | events |
-//! | `admit` | which pods are taken |
+//! | `admit`, `room` | which pods are taken, and which have more |
 //! | `pressure`, `evict` | pods that have to go since the host is short of something |
 //! | `shutdown`, `leave` | pods that have to end since the host is about to shut down |
 //! | `mesh` | peers of the mesh by the nodes' annotations |
@@ -44,6 +44,7 @@ mod patience;
 pub mod pem;
 mod pressure;
 mod retry;
+mod room;
 mod services;
 mod shutdown;
 mod tell;

@@ -70,6 +70,10 @@ impl Member {
                 .as_ref()
                 .filter(|_| !seen.up)
                 .map(Evicted::words),
+            resize: known
+                .wish
+                .as_ref()
+                .map(|wish| (wish.why.reason, &*wish.why.message)),
             ended: known.ending && !seen.up && !matches!(known.stage, Stage::Mirror(_)),
             now: now(),
         };

@@ -104,12 +104,17 @@ async fn each_path_has_its_subresources() {
             &["/exec/a", "/configz"],
         ),
         ("healthz", &["/healthz", "/healthz/ping"], &["/pods"]),
-        ("configz", &["/configz"], &["/healthz"]),
+        (
+            "configz",
+            &["/configz", "/flagz"],
+            &["/healthz", "/statusz"],
+        ),
+        ("statusz", &["/statusz"], &["/flagz", "/metrics"]),
         ("log", &["/logs/", "/logs/x"], &["/containerLogs/a/b/c"]),
         (
             "proxy",
             &["/exec/a", "/pods", "/healthz", "/configz", "/anything"],
-            &["/metrics", "/stats", "/logs/"],
+            &["/metrics", "/stats", "/logs/", "/statusz", "/flagz"],
         ),
     ];
     for (right, may, may_not) in cases {

@@ -74,6 +74,7 @@ fn about(known: &Value) -> About<'_> {
         generation: Some(3),
         known,
         evicted: None,
+        resize: None,
         ended: false,
         now: at(9).unwrap(),
     }
@@ -262,5 +263,42 @@ fn what_never_began_still_waits_when_the_pod_has_ended() {
     assert_eq!(
         state(&of(Vec::new()), "containerStatuses", 0)["terminated"]["exitCode"],
         137
+    );
+}
+
+#[test]
+fn a_resize_that_waits_is_told_until_it_is_there() {
+    let known = Value::Null;
+    let pod = made(Phase::Running, running());
+    let waits = About {
+        resize: Some(("Deferred", "no room")),
+        ..about(&known)
+    };
+    let told = status(&pod, waits);
+    assert_eq!(
+        (
+            &told["conditions"][0]["type"],
+            &told["conditions"][0]["reason"]
+        ),
+        (&json!("PodResizePending"), &json!("Deferred"))
+    );
+    // The same again is no patch; without it, the condition goes.
+    assert_eq!(
+        patch(
+            &told,
+            About {
+                resize: Some(("Deferred", "no room")),
+                ..about(&told)
+            }
+        ),
+        None
+    );
+    let after = about(&told);
+    let made = status(&pod, after);
+    let change = patch(&made, after).unwrap();
+    let conditions = change["status"]["conditions"].as_array().unwrap();
+    assert!(
+        conditions.contains(&json!({ "$patch": "delete", "type": "PodResizePending" })),
+        "{change}"
     );
 }

@@ -12,6 +12,7 @@ mod mirror;
 mod needs;
 pub mod peers;
 mod pod;
+mod resources;
 mod services;
 
 pub use absence::{Listing, Memory, missing};
@@ -19,6 +20,7 @@ pub use data::{claim, config_map, secret, token, volume, volume_of};
 pub use mirror::{mirror, mirror_hash, mirror_key};
 pub use needs::{Needs, needs};
 pub use pod::{Given, Refusal, TokenWish, is_mirror, pod};
+pub use resources::with_resources_of;
 pub use services::{FileChange, Services};
 
 use crate::model::name::ObjectKey;
