@@ -43,8 +43,7 @@ fn two_nodes_are_one_cluster() {
 fn workload(kind: &str, version: &str, name: &str, more: &str, spec: &str) -> String {
     format!(
         "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{more}  template:\n    \
-         metadata: {{labels: {{app: {name}}}}}\n    spec:\n      automountServiceAccountToken: false\n      \
-         tolerations: [{{operator: Exists}}]\n      affinity: {{podAntiAffinity: \
+         metadata: {{labels: {{app: {name}}}}}\n    spec:\n      automountServiceAccountToken: false\n      affinity: {{podAntiAffinity: \
          {{preferredDuringSchedulingIgnoredDuringExecution: [{{weight: 100, podAffinityTerm: {{topologyKey: \
          kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: {name}}}}}}}}}]}}}}\n{spec}"
     )

@@ -21,7 +21,7 @@ fn a_pod_and_its_node_are_described() {
     assert_eq!(words[5..7], ["10.200.0.2", "n1"], "{wide}");
     let events = ["describe", "pod", "v-told"];
     node.plane.wait_for("its events", LONG, &events, |text| {
-        text.contains("Started container main")
+        text.contains("Container started")
     });
     let text = node.plane.kubectl_ok(&["describe", "pod", "v-told"]);
     let lines: Vec<String> = text
