@@ -104,6 +104,12 @@ fn traffic_that_is_to_stay_here_stays() {
     };
     let near = "here 198.51.100.1";
     assert_eq!(from(30081), one(near));
+    // Pods and the host itself ask the same port: they are led to all, as by kube-proxy.
+    let at_the_port = format!("http://{}:30081/", HOST[0]);
+    assert_eq!(curl(&host, in_pod, &at_the_port), both);
+    let by_host = curl(&host, "", &at_the_port);
+    let who = |word: &str| by_host.iter().any(|line| line.starts_with(word));
+    assert!(who("here ") && who("far "), "{by_host:?}");
     // Of the others it is led to its own network too, where it does not know itself: until it is not.
     for port in [30080, 30082] {
         let url = format!("--interface 198.51.100.1 http://{}:{port}/", HOST[0]);
@@ -119,5 +125,17 @@ fn traffic_that_is_to_stay_here_stays() {
     assert_eq!(curl(&host, in_pod, &ip("outside")), one(&far));
     assert_eq!(curl(&host, in_pod, &ip("inside")), BTreeSet::new());
     assert_eq!(from(30081), BTreeSet::new());
+    // Who comes from outside hears nothing (curl's 28: too long, where a refusal would be 7); the host and pods are answered.
+    let silent = format!("{outside} curl -s -m 2 --interface 198.51.100.1 {at_the_port}");
+    assert_eq!(host.machine.sh(&silent).code, 28);
+    assert_eq!(curl(&host, in_pod, &at_the_port), one(&far));
+    assert_eq!(curl(&host, "", &at_the_port).len(), 1);
+    let map = host.ok("nft -j list map inet vks onode4");
+    let map: Value = serde_json::from_str(&map).unwrap();
+    let elem = &map["nftables"][1]["map"]["elem"];
+    assert_eq!(
+        *elem,
+        json!([[{ "concat": ["tcp", 30081] }, { "goto": { "target": "nobody" } }]])
+    );
     host.ok("systemctl stop far");
 }

@@ -221,9 +221,13 @@ check "h3 is there again" until_so 240 is_up 3
 check "its pod has the address that it had" equals "$(cat $dir/h3.ips)" addresses 3
 check "each pod reaches each pod again" until_so 90 pods_reach_pods
 check "each pod reaches the service on all hosts again" pods_reach_services
+check "each pod finds the names of all again" until_so 60 pods_find_names
 systemctl stop capture3
-# Who is not up yet says of a packet of WireGuard that nobody is there for it (type 3, code 3).
-check "the wire saw nothing but WireGuard" equals "" captured 'not (udp port 51820 or arp or icmp6 or ip6 proto 0 or (icmp[0] = 3 and icmp[1] = 3))'
+# But for who looks for whom on the wire: ARP, neighbours and routers of IPv6, groups that are listened to.
+looks='arp or (ip6[6] = 58 and ip6[40] >= 133 and ip6[40] <= 137) or ip6 proto 0'
+# Who is not up yet says of a packet of WireGuard that nobody is there for it; the port that was asked for is in it.
+not_yet='(icmp[0] = 3 and icmp[1] = 3 and icmp[30:2] = 51820) or (ip6[6] = 58 and ip6[40] = 1 and ip6[41] = 4 and ip6[90:2] = 51820)'
+check "the wire saw nothing but WireGuard" equals "" captured "not (udp port 51820 or $looks or $not_yet)"
 seen() { [ -n "$(captured 'udp port 51820')" ]; }
 check "and that" seen
 for i in $all; do systemctl kill -s KILL "h$i.service"; done

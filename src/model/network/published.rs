@@ -117,6 +117,21 @@ impl ServicePort {
     pub fn from_outside(&self) -> &[(IpAddr, u16)] {
         self.outside.as_ref().unwrap_or(&self.endpoints)
     }
+
+    /// Where it leads pods and the host itself by a port of the host, or by an address from elsewhere: to all that there are.
+    /// A traffic policy keeps one side to some of them, so these are the longer list.
+    pub fn at_the_host(&self) -> &[(IpAddr, u16)] {
+        let outside = self.from_outside();
+        match outside.len() > self.endpoints.len() {
+            true => outside,
+            false => &self.endpoints,
+        }
+    }
+
+    /// Whether who comes from outside is led to fewer than pods and the host are.
+    pub fn is_split(&self) -> bool {
+        self.from_outside().len() < self.endpoints.len()
+    }
 }
 
 /// All of it. Kept on disk, so that it is there at boot before any agent is.

@@ -36,8 +36,8 @@ impl Stale {
                 is_udp(after) && (after.port, after.node_port) == (port.port, port.node_port)
             });
             let stays = after.is_some_and(|after| {
-                let had = [&*port.endpoints, port.from_outside()];
-                let has = [&*after.endpoints, after.from_outside()];
+                let had = [&*port.endpoints, port.from_outside(), port.at_the_host()];
+                let has = [&*after.endpoints, after.from_outside(), after.at_the_host()];
                 had.iter().zip(has).all(|(had, has)| {
                     !had.is_empty() && had.iter().all(|endpoint| has.contains(endpoint))
                 })
@@ -59,7 +59,9 @@ impl Stale {
                 .collect()
         };
         let inside = sockets(|port| &port.endpoints);
-        let outside = sockets(ServicePort::from_outside);
+        // By a port of the host pods ask too, and who asks is not told apart here.
+        let mut outside = sockets(ServicePort::from_outside);
+        outside.extend(sockets(ServicePort::at_the_host));
         let own = service.cluster_ips.iter().map(|ip| (ip, &inside));
         let others = service.external_ips.iter().map(|ip| (ip, &outside));
         for (address, leads) in own.chain(others) {

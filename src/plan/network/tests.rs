@@ -211,6 +211,45 @@ pub(super) fn apply(mut table: Table, changes: &[Change]) -> Table {
     table
 }
 
+#[test]
+fn who_comes_from_outside_may_be_led_to_fewer() {
+    let network = network(&["10.1.0.0/24"]);
+    let socket = |last: u8| (IpAddr::from([10, 1, 0, last]), 53);
+    let elements = |inside: &[u8], outside: Option<&[u8]>| {
+        let sockets = |all: &[u8]| all.iter().map(|last| socket(*last)).collect();
+        let mut service = udp_service(sockets(inside));
+        service.ports[0].outside = outside.map(sockets);
+        let table = ruleset::table(&network, [service].iter(), &[], &[]);
+        let names = ["node4", "onode4", "deadport"];
+        names.map(|name| {
+            let all = table.sets[name].elements.iter();
+            let all: Vec<String> = all.map(|(key, to)| format!("{key} {to}")).collect();
+            all.join(";").replace("udp . 30080", "port")
+        })
+    };
+    let cases: [(&[u8], Option<&[u8]>, [&str; 3]); 6] = [
+        (&[2, 3], None, ["port goto to_nep4_2", "", ""]),
+        // externalTrafficPolicy: Local
+        (
+            &[2, 3],
+            Some(&[2]),
+            ["port goto to_nep4_2", "port goto to_onep4_1", ""],
+        ),
+        (
+            &[2, 3],
+            Some(&[]),
+            ["port goto to_nep4_2", "port goto nobody", ""],
+        ),
+        // internalTrafficPolicy: Local is not about ports of the host.
+        (&[2], Some(&[2, 3]), ["port goto to_nep4_2", "", ""]),
+        (&[], Some(&[3]), ["port goto to_nep4_1", "", ""]),
+        (&[], None, ["", "", "port "]),
+    ];
+    for (inside, outside, wanted) in cases {
+        assert_eq!(elements(inside, outside), wanted, "{inside:?} {outside:?}");
+    }
+}
+
 prop_compose! {
     fn any_address()(v6 in any::<bool>(), last in 2..6u8) -> IpAddr {
         if v6 { format!("fd00::{last}").parse().unwrap() } else { Ipv4Addr::new(10, 1, 0, last).into() }

@@ -58,7 +58,8 @@ pub(super) static SPEC: Table = Table {
             "externalTrafficPolicy",
             Shape::Words(&["Cluster", "Local"]),
             "Whether pods of other hosts count for who comes from outside.",
-            "with Local the endpoints of slices do not count at ports of the host and externalIPs; pods see who asks",
+            "with Local the endpoints of slices do not count at ports of the host and externalIPs, and where no pod is ready \
+             nobody answers; pods see who asks. Pods and the host are led to all",
         ),
         told(
             "internalTrafficPolicy",

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `raw` | prerouting, before all | a pod sends only as itself, and not to the host's loopback |
 //! | `pre`, `out` | destination | addresses of services and ports of the host become a pod |
+//! | `outside` | before `pre` | the same for who comes from outside, where a service leads such callers only to this host's pods |
 //! | `post` | source | what leaves the pods' prefixes has an address of the host |
 //! | `forward`, `local` | filter | refuses what a service without endpoints is asked; what only vks forwards stays ours |
 //! | `inner`, `forward` | filter | a pod behind a tunnel is asked by the host, and asks nobody by another way |
@@ -55,6 +56,9 @@ const FAMILIES: [Family; 2] = [
         ipv4: false,
     },
 ];
+
+/// The chain for who is to hear nothing.
+const NOBODY: &str = "nobody";
 
 /// The type of sets of ports.
 const PORT: &str = "type inet_proto . inet_service;";
@@ -116,6 +120,9 @@ fn chains() -> Table {
     let [from_inner, to_inner] =
         ["iifname", "oifname"].map(|key| format!("{key} \"{INNER_PREFIX}*\" drop"));
     let inner = format!("iifname \"{INNER_PREFIX}*\" ct state new drop");
+    // Pods of this host and of others are inside.
+    let outsiders =
+        format!("iifname != \"{LINK_PREFIX}*\" iifname != \"{MESH_LINK}\" jump outside");
     let dead =
         "fib daddr type local meta l4proto . th dport @deadport ct status & dnat == 0 jump refuse";
     let chains = [
@@ -123,7 +130,7 @@ fn chains() -> Table {
         (
             "pre",
             hook("nat", "prerouting", "dstnat - 10"),
-            vec!["jump services"],
+            vec![&outsiders, "jump services"],
         ),
         // By number: older versions of nft know no name for it here.
         ("out", hook("nat", "output", "-110"), vec!["jump services"]),
@@ -143,6 +150,8 @@ fn chains() -> Table {
             hook("filter", "output", "filter - 10"),
             vec!["jump refused"],
         ),
+        ("outside", String::new(), vec![]),
+        (NOBODY, String::new(), vec!["drop"]),
         ("services", String::new(), vec![]),
         ("refused", String::new(), vec![dead]),
         // What whoever asks a service without endpoints is told.
@@ -191,6 +200,8 @@ fn sets(table: &mut Table, network: &NetworkSettings, family: Family) {
         ("hostport", format!("type {port} : {to};"), true),
         ("svc", format!("type {key} : verdict;"), true),
         ("node", format!("type {port} : verdict;"), true),
+        ("osvc", format!("type {key} : verdict;"), true),
+        ("onode", format!("type {port} : verdict;"), true),
     ];
     for (name, declaration, map) in all {
         set(table, &format!("{name}{d}"), &declaration, map);
@@ -232,6 +243,11 @@ fn rules(family: Family) -> Vec<(&'static str, String)> {
         ("raw", format!("{pods} fib saddr . iif oif missing drop")),
         ("raw", format!("{inner} {ip} daddr {loopback} drop")),
         ("raw", format!("{inner} fib saddr . iif oif missing drop")),
+        ("outside", format!("{three} vmap @osvc{d}")),
+        (
+            "outside",
+            format!("{local} {ip} daddr != {loopback} {two} vmap @onode{d}"),
+        ),
         ("services", format!("{three} vmap @svc{d}")),
         ("services", format!("dnat {ip} to {three} map @hostip{d}")),
         (

@@ -1,7 +1,7 @@
 //! Services: what is asked for at an address or a port of the host becomes one of the endpoints.
 
 use super::super::table::{Chain, Table};
-use super::{Family, element, families, hairpin, set};
+use super::{Family, NOBODY, element, families, hairpin, set};
 use crate::model::network::NetworkSettings;
 use crate::model::network::published::{PublishedService, ServicePort};
 use std::collections::BTreeSet;
@@ -25,6 +25,16 @@ pub(super) fn service_port(
     let node = port.node_port;
     let node = node.map(|node| (Kind::Node, format!("{} . {node}", port.protocol)));
     let keys = service.external_ips.iter().filter(own).map(at).chain(node);
+    let keys: Vec<(Kind, String)> = keys.collect();
+    let all = port.at_the_host();
+    lead(table, service, port, family, keys.iter().cloned(), all);
+    if !port.is_split() {
+        return;
+    }
+    // Who comes from outside is led before, or sent away; pods and the host ask as above.
+    let keys = keys
+        .into_iter()
+        .map(|(kind, key)| (kind.for_outsiders(), key));
     lead(table, service, port, family, keys, port.from_outside());
 }
 
@@ -42,7 +52,7 @@ fn lead(
     let endpoints: Vec<&(IpAddr, u16)> = endpoints.iter().filter(of_family).collect();
     for (kind, key) in keys {
         if endpoints.is_empty() {
-            dead(table, port, kind, key, d);
+            dead(table, port, kind, key, family);
             continue;
         }
         for (address, _) in &endpoints {
@@ -84,18 +94,27 @@ fn led<'a>(
     };
     let inside = port.endpoints.iter().map(|(address, _)| *address);
     let inside = inside.filter(move |address| same(&service.cluster_ips, address));
-    let outside = port.from_outside().iter().map(|(address, _)| *address);
+    let outside = port.from_outside().iter().chain(port.at_the_host());
+    let outside = outside.map(|(address, _)| *address);
     let asked =
         move |address: &IpAddr| port.node_port.is_some() || same(&service.external_ips, address);
     inside.chain(outside.filter(asked))
 }
 
-/// Who asks is refused. A port of the host is dead only when it leads nowhere in any family.
-fn dead(table: &mut Table, port: &ServicePort, kind: Kind, key: String, digit: char) {
+/// Who asks is refused; who comes from outside and could be answered elsewhere hears nothing, as from kube-proxy. A port of
+/// the host is dead only when it leads nowhere in any family.
+fn dead(table: &mut Table, port: &ServicePort, kind: Kind, key: String, family: Family) {
+    let elsewhere = |(address, _): &(IpAddr, u16)| address.is_ipv4() == family.ipv4;
     match kind {
-        Kind::Address => element(table, &format!("dead{digit}"), key, ""),
-        Kind::Node if port.from_outside().is_empty() => element(table, "deadport", key, ""),
+        Kind::Address => element(table, &format!("dead{}", family.digit), key, ""),
+        Kind::Node if port.at_the_host().is_empty() => element(table, "deadport", key, ""),
         Kind::Node => {}
+        Kind::OutsideAddress | Kind::OutsideNode => {
+            if port.at_the_host().iter().any(elsewhere) {
+                let goto = format!("goto {NOBODY}");
+                element(table, kind.services(family.digit), key, &goto);
+            }
+        }
     }
 }
 
@@ -106,15 +125,30 @@ enum Kind {
     Address,
     /// A port of the host.
     Node,
+    /// An address, for who comes from outside where others are led elsewhere.
+    OutsideAddress,
+    /// A port of the host, likewise.
+    OutsideNode,
 }
 
 impl Kind {
+    fn for_outsiders(self) -> Self {
+        match self {
+            Self::Address | Self::OutsideAddress => Self::OutsideAddress,
+            Self::Node | Self::OutsideNode => Self::OutsideNode,
+        }
+    }
+
     fn services(self, digit: char) -> &'static str {
         match (self, digit) {
             (Self::Address, '4') => "svc4",
             (Self::Address, _) => "svc6",
             (Self::Node, '4') => "node4",
             (Self::Node, _) => "node6",
+            (Self::OutsideAddress, '4') => "osvc4",
+            (Self::OutsideAddress, _) => "osvc6",
+            (Self::OutsideNode, '4') => "onode4",
+            (Self::OutsideNode, _) => "onode6",
         }
     }
 
@@ -123,6 +157,8 @@ impl Kind {
         match self {
             Self::Address => "ep",
             Self::Node => "nep",
+            Self::OutsideAddress => "oep",
+            Self::OutsideNode => "onep",
         }
     }
 
@@ -131,6 +167,8 @@ impl Kind {
         match self {
             Self::Address => "mark",
             Self::Node => "nmark",
+            Self::OutsideAddress => "omark",
+            Self::OutsideNode => "onmark",
         }
     }
 
@@ -139,14 +177,18 @@ impl Kind {
         match self {
             Self::Address => "known",
             Self::Node => "nknown",
+            Self::OutsideAddress => "oknown",
+            Self::OutsideNode => "onknown",
         }
     }
 
     /// How a packet names the service.
     fn key(self, family: Family) -> String {
         match self {
-            Self::Address => format!("{} daddr . meta l4proto . th dport", family.ip),
-            Self::Node => "meta l4proto . th dport".to_owned(),
+            Self::Address | Self::OutsideAddress => {
+                format!("{} daddr . meta l4proto . th dport", family.ip)
+            }
+            Self::Node | Self::OutsideNode => "meta l4proto . th dport".to_owned(),
         }
     }
 }
@@ -247,8 +289,8 @@ fn stick_sets(table: &mut Table, family: Family, kind: Kind, map: &str, numbered
     } = family;
     set(table, map, &format!("typeof {numbered} : meta mark;"), true);
     let by = match kind {
-        Kind::Address => format!("{address} . inet_proto . inet_service"),
-        Kind::Node => "inet_proto . inet_service".to_owned(),
+        Kind::Address | Kind::OutsideAddress => format!("{address} . inet_proto . inet_service"),
+        Kind::Node | Kind::OutsideNode => "inet_proto . inet_service".to_owned(),
     };
     let declaration = format!("type {by} . mark : {address} . inet_service;");
     set(table, &format!("{}{d}", kind.known()), &declaration, true);
