@@ -74,7 +74,16 @@ fn users_of_a_pod_are_not_the_hosts() {
         "0\n0\n0\n"
     );
     assert_eq!(on.host.ok("stat -c %u /var/lib/vks/copy/written"), "0\n");
-    // All of /proc, and the kernel says who may write there: of the network, root of the pod.
+    all_of_proc(&on, &space);
+    for name in ["one", "two", "app", "dir", "all"] {
+        space.known(name).delete();
+    }
+    on.host
+        .ok("! ls -d /run/vks/users/* /run/vks/pods/* /run/netns/vks-* 2>/dev/null");
+}
+
+/// `procMount: Unmasked`: all of /proc, and the kernel says who may write there: of the network, root of the pod.
+fn all_of_proc(on: &OciHost, space: &Space<'_>) {
     let script = "grep -c ' /proc/' /proc/self/mountinfo; echo 1 >/proc/sys/net/ipv4/ip_forward && echo own; \
         for file in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches; do \
         (echo 1 >$file) 2>&1 | grep -o denied; done; head -c1 /proc/kcore 2>&1 | grep -o denied; exec sleep 1d";
@@ -91,11 +100,6 @@ fn users_of_a_pod_are_not_the_hosts() {
         on.host.vks_ok(&["logs", "all", "-n", "ociusers"]),
         "0\nown\ndenied\ndenied\ndenied\ndenied\n"
     );
-    for name in ["one", "two", "app", "dir", "all"] {
-        space.known(name).delete();
-    }
-    on.host
-        .ok("! ls -d /run/vks/users/* /run/vks/pods/* /run/netns/vks-* 2>/dev/null");
 }
 
 /// What the host sees of the first pod.
