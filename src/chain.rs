@@ -17,7 +17,11 @@ pub fn line(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    text
+    // A cause may have parts of what others wrote, such as a damaged archive: nothing of that moves a terminal's cursor.
+    text.replace(
+        |c: char| c.is_control() && c != '\n' && c != '\t',
+        "\u{fffd}",
+    )
 }
 
 #[cfg(test)]
@@ -34,6 +38,8 @@ mod tests {
 
     #[test]
     fn causes_follow_once() {
+        let odd = Sample::Door(std::io::Error::other("\u{1b}[2J\ttab"));
+        assert_eq!(line(&odd), "open the door: \u{fffd}[2J\ttab");
         let error = Sample::Wrapped(Box::new(Sample::Door(std::io::Error::other("no key"))));
         assert_eq!(line(&error), "open the door: no key");
     }

@@ -72,6 +72,74 @@ fn with_registries(name: &str) -> Option<Host> {
     Some(host)
 }
 
+/// Makes an image as old as that: its record says when it was fetched, the time of the file when it was used last.
+const AGE: &str = r#"
+import glob, json, os, sys, time
+name, then = sys.argv[1], time.time() - 3600 * int(sys.argv[2])
+for path in glob.glob("/var/lib/vks/images/refs/*"):
+    record = json.load(open(path))
+    if name in json.dumps(record["resolved"]["reference"]):
+        record["fetched"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))
+        json.dump(record, open(path, "w"))
+        os.utime(path, (then, then))
+"#;
+
+#[test]
+fn a_full_disk_takes_the_oldest_that_nobody_names() {
+    let Some(host) = with_registries("imgdisk") else {
+        return;
+    };
+    // A disk of their own: it is that which counts.
+    host.ok("systemctl stop vks; mkdir -p /var/lib/vks/images; mount -t tmpfs -o size=100m,mode=755 images /var/lib/vks/images; systemctl start vks");
+    host.machine.write("/t/age.py", AGE, "0644");
+    let space = Space::new(&host, "disk");
+    for (name, hours) in [
+        ("named", 50),
+        ("first", 40),
+        ("second", 30),
+        ("third", 20),
+        ("fresh", 0),
+    ] {
+        push(&host, 5000, name, name, "");
+        let image = format!("localhost:5000/{name}:1");
+        match name {
+            "named" => drop(space.ready("named", &spec(&image, "IfNotPresent"))),
+            _ => drop(host.vks_ok(&["image", "pull", &image])),
+        }
+        host.ok(&format!("python3 /t/age.py {name} {hours}"));
+    }
+    let pod = space.known("named");
+    let life = pod.life("c");
+    let here = || {
+        let all = host.vks_ok(&["image", "list"]);
+        let names = ["named", "first", "second", "third", "fresh"];
+        let there = names.into_iter();
+        let there: Vec<&str> = there
+            .filter(|name| all.contains(&format!("localhost:5000/{name}:1")))
+            .collect();
+        there.join(" ")
+    };
+    // As the timer has it done, when so many percent are full.
+    let at = |percent: u32| {
+        host.ok(&format!(
+            "cd /var/lib/vks/images && rm -f ballast && set -- $(df --output=size,used -k . | tail -1) && \
+             head -c $((($1 * {percent} / 100 - $2) * 1024)) /dev/zero >ballast && systemctl start vks-images.service"
+        ));
+        here()
+    };
+    assert_eq!(at(84), "named first second third fresh");
+    assert_eq!(at(87), "named second third fresh", "one is enough");
+    assert_eq!(at(87), "named third fresh");
+    host.ok("python3 /t/age.py fresh 0");
+    // What has just come stays, and what a pod names, however full it is.
+    assert_eq!(at(99), "named fresh");
+    assert_eq!(at(99), "named fresh");
+    assert_eq!(host.ok("ls /var/lib/vks/images/layers | wc -l").trim(), "2");
+    assert_eq!(pod.life("c"), life);
+    host.vks_ok(&["restart", "pod", "named", "-n", "disk"]);
+    pod.wait_for("condition=Ready");
+}
+
 fn push(host: &Host, port: u16, name: &str, word: &str, login: &str) -> String {
     let digest = host.ok(&format!(
         "python3 /t/push.py http://localhost:{port} {name} 1 {word} {login}"

@@ -236,6 +236,9 @@ fn pods_come_back_without_agent_and_registry() {
             &json!({ "hostNetwork": false, "containers": [container("app:1", &json!({}))] }),
         );
         space.ready("shared", &json!({ "containers": [shell("exec sleep 1d", &json!({ "readinessProbe": { "exec": { "command": ["true"] } } }))] }));
+        space.ready("users", &whole_users());
+        on.host
+            .wait("vks logs users -n ociboot | grep -q '^run 1$'");
     }
     on.host
         .ok("systemctl disable -q vks.service; systemctl mask -q vks.service; sync");
@@ -245,12 +248,30 @@ fn pods_come_back_without_agent_and_registry() {
         on.host.ok("systemctl is-active vks.service || true").trim(),
         "active"
     );
-    for pod in ["own", "shared"] {
+    for pod in ["own", "shared", "users"] {
         space
             .known(pod)
             .wait_until("runs again", |pod| pod.is_ready());
     }
     on.host
         .wait("vks logs own -n ociboot | grep -q '^who 1234'");
+    // Users of its own again, and its volume is owned as it sees it.
+    on.host
+        .wait("vks logs users -n ociboot | grep -q '^run 2$'");
+    let log = on.host.vks_ok(&["logs", "users", "-n", "ociboot"]);
+    assert!(log.contains("owner 0:0\n"), "{log}");
+    let pid = space.known("users").pid("c");
+    let map = on.host.ok(&format!("cat /proc/{pid}/uid_map"));
+    let map: Vec<&str> = map.split_whitespace().collect();
+    let owner = on.host.ok(&format!("stat -c %u /proc/{pid}"));
+    assert_eq!((map[0], map[1], map[2]), ("0", owner.trim(), "65536"));
+    assert_ne!(owner.trim(), "0");
     on.host.ok("! ss -Hltn sport = :5000 | grep .");
+}
+
+/// With users of its own, and a volume that counts its runs.
+fn whole_users() -> Value {
+    let script = "echo x >>/data/runs; echo run $(wc -l </data/runs); echo owner $(stat -c %u:%g /data/runs); exec sleep 1d";
+    json!({ "hostNetwork": false, "hostUsers": false, "volumes": [{ "name": "data", "emptyDir": {} }],
+        "containers": [shell(script, &json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }))] })
 }

@@ -99,8 +99,8 @@ fn codes_are_the_programs_own() {
             134,
             "Error",
         ),
-        ("missing", json!(["no-such-program"]), 203, "StartError"),
-        ("directory", json!(["/usr"]), 203, "StartError"),
+        ("missing", json!(["no-such-program"]), 128, "StartError"),
+        ("directory", json!(["/usr"]), 128, "StartError"),
     ] {
         let container =
             json!({ "name": "c", "image": "oci:localhost:5000/base:1", "command": command });
@@ -112,5 +112,12 @@ fn codes_are_the_programs_own() {
         let ended = pod.container("c")["state"]["terminated"].clone();
         assert_eq!(ended["exitCode"], code, "{name}: {ended}");
         assert_eq!(ended["reason"], reason, "{name}: {ended}");
+        if reason == "StartError" {
+            let why = ended["message"].as_str().unwrap_or_default();
+            assert!(
+                why.contains("cannot be executed (203/EXEC)"),
+                "{name}: {ended}"
+            );
+        }
     }
 }

@@ -62,6 +62,9 @@ pub struct Root {
     /// All of the host's devices, nothing hidden, nothing of `/proc` and `/sys` read-only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub privileged: bool,
+    /// Nothing of `/proc` is hidden or read-only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmasked: bool,
     /// The user namespace that the program is in, where it is bound to a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<String>,

@@ -65,6 +65,9 @@ pub struct Security {
     /// `readOnlyRootFilesystem`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_only_root: Option<bool>,
+    /// `procMount: Unmasked`
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub proc_unmasked: bool,
     /// `seccompProfile`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seccomp: Option<Seccomp>,
@@ -87,6 +90,7 @@ impl Security {
             privileged: of.privileged.or(pod.privileged),
             escalation: of.escalation.or(pod.escalation),
             read_only_root: of.read_only_root.or(pod.read_only_root),
+            proc_unmasked: of.proc_unmasked,
             seccomp: of.seccomp.or(pod.seccomp),
             app_armor: of.app_armor.or(pod.app_armor),
             se_linux: of.se_linux.or(pod.se_linux),

@@ -69,7 +69,17 @@ pub fn chain(error: &dyn Error) -> String {
         line.push_str(&error.to_string());
         cause = error.source();
     }
-    line
+    printable(line)
+}
+
+/// Text that may have parts of what others wrote, such as a damaged archive: what would move a terminal's cursor or
+/// colour it is shown as U+FFFD.
+pub fn printable(text: String) -> String {
+    let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
+    match text.contains(bad) {
+        true => text.replace(bad, "\u{fffd}"),
+        false => text,
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +92,9 @@ mod tests {
 
     #[test]
     fn causes_are_joined_in_order() {
+        let inner = std::io::Error::other("\u{1b}[31mred\u{7}");
+        let told = chain(&Outer(inner));
+        assert_eq!(told, "outer: \u{fffd}[31mred\u{fffd}");
         let inner = std::io::Error::other("inner");
         assert_eq!(chain(&Outer(inner)), "outer: inner");
     }

@@ -115,7 +115,7 @@ pub(super) fn prepare(root: &Root) -> Result<Prepared, PrepareError> {
     for bind in &root.binds {
         show(&rootfs, bind)?;
     }
-    if !root.privileged {
+    if !root.privileged && !root.unmasked {
         MASKED.iter().try_for_each(|path| rootfs.mask(path))?;
         FROZEN.iter().try_for_each(|path| rootfs.freeze(path))?;
     }

@@ -14,6 +14,8 @@ const OF_START: f64 = 1.0;
 const OF_UNPACKING: f64 = 1.3;
 /// A unit with nothing but a program.
 const PLAIN: &str = "bench-plain.service";
+/// One with all the settings of a container's unit, and nothing of vks.
+const SETTINGS: &str = "bench-settings.service";
 /// A program says by this that it runs.
 const FIFO: &str = "/bench/fifo";
 const LAYERS: &str = "/var/lib/vks/images/layers";
@@ -95,13 +97,13 @@ fn start(rounds: usize) -> bool {
     let unit = unit.trim();
     stop_agent();
     bundle(&program);
-    let floor = format!("[Service]\nType=exec\nExecStart=/bin/sh -c '{program}'\n");
-    fs::write(format!("/run/systemd/system/{PLAIN}"), floor).expect("a unit");
-    run("systemctl", &["daemon-reload"]);
-    let (mut ours, mut peer, mut floor) = (Vec::new(), Vec::new(), Vec::new());
+    floors(unit, &program);
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    let (mut floor, mut settings) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
-        run("systemctl", &["stop", unit, PLAIN]);
+        run("systemctl", &["stop", unit, PLAIN, SETTINGS]);
         let plain = first_sign(|| drop(run("systemctl", &["start", PLAIN])));
+        let without = first_sign(|| drop(run("systemctl", &["start", SETTINGS])));
         let vks = first_sign(|| drop(run("systemctl", &["start", unit])));
         let crun = first_sign(|| {
             let mut command = Command::new("crun");
@@ -115,18 +117,10 @@ fn start(rounds: usize) -> bool {
             ours.push(vks);
             peer.push(crun);
             floor.push(plain);
+            settings.push(without);
         }
     }
-    let (vks, crun, plain) = (list(&ours), list(&peer), list(&floor));
-    println!("  vks: {vks}\n  crun: {crun}\n  a plain unit: {plain}");
-    Figure {
-        name: "the same, beside systemctl start of a unit of one line".to_owned(),
-        ours: ms(median(&ours)),
-        peer: Some(ms(median(&floor))),
-        unit: "ms",
-        target: Target::None,
-    }
-    .print();
+    tell((&ours, &peer), (&floor, &settings));
     let beside = beside(unit);
     let start = Figure {
         name: "warm start of a container of an image, beside crun run of the same root".to_owned(),
@@ -137,6 +131,57 @@ fn start(rounds: usize) -> bool {
     }
     .print();
     beside && start
+}
+
+/// What of a start is systemd's: of a unit of one line and one with the settings of the container's, beside crun, and what vks adds.
+fn tell((ours, peer): (&[Duration], &[Duration]), (floor, settings): (&[Duration], &[Duration])) {
+    println!("  vks: {}\n  crun: {}", list(ours), list(peer));
+    println!("  a plain unit: {}", list(floor));
+    println!("  with the same settings: {}", list(settings));
+    let told = [
+        (
+            "systemctl start of a unit of one line, beside crun",
+            floor,
+            peer,
+        ),
+        (
+            "of a unit with the settings of the container's, without vks, beside crun",
+            settings,
+            peer,
+        ),
+        ("the container's, beside that", ours, settings),
+    ];
+    for (name, one, other) in told {
+        Figure {
+            name: name.to_owned(),
+            ours: ms(median(one)),
+            peer: Some(ms(median(other))),
+            unit: "ms",
+            target: Target::None,
+        }
+        .print();
+    }
+}
+
+/// Units by hand with the same program: what starting one costs at all, and with the namespaces, filters and limits that
+/// systemd gives a container.
+fn floors(unit: &str, program: &str) {
+    let text = fs::read_to_string(format!("/etc/systemd/system.attached/{unit}")).expect("a unit");
+    let kept = |line: &&str| {
+        let others = ["[", "#", "Exec", "Type", "Restart", "Kill"];
+        !others.iter().any(|other| line.starts_with(other))
+    };
+    let service = text.lines().skip_while(|line| *line != "[Service]").skip(1);
+    let service = service.take_while(|line| !line.starts_with('['));
+    let settings: Vec<&str> = service.filter(kept).collect();
+    for (name, settings) in [(PLAIN, String::new()), (SETTINGS, settings.join("\n"))] {
+        // Process 1 of a pid namespace hears no signal that it has not asked for, but this one.
+        let unit = format!(
+            "[Service]\nType=exec\nExecStart=/bin/sh -c '{program}'\nKillSignal=SIGKILL\n{settings}\n"
+        );
+        fs::write(format!("/run/systemd/system/{name}"), unit).expect("a unit");
+    }
+    run("systemctl", &["daemon-reload"]);
 }
 
 /// Memory of vks while the container of a unit runs and no agent: of processes beside the program, and of any others.

@@ -17,6 +17,22 @@ mod files;
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    /// The directory or archive is not there, or cannot be decompressed.
+    #[error("cannot read {}", path.display())]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// It is no archive, or not all of one.
+    #[error("{} is no archive, or not all of one", path.display())]
+    Archive {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// A file.
     #[error("cannot read {name:?} of {}", path.display())]
     Read {

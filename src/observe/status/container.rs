@@ -203,7 +203,7 @@ impl<'a> Seen<'a> {
             rules: self.spec.restart_rules.clone(),
         };
         let stopped = end.stopped && self.policy != RestartPolicy::Never;
-        !stopped && !restarts.again(end.exit_code(), end.is_good())
+        !stopped && !restarts.again(end.code_of_systemd(), end.is_good())
     }
 
     /// An init container that has failed and may not run again: nothing after it ever starts.

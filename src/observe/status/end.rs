@@ -76,8 +76,16 @@ impl<'a> End<'a> {
         self.exit_code() == 0
     }
 
+    /// What systemd decides by whether it starts the unit again.
+    pub(super) fn code_of_systemd(&self) -> i32 {
+        self.code.unwrap_or_else(|| self.exit_code())
+    }
+
+    /// As a kubelet with containerd has it: a program that did not begin has no code of its own, and systemd's for that
+    /// could be mistaken for one.
     pub(super) fn exit_code(&self) -> i32 {
         match (self.code, self.signal) {
+            (Some(code), _) if self.not_begun(code) => NO_CODE,
             (Some(code), _) => code,
             (None, Some(signal)) => 128 + signal,
             (None, None) if self.result == "oom-kill" => 128 + 9,
@@ -108,9 +116,7 @@ impl<'a> End<'a> {
         }
         match (self.code, self.signal) {
             (Some(0), _) => ("Completed", None),
-            (Some(code), _) if SYSTEMD_CODES.contains(&code) && !self.lasted() => {
-                ("StartError", Some(step(code)))
-            }
+            (Some(code), _) if self.not_begun(code) => ("StartError", Some(step(code))),
             (None, None) => {
                 let result = self.result;
                 let why = format!("systemd could not start the program: {result}");
@@ -118,6 +124,11 @@ impl<'a> End<'a> {
             }
             _ => ("Error", None),
         }
+    }
+
+    /// Whether the code is systemd's, for something that failed before the program.
+    fn not_begun(&self, code: i32) -> bool {
+        SYSTEMD_CODES.contains(&code) && !self.lasted()
     }
 
     fn lasted(&self) -> bool {
@@ -187,7 +198,8 @@ mod tests {
             (None, Some(15), "timeout", 143, "Error"),
             (None, Some(9), "oom-kill", 137, "OOMKilled"),
             (None, None, "oom-kill", 137, "OOMKilled"),
-            (Some(203), None, "exit-code", 203, "StartError"),
+            (Some(203), None, "exit-code", 128, "StartError"),
+            (Some(226), None, "exit-code", 128, "StartError"),
             (Some(199), None, "exit-code", 199, "Error"),
             (None, None, "resources", 128, "StartError"),
         ];
@@ -208,7 +220,8 @@ mod tests {
     fn a_program_that_ran_has_its_own_exit_code() {
         let mut long = record(Some(203), None, "exit-code");
         long.finished = Timestamp::from_micros(200_000_000).unwrap();
-        assert_eq!(End::of_record(&long).terminated().reason, "Error");
+        let ended = End::of_record(&long).terminated();
+        assert_eq!((ended.exit_code, &*ended.reason), (203, "Error"));
         let mut record = record(Some(203), None, "exit-code");
         assert!(
             End::of_record(&record)

@@ -216,6 +216,7 @@ impl Room<'_> {
             binds,
             volumes: base.config.volumes.clone(),
             privileged,
+            unmasked: own_users && self.pod.spec.security_of(spec).proc_unmasked,
             users: own_users.then(|| self.users_path()),
             working_dir: self.working_dir(spec, base),
             image_variables: image_variables(base, env),

@@ -20,6 +20,8 @@ pub struct Around<'a> {
     /// `None` when the volumes themselves are wrong.
     pub volumes: Option<&'a [Volume]>,
     pub host_network: bool,
+    /// `hostUsers: false`
+    pub own_users: bool,
     pub grace: Duration,
 }
 
@@ -97,7 +99,9 @@ pub fn container(field: &Field<'_>, kind: Kind, around: &Around<'_>) -> Option<C
     let message_policy = f.optional("terminationMessagePolicy", |x| {
         x.one_of(&[("File", false), ("FallbackToLogsOnError", true)])
     });
-    let security = f.optional("securityContext", |x| security::of_container(&x));
+    let security = f.optional("securityContext", |x| {
+        security::of_container(&x, around.own_users)
+    });
     let stdio = process::stdio(&mut f);
     f.finish();
     let (post_start, pre_stop, stop_signal) = own.hooks?;

@@ -10,7 +10,7 @@ use super::volume::volumes;
 use super::{naming, priority, process, resources};
 use crate::model::image::Pulling;
 use crate::model::pod::{Container, Pod, PodSpec, RestartPolicy, SourcePath};
-use crate::source::tree::{Node, json_line};
+use crate::source::tree::{Node, Value, json_line};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -90,6 +90,10 @@ pub fn spec(field: &Field<'_>) -> Option<PodSpec> {
     let around = Around {
         volumes: volumes.as_deref(),
         host_network: host_network.unwrap_or_default(),
+        own_users: field
+            .node
+            .get("hostUsers")
+            .is_some_and(|users| matches!(users.value, Value::Bool(false))),
         grace: grace.unwrap_or(Duration::MAX),
     };
     let init_containers = f.list("initContainers", |x| container(&x, Kind::Init, &around));

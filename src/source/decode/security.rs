@@ -33,7 +33,9 @@ pub fn profile(field: &Field<'_>) -> Option<Profile> {
 }
 
 /// `securityContext` of a container.
-pub fn of_container(field: &Field<'_>) -> Option<(RunAs, Security)> {
+///
+/// `own_users`: of a pod with `hostUsers: false`.
+pub fn of_container(field: &Field<'_>, own_users: bool) -> Option<(RunAs, Security)> {
     let mut f = field.fields(known::SECURITY)?;
     let run_as = run_as(&mut f);
     let common = common(&mut f);
@@ -42,20 +44,21 @@ pub fn of_container(field: &Field<'_>) -> Option<(RunAs, Security)> {
     let escalation = f.optional("allowPrivilegeEscalation", |x| x.boolean());
     let read_only_root = f.optional("readOnlyRootFilesystem", |x| x.boolean());
     let proc_mount = f.optional("procMount", |x| match x.text()? {
-        "Default" | "" => Some(()),
-        "Unmasked" => {
-            x.problem("vks hides the same of /proc from all: remove it, or use privileged: true");
+        "" => Some(false),
+        // As the API server has it.
+        "Unmasked" if !own_users => {
+            x.problem("only pods with users of their own may see all of /proc: add hostUsers: false, or remove it");
             None
         }
-        _ => x.one_of(&[("Default", ())]),
+        _ => x.one_of(&[("Default", false), ("Unmasked", true)]),
     });
     f.finish();
-    proc_mount?;
     let security = Security {
         capabilities: capabilities?,
         privileged: privileged?,
         escalation: escalation?,
         read_only_root: read_only_root?,
+        proc_unmasked: proc_mount?.unwrap_or_default(),
         ..common?
     };
     let contradiction = if security.escalation != Some(false) {

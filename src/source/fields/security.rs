@@ -123,7 +123,7 @@ pub static SECURITY: Table = Table {
             "procMount",
             Shape::Words(&["Default"]),
             "How much of /proc is hidden.",
-            "only `Default`",
+            "`Unmasked` with `hostUsers: false`",
         ),
         given(
             "readOnlyRootFilesystem",

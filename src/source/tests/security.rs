@@ -19,6 +19,26 @@ fn spec(of_pod: &str, of_container: &str) -> PodSpec {
     parsed.pods.remove(0).spec
 }
 
+/// Where users are not the host's, the kernel itself keeps them from what is otherwise hidden.
+#[test]
+fn proc_is_shown_whole_to_users_of_its_own() {
+    let text = |users: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  {users}\n  containers:\n  - name: c\n    \
+             image: dir:/srv\n    command: [a]\n    securityContext: {{procMount: Unmasked}}\n"
+        )
+    };
+    let read = |users: &str| super::problems("/x.yaml", &text(users));
+    assert!(read("hostUsers: false").is_empty());
+    for users in ["hostUsers: true", "hostUsers: null", "hostNetwork: true"] {
+        let found = read(users).join("\n");
+        assert!(
+            found.contains("procMount: only pods with users of their own"),
+            "{found}"
+        );
+    }
+}
+
 #[test]
 fn everything_said_arrives() {
     let spec = spec(
@@ -118,7 +138,7 @@ fn of_a_container() {
         ),
         (
             "{procMount: Unmasked}",
-            ".procMount: vks hides the same of /proc from all: remove it, or use privileged: true",
+            ".procMount: only pods with users of their own may see all of /proc: add hostUsers: false, or remove it",
         ),
         (
             "{seccompProfile: {type: Localhost}}",

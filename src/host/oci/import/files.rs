@@ -26,9 +26,8 @@ enum Place {
 impl Files {
     /// A compressed archive is decompressed into the store first, up to a limit.
     pub(super) fn open(path: &Path, store: &Store, limit: u64) -> Result<Self, ImportError> {
-        let error = |source| ImportError::Read {
+        let error = |source| ImportError::Open {
             path: path.to_owned(),
-            name: ".".to_owned(),
             source,
         };
         let file = File::open(path).map_err(error)?;
@@ -36,7 +35,10 @@ impl Files {
             true => Place::Directory(file),
             false => {
                 let file = plain(file, store, limit).map_err(error)?;
-                let names = entries(&file).map_err(error)?;
+                let names = entries(&file).map_err(|source| ImportError::Archive {
+                    path: path.to_owned(),
+                    source,
+                })?;
                 Place::Archive(file, names)
             }
         };

@@ -72,7 +72,7 @@ fn a_program_that_is_not_there() {
         ended("web", 1, 203),
     );
     let web = &host.status().container_statuses[0];
-    assert_eq!(exit(&web.last_state), (203, "StartError"));
+    assert_eq!(exit(&web.last_state), (128, "StartError"));
     assert_eq!(host.row(), "0/1 CrashLoopBackOff 1 (99s ago)");
 }
 
