@@ -17,6 +17,7 @@ mod lab;
 
 use lab::{Output, Tier};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 /// What is told: those of one line beside each other, in one boot after the other.
@@ -43,6 +44,13 @@ fn payload(stories: &str) -> PathBuf {
     let program = to.join("vks");
     std::fs::copy(lab::vks_program(), &program).expect("the program under test");
     std::fs::write(to.join("stories"), stories).expect("a file");
+    // A file system of ext2 to be mounted: the machine has no program that makes one.
+    let made = Command::new("mke2fs")
+        .args(["-q", "-t", "ext2"])
+        .arg(to.join("disk.img"))
+        .arg("2M")
+        .status();
+    assert!(made.expect("mke2fs").success(), "mke2fs failed");
     to
 }
 

@@ -1,7 +1,7 @@
 //! Services of the cluster lead to pods, of this node and of others.
 
 use super::host::Host;
-use super::node::{Node, shared};
+use super::node::{Node, own_with, shared};
 use std::collections::BTreeSet;
 
 /// A container that answers with the name of its pod.
@@ -12,9 +12,12 @@ const ANSWERS: &str = "{name: main, image: 'host:/usr/bin/socat', \
 fn answering(name: &str, node: &str, app: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {app}}}}}\nspec: {{nodeName: {node}, \
-         automountServiceAccountToken: false, containers: [{ANSWERS}]}}\n"
+         hostname: {name}, subdomain: by-name, automountServiceAccountToken: false, containers: [{ANSWERS}]}}\n"
     )
 }
+
+const BY_NAME: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: by-name}\n\
+     spec: {clusterIP: None, selector: {app: bal}, ports: [{port: 7000}]}\n";
 
 fn ask(address: &str) -> String {
     format!("timeout 5 socat -t 2 TCP:{address}:80,connect-timeout=3 - </dev/null")
@@ -74,6 +77,16 @@ fn a_service_leads_to_the_pods_that_the_cluster_says() {
         .host
         .ok(&format!("vks exec bal-b -- python3 -c '{code}'"));
     assert!(version.contains("gitVersion"), "{version}");
+    // Each by its own name, of a service without an address.
+    node.plane.apply(BY_NAME);
+    for pod in ["bal-a", "bal-b"] {
+        let pod_ip = node.get(&["pod", pod])["status"]["podIP"].clone();
+        let name = format!("{pod}.by-name.default.svc.cluster.local");
+        node.host.wait(&format!(
+            "vks exec bal-a -- getent ahostsv4 {name} | grep -q '^{} '",
+            pod_ip.as_str().unwrap()
+        ));
+    }
     // One goes, then the service.
     node.plane
         .kubectl_ok(&["delete", "pod", "bal-b", "--grace-period=1"]);
@@ -121,6 +134,7 @@ pub fn balances_over_two_nodes(node: &Node, other: &Host) -> String {
         ));
         assert_eq!(who(host, &command, 24), both, "{command}");
     }
+    stays_on_its_node(node, other);
     ip.to_owned()
 }
 
@@ -130,4 +144,24 @@ pub fn balances_offline(node: &Node, other: &Host, ip: &str) {
     other.ok("systemctl restart vks.service");
     assert_eq!(who(other, &ask(ip), 24), names(&["left", "right"]));
     node.plane.ok("start", &["apiserver"]);
+}
+
+/// externalTrafficPolicy Local: who comes to a port of a node gets that node's pod, and by the service's address still any.
+fn stays_on_its_node(node: &Node, other: &Host) {
+    let patch = r#"{"spec":{"type":"NodePort","externalTrafficPolicy":"Local"}}"#;
+    node.plane
+        .kubectl_ok(&["patch", "service", "both", "-p", patch]);
+    let service = node.get(&["service", "both"]);
+    let port = service["spec"]["ports"][0]["nodePort"].to_string();
+    let ip = service["spec"]["clusterIP"].as_str().unwrap();
+    for (from, to, only) in [
+        (other, "10.200.0.2", "left"),
+        (&node.host, "10.200.0.3", "right"),
+    ] {
+        let command =
+            format!("timeout 5 socat -t 2 TCP:{to}:{port},connect-timeout=3 - </dev/null");
+        from.wait(&format!("{command} | grep -q {only}"));
+        assert_eq!(who(from, &command, 16), names(&[only]), "{to}");
+    }
+    assert_eq!(who(other, &ask(ip), 24), names(&["left", "right"]));
 }

@@ -1,7 +1,7 @@
 //! Claims: storage that outlives pods, in directories of vks' own and in volumes that are named.
 
 use super::host::{own, shared};
-use super::space::{Pod, Space, sleeper, with};
+use super::space::{Pod, Space, sh, sleeper, with};
 use serde_json::{Value, json};
 
 /// Runs something in the mount namespace of a container.
@@ -254,12 +254,20 @@ fn a_block_device_is_a_device() {
             "containers": [with(sleeper("c"), &json!({ key: [{ "name": "v", path: "/t/block/in/xvda" }] }))],
         })
     };
-    let pod = space.ready("b", &spec("volumeDevices", "devicePath"));
+    let look = sh(
+        "i",
+        "stat -c '%F %Hr:%Lr' /t/block/early/xvdb >/t/block/init",
+    );
+    let early = json!([{ "name": "v", "devicePath": "/t/block/early/xvdb" }]);
+    let mut both = spec("volumeDevices", "devicePath");
+    both["initContainers"] = json!([with(look, &json!({ "volumeDevices": early }))]);
+    let pod = space.ready("b", &both);
+    assert_eq!(space.read("init"), "block special file 7:200\n");
     assert_eq!(
         inside(&pod, "c", "stat -c '%F %Hr:%Lr' /t/block/in/xvda").stdout,
         "block special file 7:200\n"
     );
-    host.ok("test ! -b /t/block/in/xvda");
+    host.ok("test ! -b /t/block/in/xvda && test ! -b /t/block/early/xvdb");
     pod.delete();
     let wrong = space.pod("wrong", &spec("volumeMounts", "mountPath"));
     waits_for(&wrong, "name it in volumeDevices");

@@ -40,7 +40,10 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
         let space = Space::new_kept(&host, "cron");
         let script = format!("date +%s >>{}", space.path("log"));
         let more = json!({ "successfulJobsHistoryLimit": 2 });
-        let failing = json!({ "failedJobsHistoryLimit": 1, "jobTemplate": { "spec": { "backoffLimit": 0 } } });
+        let failing = json!({ "failedJobsHistoryLimit": 1, "jobTemplate": {
+            "metadata": { "labels": { "of": "f" }, "annotations": { "example.org/note": "each has it" } },
+            "spec": { "backoffLimit": 0 },
+        } });
         let failing = with_template(cron_job(&space, "f", "exit 1", &failing), &space);
         space.apply_ok("c", &[cron_job(&space, "c", &script, &more), failing]);
         let timer = "vks-cron-c-cron.timer";
@@ -89,6 +92,15 @@ fn each_minute_has_one_job_with_and_without_an_agent() {
         host.wait(
             "test \"$(vks get jobs -n cron --no-headers | grep '^f-' | grep -c Failed)\" = 1",
         );
+        let labelled = host.vks_ok(&["get", "jobs", "-n", "cron", "-l", "of=f", "-o", "json"]);
+        let labelled: Value = serde_json::from_str(&labelled).unwrap();
+        let items = labelled["items"].as_array().unwrap();
+        assert!(!items.is_empty());
+        for job in items {
+            let metadata = &job["metadata"];
+            assert!(metadata["name"].as_str().unwrap().starts_with("f-"));
+            assert_eq!(metadata["annotations"]["example.org/note"], "each has it");
+        }
         host.vks_ok(&["delete", "cronjob", "c", "f", "-n", "cron"]);
     }
     host.wait("! ls /etc/systemd/system.attached /var/lib/vks/controllers /var/lib/vks/manifests | grep -q cron");

@@ -240,8 +240,25 @@ impl Comparison {
 fn explained(page: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(lab::repository().join(page)).unwrap();
     let text = text.split("\n## ").next().unwrap();
-    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
-    let first = rows.filter_map(|row| row.split(" | ").next().map(str::to_owned));
+    let rows: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .collect();
+    for row in &rows {
+        // The fact, crun, vks, why: words in each of them.
+        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").collect();
+        let said = cells.iter().all(|cell| !cell.trim().is_empty());
+        let why = cells
+            .last()
+            .is_some_and(|why| why.trim().len() > 12 || *why == "the same ");
+        assert!(
+            cells.len() == 4 && said && why,
+            "{page} does not say why: {row}"
+        );
+    }
+    let first = rows
+        .iter()
+        .filter_map(|row| row.split(" | ").next().map(str::to_owned));
     let names = first.flat_map(|cell| {
         cell.split(", ")
             .map(|name| name.trim_matches('`').to_owned())

@@ -220,6 +220,7 @@ fn ten_pods_want_one_image_and_it_is_pulled_once() {
         format!("localhost:5000/ten@{other}")
     );
     host.wait("vks logs new -n ten | grep -q second");
+    volumes_of(&space);
     // Removed is what nobody has, and nothing of what somebody runs from.
     host.vks_ok(&["image", "prune"]);
     let store = || {
@@ -236,6 +237,40 @@ fn ten_pods_want_one_image_and_it_is_pulled_once() {
     host.ok("systemctl start vks-images.service");
     assert_eq!(store(), "1");
     assert!(new.is_ready());
+}
+
+/// An image as a volume: what its policy says is asked for, whatever the other volume has.
+fn volumes_of(space: &Space) {
+    let host = space.host;
+    let image = |name: &str, policy: &str| json!({ "name": name, "image": { "reference": "localhost:5000/vol:1", "pullPolicy": policy } });
+    push(host, 5000, "vol", "early", "");
+    let pod = |volumes: &[Value]| {
+        let mounts: Vec<Value> = volumes
+            .iter()
+            .map(|v| json!({ "name": v["name"], "mountPath": format!("/{}", v["name"].as_str().unwrap()) }))
+            .collect();
+        let script = "cat /*/word; exec sleep 1d";
+        json!({ "hostNetwork": true, "volumes": volumes, "containers": [
+            { "name": "c", "image": "host:sh", "args": ["-c", script], "volumeMounts": mounts }] })
+    };
+    let never = space.pod("volnever", &pod(&[image("a", "Never")]));
+    waits_with(&never, "ErrImageNeverPull");
+    let says = |name: &str, words: &str| {
+        host.wait(&format!(
+            "test \"$(vks logs {name} -n ten | tr '\\n' ' ')\" = '{words} '"
+        ))
+    };
+    let first = space.ready("volfirst", &pod(&[image("a", "IfNotPresent")]));
+    says("volfirst", "early");
+    push(host, 5000, "vol", "late", "");
+    let present = space.ready("volpresent", &pod(&[image("a", "IfNotPresent")]));
+    says("volpresent", "early");
+    let always = space.ready("volalways", &pod(&[image("a", "Always")]));
+    says("volalways", "late");
+    for pod in [never, first, present, always] {
+        pod.delete();
+    }
+    host.wait("test $(ls /var/lib/vks/images/pods | wc -l) = 12");
 }
 
 #[test]

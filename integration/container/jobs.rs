@@ -140,8 +140,25 @@ fn failures_end_a_job() {
     );
     let mut again = job(&space, "again", "exit 1", &json!({ "backoffLimit": 2 }));
     again["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
-    space.apply_ok("j", &[never, long, policy, again]);
+    // The same exit code, of the container that the rule names and of another one.
+    let of = |name: &str, codes: [u32; 2]| {
+        let rule = json!({ "action": "FailJob", "onExitCodes": { "containerName": "b", "operator": "In", "values": [42] } });
+        let more = json!({ "backoffLimit": 0, "podFailurePolicy": { "rules": [rule] } });
+        let mut job = job(&space, name, &format!("exit {}", codes[0]), &more);
+        let containers = job["spec"]["template"]["spec"]["containers"]
+            .as_array_mut()
+            .unwrap();
+        let mut other = containers[0].clone();
+        other["name"] = json!("b");
+        other["args"][1] = json!(format!("exit {}", codes[1]));
+        containers.push(other);
+        job
+    };
+    let (named, unnamed) = (of("named", [0, 42]), of("unnamed", [42, 0]));
+    space.apply_ok("j", &[never, long, policy, again, named, unnamed]);
     for (name, why) in [
+        ("named", "PodFailurePolicy"),
+        ("unnamed", "BackoffLimitExceeded"),
         ("limit", "BackoffLimitExceeded"),
         ("late", "DeadlineExceeded"),
         ("policy", "PodFailurePolicy"),

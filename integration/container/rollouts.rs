@@ -2,8 +2,9 @@
 
 use super::host::shared;
 use super::jobs::get;
-use super::space::Space;
+use super::space::{Space, pause};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Pods that are ready about a second after their start, unless `value` is `never`.
 fn deployment(space: &Space, replicas: u32, value: &str, more: &Value) -> Value {
@@ -229,18 +230,129 @@ fn a_daemon_set_has_one_pod() {
 fn a_pod_counts_when_it_has_been_ready_for_long() {
     let Some(host) = shared() else { return };
     let space = Space::new(&host, "minready");
-    let of = |seconds: u32| deployment(&space, 1, "one", &json!({ "minReadySeconds": seconds }));
-    space.apply_ok("web", &[of(500)]);
-    host.wait("vks get pods -n minready --no-headers | grep -q ' 1/1 '");
-    let status = || get(&host, "minready", "deployment", "web")["status"].clone();
-    host.wait("vks get deployment web -n minready -o json | grep -q '\"readyReplicas\": 1'");
-    assert_eq!(
-        status()["availableReplicas"].as_u64().unwrap_or(0),
-        0,
-        "{}",
-        status()
-    );
-    space.apply_ok("web", &[of(1)]);
-    done(&space);
-    assert_eq!(status()["availableReplicas"], 1);
+    let of = |kind: &str, seconds: u32| {
+        let more = json!({ "minReadySeconds": seconds });
+        let mut object = deployment(&space, 1, "one", &more);
+        object["kind"] = json!(kind);
+        object["metadata"]["name"] = json!(kind.to_lowercase());
+        if kind == "DaemonSet" {
+            object["spec"].as_object_mut().unwrap().remove("replicas");
+        }
+        object
+    };
+    let kinds = [
+        ("Deployment", "readyReplicas", "availableReplicas"),
+        ("StatefulSet", "readyReplicas", "availableReplicas"),
+        ("DaemonSet", "numberReady", "numberAvailable"),
+    ];
+    let all = |seconds: u32| kinds.map(|(kind, ..)| of(kind, seconds));
+    space.apply_ok("web", &all(500));
+    let number = |kind: &str, key: &str| {
+        let name = kind.to_lowercase();
+        get(&host, "minready", &name, &name)["status"][key]
+            .as_u64()
+            .unwrap_or(0)
+    };
+    host.wait("test $(vks get pods -n minready --no-headers | grep -c ' 1/1 ') = 3");
+    for (kind, ready, available) in kinds {
+        let name = kind.to_lowercase();
+        host.wait(&format!(
+            "vks get {name} {name} -n minready -o json | grep -q '\"{ready}\": 1'"
+        ));
+        assert_eq!(number(kind, available), 0, "{kind}");
+    }
+    space.apply_ok("web", &all(1));
+    for (kind, _, available) in kinds {
+        let name = kind.to_lowercase();
+        let status = [
+            "rollout",
+            "status",
+            &format!("{name}/{name}"),
+            "-n",
+            "minready",
+            "--timeout=80s",
+        ];
+        host.vks_ok(&status);
+        assert_eq!(number(kind, available), 1, "{kind}");
+    }
+}
+
+/// The one pod of a DaemonSet: with a surge the next one comes beside it, without one it makes place.
+#[test]
+fn a_daemon_set_updates_with_and_without_a_surge() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "surge");
+    let daemon = |value: &str, surge: u32, away: u32| {
+        let rolling = json!({ "maxSurge": surge, "maxUnavailable": away });
+        let more = json!({ "updateStrategy": { "rollingUpdate": rolling } });
+        let mut object = deployment(&space, 1, value, &more);
+        object["kind"] = json!("DaemonSet");
+        object["spec"].as_object_mut().unwrap().remove("replicas");
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        let ready = format!("test -e {}-$V", space.path("ready"));
+        container["readinessProbe"] =
+            json!({ "exec": { "command": ["sh", "-c", ready] }, "periodSeconds": 1 });
+        object
+    };
+    let until = |words: &[&str]| {
+        let end = std::time::Instant::now() + super::host::LONG;
+        while values(&space) != *words {
+            assert!(
+                std::time::Instant::now() < end,
+                "{:?}, not {words:?}",
+                values(&space)
+            );
+            pause(Duration::from_millis(100));
+        }
+    };
+    space.apply_ok("web", &[daemon("one", 0, 1)]);
+    until(&["V=one"]);
+    host.ok(&format!("touch {}-one", space.path("ready")));
+    host.wait("vks get pods -n surge --no-headers | grep -q ' 1/1 '");
+    // The next one is not ready: the one before stays beside it.
+    space.apply_ok("web", &[daemon("two", 1, 0)]);
+    until(&["V=one", "V=two"]);
+    pause(Duration::from_secs(2));
+    assert_eq!(values(&space), ["V=one", "V=two"]);
+    host.ok(&format!("touch {}-two", space.path("ready")));
+    until(&["V=two"]);
+    space.apply_ok("web", &[daemon("three", 0, 1)]);
+    until(&["V=three"]);
+    let steps = host.ok("journalctl -u vks.service -o cat | grep -c 'pod surge/web-.*: remove'");
+    assert_eq!(steps, "2\n");
+}
+
+/// What is not found by its own selector would be nobody's.
+#[test]
+fn a_selector_has_to_fit_its_template() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "selects");
+    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+        let mut object = deployment(&space, 1, "one", &json!({}));
+        object["kind"] = json!(kind);
+        let spec = object["spec"].as_object_mut().unwrap();
+        if kind == "DaemonSet" {
+            spec.remove("replicas");
+        }
+        object["spec"]["selector"]["matchLabels"] = json!({ "app": "web", "tier": "front" });
+        let said = space.refused(&object);
+        assert!(
+            said.contains("refused.json:1: spec.selector.matchLabels[\"tier\"]: the template has no such label"),
+            "{kind}: {said}"
+        );
+        object["spec"].as_object_mut().unwrap().remove("selector");
+        let said = space.refused(&object);
+        assert!(said.contains("selector"), "{kind}: {said}");
+        object["spec"]["selector"] = json!({ "matchLabels": { "tier": "front" } });
+        object["spec"]["template"]["metadata"]["labels"]["tier"] = json!("front");
+        let name = kind.to_lowercase();
+        space.apply_ok(&name, &[object]);
+        let has = get(&host, "selects", &name, "web");
+        assert_eq!(has["spec"]["selector"]["matchLabels"]["tier"], "front");
+        let wide = host.vks_ok(&["get", &name, "-n", "selects", "-o", "wide", "--no-headers"]);
+        assert!(
+            kind != "Deployment" || wide.trim_end().ends_with("tier=front"),
+            "{wide}"
+        );
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::host::own;
 use super::network::{From, HOST, WORLD, addresses, answers, ask, service, wait_endpoints, world};
-use super::space::{Space, sleeper, with};
+use super::space::{Space, pause, sleeper, with};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 fn object(space: &Space, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": space.name }, "spec": spec })
@@ -46,9 +47,15 @@ fn services_lead_to_the_pods_that_are_ready() {
         ],
     });
     let sticky = json!({ "selector": { "app": "web" }, "sessionAffinity": "ClientIP", "ports": [{ "port": 80, "targetPort": 7000 }] });
+    // Forgets its clients at once, and has an address of the other family.
+    let brief = with(
+        sticky.clone(),
+        &json!({ "ipFamilies": ["IPv6"], "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 1 } } }),
+    );
     space.apply_ok("objects", &[
         object(&space, "both", &both),
         object(&space, "sticky", &sticky),
+        object(&space, "brief", &brief),
         object(&space, "early", &json!({ "selector": { "app": "web" }, "publishNotReadyAddresses": true, "ports": [{ "port": 7000 }] })),
         object(&space, "none", &json!({ "selector": { "app": "nobody" }, "ports": [{ "port": 80 }] })),
         object(&space, "bare", &json!({ "clusterIP": "None", "selector": { "app": "web" }, "ports": [{ "port": 7000 }] })),
@@ -118,6 +125,17 @@ fn services_lead_to_the_pods_that_are_ready() {
     let sticky = cluster_ips(&service(&host, "svc", "sticky")).remove(0);
     let first = who(client, "TCP", &sticky, 80, 12);
     assert_eq!(first.len(), 1, "{first:?}");
+
+    let brief = cluster_ips(&service(&host, "svc", "brief"));
+    assert!(brief.len() == 1 && brief[0].contains(':'), "{brief:?}");
+    let mut seen = BTreeSet::new();
+    for _ in 0..30 {
+        if seen != all {
+            pause(Duration::from_millis(1300));
+            seen.extend(who(client, "TCP", &brief[0], 80, 1));
+        }
+    }
+    assert_eq!(seen, all, "a client that comes again later");
 
     // Nobody there: told at once.
     let none = cluster_ips(&service(&host, "svc", "none")).remove(0);

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// What both servers do: they say who they are and who asked.
 const SERVE: &str = "#!/bin/sh\nprintf 'HTTP/1.0 200 OK\\r\\n\\r\\n'; echo $1 $SOCAT_PEERADDR\n";
 
+/// An address of the other host at which somebody answers who is not ready.
+const UNREADY: &str = "198.51.100.2";
+
 /// Who answers, in so many tries, and as whom they see who asks.
 fn curl(host: &Host, from: &str, url: &str) -> BTreeSet<String> {
     let script = format!("for i in $(seq 12); do {from} curl -s -m 3 {url}; done; true");
@@ -33,7 +36,8 @@ fn objects(space: &Space, name: &str, node_port: u16, policy: &Value) -> Vec<Val
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": { "name": format!("{name}-far"), "namespace": space.name,
                           "labels": { "kubernetes.io/service-name": name } },
-            "ports": [{ "port": 7000 }], "endpoints": [{ "addresses": [WORLD[0]] }],
+            "ports": [{ "port": 7000 }],
+            "endpoints": [{ "addresses": [WORLD[0]] }, { "addresses": [UNREADY], "conditions": { "ready": false } }],
         }),
     ]
 }
@@ -47,9 +51,15 @@ fn traffic_that_is_to_stay_here_stays() {
     host.machine.write("/t/serve", SERVE, "0755");
     host.ok(
         "systemd-run -q --unit far -p NetworkNamespacePath=/run/netns/world \
-         socat TCP4-LISTEN:7000,fork,reuseaddr 'EXEC:/t/serve far'; \
-         ip -n world addr add 198.51.100.1/32 dev lo; ip route add 198.51.100.1 via 192.0.2.2",
+         socat TCP4-LISTEN:7000,bind=192.0.2.2,fork,reuseaddr 'EXEC:/t/serve far'; \
+         ip -n world addr add 198.51.100.1/32 dev lo; ip route add 198.51.100.1 via 192.0.2.2; \
+         ip -n world addr add 198.51.100.2/32 dev lo; ip route add 198.51.100.2 via 192.0.2.2; \
+         systemd-run -q --unit unready -p NetworkNamespacePath=/run/netns/world \
+         socat TCP4-LISTEN:7000,bind=198.51.100.2,fork,reuseaddr 'EXEC:/t/serve unready'",
     );
+    host.wait(&format!(
+        "curl -s -m 3 http://{UNREADY}:7000/ | grep -q ^unready"
+    ));
     let container = json!({ "name": "c", "image": "host:/usr/bin/socat",
         "args": ["TCP4-LISTEN:7000,fork,reuseaddr", "EXEC:/t/serve here"] });
     let mut pod = space.manifest(
@@ -137,5 +147,14 @@ fn traffic_that_is_to_stay_here_stays() {
         *elem,
         json!([[{ "concat": ["tcp", 30081] }, { "goto": { "target": "nobody" } }]])
     );
-    host.ok("systemctl stop far");
+    // Who was not ready is.
+    let now = objects(&space, "cluster", 30080, &json!({}))
+        .remove(1)
+        .to_string()
+        .replace("\"ready\":false", "\"ready\":true");
+    space.apply_ok("ready", &[serde_json::from_str(&now).unwrap()]);
+    wait_endpoints(&host, "local", "cluster", 2);
+    let late = format!("unready {}", HOST[0]);
+    assert_eq!(curl(&host, in_pod, &ip("cluster")), [far, late].into());
+    host.ok("systemctl stop far unready");
 }

@@ -213,3 +213,46 @@ fn a_claim_gets_what_its_template_asks_for() {
     ]);
     assert_eq!(seen, "kept\n");
 }
+
+/// maxUnavailable: so many from the top are away at a time.
+#[test]
+fn so_many_are_updated_at_a_time() {
+    let Some(host) = shared() else { return };
+    let space = Space::new(&host, "twobytwo");
+    let object = |value: &str| {
+        let rolling = json!({ "rollingUpdate": { "maxUnavailable": 2 } });
+        let more = json!({ "podManagementPolicy": "Parallel", "updateStrategy": rolling });
+        let mut object = set(&space, 3, value, &more);
+        let ready = format!("test -e {}-$POD-$V", space.path("ready"));
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        container["readinessProbe"]["exec"]["command"][2] = json!(ready);
+        object
+    };
+    let open = |pods: &str, value: &str| {
+        let ready = space.path("ready");
+        host.ok(&format!(
+            "for p in {pods}; do touch {ready}-db-$p-{value}; done"
+        ));
+    };
+    open("0 1 2", "one");
+    space.apply_ok("db", &[object("one")]);
+    rolled_out(&host, "twobytwo");
+    space.apply_ok("db", &[object("two")]);
+    let running =
+        "systemctl list-units --no-legend --plain --state=running 'vks.twobytwo.*' | wc -l";
+    let of_two = "for p in db-1 db-2; do vks get pod $p -n twobytwo -o json | grep -A1 '\"name\": \"V\"' | grep -q two || exit 1; done";
+    host.wait(&format!("{{ {of_two}; }} && test $({running}) = 3"));
+    let values = || {
+        (0..3)
+            .map(|n| value(&space, &format!("db-{n}")))
+            .collect::<Vec<_>>()
+    };
+    // None of the two is ready: the third stays.
+    assert_eq!(values(), ["one", "two", "two"]);
+    open("1", "two");
+    host.wait("vks get pod db-1 -n twobytwo --no-headers | grep -q ' 1/1 '");
+    host.wait("vks get pod db-0 -n twobytwo -o json | grep -A1 '\"name\": \"V\"' | grep -q two");
+    open("0 2", "two");
+    rolled_out(&host, "twobytwo");
+    assert_eq!(values(), ["two", "two", "two"]);
+}

@@ -192,12 +192,43 @@ fn an_export_is_mounted_by_a_unit_and_tried_again() {
     );
     assert_eq!(mount_units(&host, "files.test"), "active\n");
     pod.delete();
+    by_a_claim(&space);
     host.wait("! grep -q vksmounts /proc/self/mountinfo || ! grep /t/nfs /proc/self/mountinfo");
     assert_eq!(host.ok("cat /t/nfs/exported/file"), "words\n");
     assert_eq!(
         host.ok("grep -l files.test /etc/systemd/system.attached/*.mount 2>/dev/null | wc -l"),
         "0\n"
     );
+}
+
+/// The same export as a volume that a claim has, for reading and writing.
+fn by_a_claim(space: &Space) {
+    space.host.ok("rm /t/nfs/calls");
+    let asked = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Mi" } } });
+    let volume = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "export" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Gi" }, "mountOptions": ["noatime"],
+            "claimRef": { "namespace": "nfs", "name": "mine" }, "nfs": { "server": "files.test", "path": "/exported" } },
+    });
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "mine", "namespace": "nfs" },
+        "spec": asked,
+    });
+    space.apply_ok("claim", &[volume, claim]);
+    let pod = space.ready(
+        "claims",
+        &json!({
+            "volumes": [{ "name": "v", "persistentVolumeClaim": { "claimName": "mine" } }],
+            "containers": [mounted(sleeper("c"), "/t/nfs/in", &json!({}))],
+        }),
+    );
+    let script = "cat /t/nfs/in/file && echo more >/t/nfs/in/more";
+    assert_eq!(inside(&pod, "c", script).stdout, "words\n");
+    assert_eq!(space.read("exported/more"), "more\n");
+    let calls = space.read("calls");
+    let called = calls.starts_with("files.test:/exported /run/vks/vksmounts/");
+    assert!(called && calls.contains("noatime"), "{calls}");
+    pod.delete();
 }
 
 #[test]

@@ -101,6 +101,50 @@ check "apply less" vks apply -f /t/pods.yaml
 check "less is in force" until_so 30 equals 33554432 group $a memory.max
 check "it still runs" equals "$before" sh -c "echo \$(systemctl show -P InvocationID $a) \$(systemctl show -P MainPID $a)"
 
+# A disk of the host: mounted as what is named, and not as what it is not. (A file system of ext2 can be mounted as ext4.)
+modprobe -q loop
+cp /payload/disk.img /t/disk.img
+loop=$(losetup -f --show /t/disk.img)
+disk() { # NAME TYPE
+  cat <<YAML
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: $1 }
+spec:
+  { accessModes: [ReadWriteOnce], capacity: { storage: 16Mi }, persistentVolumeReclaimPolicy: Retain,
+    claimRef: { namespace: default, name: $1 }, local: { path: $loop, fsType: $2 } }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: $1 }
+spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: $1 }
+spec:
+  hostNetwork: true
+  volumes: [{ name: v, persistentVolumeClaim: { claimName: $1 } }]
+  containers:
+  - name: a
+    image: host:sh
+    args: ["-c", "findmnt -no FSTYPE /t/on-disk | tail -n 1; echo kept >/t/on-disk/file; exec sleep infinity"]
+    volumeMounts: [{ name: v, mountPath: /t/on-disk }]
+YAML
+}
+disk asext4 ext4 >/t/disk.yaml
+check "a volume on a disk" vks apply -f /t/disk.yaml
+check "has the file system that is named" until_so 60 equals ext4 vks logs asext4
+check "seen from outside" equals "ext4 $loop" sh -c "findmnt -rno FSTYPE,SOURCE,TARGET | grep /run/vks/vksmounts/ | cut -d' ' -f1,2 | sort -u"
+check "it goes" vks delete -f /t/disk.yaml
+check "and what was written is on the disk" until_so 30 sh -c "mkdir -p /t/look && mount -o ro $loop /t/look && cat /t/look/file && umount /t/look"
+disk asvfat vfat >/t/disk.yaml
+check "the same disk as another one" vks apply -f /t/disk.yaml
+waits() { vks get pod asvfat -o json | jq -e '.status.phase == "Pending"' && vks get pod asvfat -o json | grep -q 'not mounted\|is mounted\|mount'; }
+check "is waited for" until_so 60 waits
+check "it goes too" vks delete -f /t/disk.yaml
+losetup -d "$loop"
+
 check "delete" vks delete -f /t/pods.yaml
 none() { [ -z "$(systemctl list-units --all --no-legend 'vks.*.*' 'vks-default-*' | grep -v not-found)" ]; }
 check "nothing is left" until_so 30 none

@@ -62,6 +62,7 @@ impl NodeApi {
             },
             reviewer,
             pods,
+            systemd: systemd.clone(),
             layout: settings.layout.clone(),
             config: config(settings, api),
         };

@@ -44,6 +44,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if wrong {
         return Ok(Outcome::Code(1));
     }
+    if objects.is_empty() {
+        return Err(CliError::NoObjects);
+    }
     refuse_foreign(&objects, context)?;
     let host = Host::open(&context.settings).await?;
     host.check().await?;

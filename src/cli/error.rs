@@ -102,6 +102,9 @@ pub enum CliError {
         /// The file.
         file: String,
     },
+    /// Manifests without an object.
+    #[error("the manifests have no objects: nothing to apply")]
+    NoObjects,
     /// An object of the manifests is not vks' own to change.
     #[error("{what} comes from {file}: change it there")]
     Foreign {

@@ -88,7 +88,9 @@ fn about(out: &mut String, standing: &Standing) {
     match standing {
         Standing::Given(given) => {
             paragraph(out, 4, given.about);
-            if let Some(table) = given.shape.table() {
+            // Some fields say the same as what they hold.
+            let table = given.shape.table();
+            if let Some(table) = table.filter(|table| table.about != given.about) {
                 paragraph(out, 4, table.about);
             }
             if let Some(words) = given.shape.words() {

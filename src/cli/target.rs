@@ -71,7 +71,11 @@ pub enum TargetError {
     #[error("say what: a kind, such as pods, or a kind and a name, such as pod/web")]
     Nothing,
     /// A kind that vks does not have.
-    #[error("there is no resource type {0:?} here: this vks knows pods (also pod, po)")]
+    #[error(
+        "there is no resource type {0:?} here: vks has pods (po), deployments (deploy), statefulsets (sts), daemonsets (ds), \
+         jobs, cronjobs (cj), services (svc), endpointslices, configmaps (cm), secrets, persistentvolumeclaims (pvc) and \
+         persistentvolumes (pv)"
+    )]
     Kind(String),
     /// `pod/web` beside a bare name.
     #[error(

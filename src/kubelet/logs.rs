@@ -6,6 +6,7 @@ use super::routes::Shared;
 use super::state::State;
 use crate::host::log::hub::{Behind, Follower};
 use crate::host::log::lines::Lines;
+use crate::host::log::one_run::OneRun;
 use crate::host::log::{Entry, JournalError, Place, Query, Reader, sync};
 use crate::model::log_run::{self, Run};
 use crate::model::name::ContainerName;
@@ -127,6 +128,8 @@ pub async fn get(
         lines: Lines::new(String::new(), options.timestamps, options.limit),
         options,
         run,
+        seen: OneRun::default(),
+        over: None,
         last: None,
         sender,
     };
@@ -169,6 +172,10 @@ struct Log {
     options: Options,
     run: Run,
     lines: Lines,
+    /// What is known of the run while it is followed.
+    seen: OneRun,
+    /// The run is over: what the next one writes has been seen, which began then.
+    over: Option<Timestamp>,
     /// Where the last entry stands that was looked at.
     last: Option<Place>,
     sender: mpsc::Sender<Bytes>,
@@ -203,18 +210,21 @@ impl Log {
         // First, so that nothing falls between what is read and what is heard.
         let mut follower = self.state.hub.follow(&self.run.unit);
         self.read(None).await?;
-        loop {
+        let next = loop {
+            if self.over.is_some() {
+                break self.over;
+            }
             tokio::select! {
                 news = follower.next() => self.hear(news, &mut follower).await?,
-                next = over(&mut changes, &self.run) => {
-                    // What the run wrote last may still be on its way.
-                    let _ = timeout(PATIENCE, sync()).await;
-                    let until = next.or(Some(crate::host::clock::timestamp()));
-                    drop(follower);
-                    return self.read(until).await;
-                }
+                next = over(&mut changes, &self.run) => break next,
             }
-        }
+        };
+        // What the run wrote last may still be on its way.
+        let _ = timeout(PATIENCE, sync()).await;
+        let until = next.or(Some(crate::host::clock::timestamp()));
+        drop(follower);
+        self.over = None;
+        self.read(until).await
     }
 
     async fn hear(
@@ -222,28 +232,41 @@ impl Log {
         news: Result<Vec<Arc<Entry>>, Behind>,
         follower: &mut Follower,
     ) -> Result<(), Stop> {
-        match news {
-            Ok(entries) => {
-                let new = |entry: &&Arc<Entry>| {
-                    self.last
-                        .as_ref()
-                        .is_none_or(|last| entry.place.is_after(last))
-                };
-                let new: Vec<&Arc<Entry>> = entries.iter().filter(new).collect();
-                let since = self.since();
-                if let Some(last) = new.last() {
-                    self.last = Some(last.place.clone());
-                }
-                let admitted = new.into_iter().filter(|entry| entry.time >= since);
-                let text = self.lines.text(admitted.map(|entry| &**entry));
-                Ok(self.send(text).await?)
-            }
+        let Ok(entries) = news else {
             // More was written than is kept for those who are slow: it is all in the journal.
-            Err(Behind) => {
-                follower.forget();
-                self.read(None).await
+            follower.forget();
+            return self.read(None).await;
+        };
+        let since = self.since();
+        let mut text = Vec::new();
+        for entry in &entries {
+            let last = self.last.as_ref();
+            if !last.is_none_or(|last| entry.place.is_after(last)) {
+                continue;
+            }
+            if !self.is_ours(entry).await {
+                break;
+            }
+            self.last = Some(entry.place.clone());
+            if entry.time >= since {
+                text.append(&mut self.lines.text([&**entry]));
             }
         }
+        Ok(self.send(text).await?)
+    }
+
+    /// Whether an entry is of this run, or of the next one, which has begun then.
+    async fn is_ours(&mut self, entry: &Entry) -> bool {
+        let mut began = None;
+        let next = async {
+            began = next_start(&self.state, &self.run).await;
+            Ok::<_, Infallible>(began)
+        };
+        let Ok(ours) = self.seen.has(entry, next).await;
+        if !ours {
+            self.over = began;
+        }
+        ours
     }
 
     fn since(&self) -> Option<Timestamp> {
@@ -276,6 +299,9 @@ impl Log {
 
     /// Reads and sends until all has been read (`None`), or the client takes no more: gives what it is to have next.
     async fn stretch(&mut self, until: Option<Timestamp>) -> Result<Option<Vec<u8>>, Stop> {
+        if self.over.is_some() {
+            return Ok(None);
+        }
         // Readers are processes: there are only so many at a time.
         let _place = self.state.hub.reader().await;
         let mut reader = Reader::start(self.query(until))?;
@@ -294,6 +320,10 @@ impl Log {
                 None => reader.next().await?,
             };
             let Some(entry) = entry else { return Ok(None) };
+            // Where the end is known, the reader keeps to it.
+            if until.is_none() && !self.is_ours(&entry).await {
+                return Ok((!text.is_empty()).then_some(text));
+            }
             text.append(&mut self.lines.text([&entry]));
             self.last = Some(entry.place);
             if self.lines.is_full() {
@@ -324,6 +354,24 @@ impl Log {
         }
         if done { Err(Enough) } else { Ok(()) }
     }
+}
+
+/// When the run after this one began. The agent may hear of it later than of what that writes, so systemd is asked too.
+async fn next_start(state: &State, run: &Run) -> Option<Timestamp> {
+    let told = state.pods.one(run.pod.clone()).await.ok().flatten();
+    let told = told.and_then(|pod| log_run::next_start(&pod, &run.container, run.started));
+    let now = match state.systemd.run_of(&run.unit).await {
+        Ok(now) => now.and_then(|now| now.started),
+        Err(error) => {
+            log::debug!(
+                "{}; what the agent knows counts",
+                crate::chain::line(&error)
+            );
+            None
+        }
+    };
+    let later = now.filter(|now| run.started.is_some_and(|started| *now > started));
+    told.into_iter().chain(later).min()
 }
 
 /// Waits until a run is over, and gives the time at which the next one began.

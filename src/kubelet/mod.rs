@@ -35,6 +35,7 @@ pub mod tls;
 pub mod user;
 
 use crate::host::log::hub::Hub;
+use crate::host::systemd::Systemd;
 use crate::host::usher::Usher;
 use crate::model::layout::Layout;
 use access::Access;
@@ -65,6 +66,8 @@ pub struct Setup {
     pub reviewer: Option<Arc<dyn Reviewer>>,
     /// The pods.
     pub pods: Pods,
+    /// Asked where the agent may be behind.
+    pub systemd: Systemd,
     /// Where things lie.
     pub layout: Layout,
     /// What `/configz` tells.
@@ -95,6 +98,7 @@ impl Api {
         let state = State {
             access: Access::new(setup.node.clone(), setup.reviewer),
             pods: setup.pods,
+            systemd: setup.systemd,
             hub: Hub::default(),
             usher: Usher::new(&setup.layout),
             layout: setup.layout,

@@ -3,6 +3,7 @@
 use super::access::Access;
 use super::pods::Pods;
 use crate::host::log::hub::Hub;
+use crate::host::systemd::Systemd;
 use crate::host::usher::Usher;
 use crate::model::layout::Layout;
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub struct State {
     pub access: Access,
     /// The pods.
     pub pods: Pods,
+    /// Asked where the agent may be behind.
+    pub systemd: Systemd,
     /// What units write.
     pub hub: Hub,
     /// Goes into pods for us.

@@ -192,3 +192,37 @@ fn attaching_to_what_runs() {
     let status = child.wait().unwrap();
     assert!(status.success(), "{status}");
 }
+
+/// What the next run writes at once is not shown with the one that is followed.
+#[test]
+fn who_follows_sees_one_run() {
+    let Some(node) = Node::new("apilogs") else {
+        return;
+    };
+    let script =
+        "n=$(cat /t/run); i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $n; done; exec sleep 1d";
+    node.host.ok("echo 0 >/t/run");
+    node.pod(
+        "l",
+        &json!({ "hostNetwork": true, "containers": [sh("c", script)] }),
+    );
+    for run in 1..=10 {
+        // The one before begins to end while somebody follows it.
+        let child = node.start(&["logs", "-f", "l"]);
+        node.host
+            .wait(&format!("test $(vks logs l | grep -c ^{}$) = 300", run - 1));
+        node.host.ok(&format!(
+            "echo {run} >/t/run; vks restart pod l -c c >/dev/null"
+        ));
+        let said = child.wait_with_output().unwrap();
+        let wanted = format!("{}\n", run - 1).repeat(300);
+        assert_eq!(
+            String::from_utf8_lossy(&said.stdout),
+            wanted,
+            "run {}",
+            run - 1
+        );
+        node.host
+            .wait(&format!("vks logs l 2>/dev/null | grep -q ^{run}$"));
+    }
+}

@@ -4,8 +4,9 @@ use super::choose::{self, Run};
 use super::{Args, LogsError};
 use crate::cli::pods::now;
 use crate::cli::view::{Filter, Host, ViewError};
+use crate::host::log::one_run::OneRun;
 use crate::host::log::{self as journal, Entry, JournalError, Query, Reader};
-use std::collections::BTreeSet;
+use crate::model::time::Timestamp;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
@@ -49,7 +50,7 @@ pub async fn read(
         portion: Vec::new(),
         last: None,
         of: None,
-        streams: BTreeSet::new(),
+        seen: OneRun::default(),
     };
     if query.follow {
         let mut reader = Reader::start(query.clone()).map_err(failed)?;
@@ -69,10 +70,7 @@ pub async fn read(
         query.after = pump.last.clone();
         // Meanwhile the next run may have begun, and if not it may while the rest is read.
         let moment = now();
-        let view = host.running(&filter(run)).await?;
-        let pod = view.pods.first();
-        let next = pod.and_then(|pod| choose::next_start(pod, &run.container, run.started));
-        query.until = next.or(Some(moment));
+        query.until = next_start(host, run).await?.or(Some(moment));
     }
     let mut reader = Reader::start(query).map_err(failed)?;
     pump.run(&mut reader).await.map(drop).map_err(told)
@@ -114,8 +112,8 @@ struct Pump<'a> {
     last: Option<String>,
     /// The run that is followed: what the next one writes may be there before anybody has told of it.
     of: Option<(&'a Host, &'a Run)>,
-    /// Connections that are known to be of that run.
-    streams: BTreeSet<Box<str>>,
+    /// What is known of it.
+    seen: OneRun,
 }
 
 impl Pump<'_> {
@@ -143,22 +141,12 @@ impl Pump<'_> {
         }
     }
 
-    /// Whether an entry is of the run that is followed. The host is asked once for each connection.
+    /// Whether an entry is of the run that is followed.
     async fn is_ours(&mut self, entry: &Entry) -> Result<bool, ViewError> {
-        let Some((host, run)) = self.of else {
-            return Ok(true);
-        };
-        if self.streams.contains(&entry.stream) {
-            return Ok(true);
+        match self.of {
+            Some((host, run)) => self.seen.has(entry, next_start(host, run)).await,
+            None => Ok(true),
         }
-        let view = host.running(&filter(run)).await?;
-        let pod = view.pods.first();
-        let next = pod.and_then(|pod| choose::next_start(pod, &run.container, run.started));
-        if next.is_some_and(|next| entry.time >= Some(next)) {
-            return Ok(false);
-        }
-        self.streams.insert(entry.stream.clone());
-        Ok(true)
     }
 
     /// Whether somebody listens.
@@ -171,6 +159,13 @@ impl Pump<'_> {
             Err(_) => false,
         }
     }
+}
+
+/// When the run after this one began, as the host is now.
+async fn next_start(host: &Host, run: &Run) -> Result<Option<Timestamp>, ViewError> {
+    let view = host.running(&filter(run)).await?;
+    let pod = view.pods.first();
+    Ok(pod.and_then(|pod| choose::next_start(pod, &run.container, run.started)))
 }
 
 /// Returns when a run is over: its container has ended, runs anew or is gone.

@@ -18,7 +18,7 @@ pub struct Entry {
     /// The unit it came from; empty where that was not asked for.
     pub unit: Box<str>,
     /// journald's name for the connection it came by, of which each run has one of its own and may open more; empty where
-    /// that was not asked for.
+    /// the query has an end.
     pub stream: Box<str>,
 }
 

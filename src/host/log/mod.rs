@@ -10,6 +10,7 @@ mod export;
 pub mod hub;
 pub mod lines;
 pub mod marked;
+pub mod one_run;
 mod place;
 
 use crate::model::name::UnitName;
@@ -67,10 +68,10 @@ impl Query {
             "--no-pager",
             "--output=export",
             match self.unit {
-                // Who follows a run has to know where the next one begins.
-                Some(_) if self.follow => "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID",
+                // Who does not know where the next run begins has to find out.
+                Some(_) if self.until.is_none() => "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID",
                 Some(_) => "--output-fields=MESSAGE,_LINE_BREAK",
-                None => "--output-fields=MESSAGE,_LINE_BREAK,_SYSTEMD_UNIT",
+                None => "--output-fields=MESSAGE,_LINE_BREAK,_STREAM_ID,_SYSTEMD_UNIT",
             },
         ]
         .map(OsString::from)

@@ -134,6 +134,24 @@ impl Systemd {
             .await
     }
 
+    /// The run of a service: the one that goes on, else the last one. `None` of a unit that is not loaded, and stays so. Of
+    /// its end nothing is told.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub async fn run_of(&self, unit: &UnitName) -> Result<Option<CurrentRun>, SystemdError> {
+        if self.state(unit).await?.is_none() {
+            return Ok(None);
+        }
+        let query = RunQuery {
+            unit,
+            running: true,
+            status_text: false,
+            restarting: false,
+        };
+        self.current_run(query).await.map(Some)
+    }
+
     async fn current_run(&self, query: RunQuery<'_>) -> Result<CurrentRun, SystemdError> {
         let path = path::of_unit(query.unit);
         let unit = |name| self.property(query.unit, &path, UNIT, name);

@@ -14,7 +14,7 @@ use crate::model::volume::{HostPathKind, MountSpec, VolumeSource};
 
 /// The annotation of a claim that says what becomes of its directory. The API has that in storage classes, which
 /// a host has none of.
-const RECLAIM: &str = "vks.io/reclaim-policy";
+pub(super) const RECLAIM: &str = "vks.io/reclaim-policy";
 
 const MODES: [(&str, AccessMode); 4] = [
     ("ReadWriteOnce", AccessMode::Once),

@@ -1,11 +1,28 @@
 //! Object metadata: names, labels, annotations.
 
-use super::field::{Field, Fields};
+use super::claim::RECLAIM;
+use super::field::{Field, Fields, nearest};
 use super::known;
+use super::process::ALL_DEVICES;
+use crate::model::controller::{INSTANCE, OWNER, OWNER_UID, REVISION};
 use crate::model::name::{Namespace, ObjectKey, ObjectName, PodUid};
 use crate::model::security::PROFILE_ANNOTATION;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The annotations of vks' own: what a manifest may say, and what vks says of pods that it made.
+const OWN: [&str; 9] = [
+    PROFILE_ANNOTATION,
+    ALL_DEVICES,
+    RECLAIM,
+    OWNER,
+    OWNER_UID,
+    INSTANCE,
+    REVISION,
+    // Of pods that the agent has evicted, in what it keeps of them.
+    "vks.io/evicted",
+    "vks.io/evicted-reason",
+];
 
 /// The largest sum of all annotations of an object, in bytes.
 const MAX_ANNOTATIONS: usize = 256 << 10;
@@ -119,6 +136,7 @@ fn annotations(meta: &mut Fields<'_>) -> Option<Labels> {
             entry.line,
             label_key(&entry.key.to_ascii_lowercase()),
         );
+        good &= is_known(&field, entry.line, &entry.key);
         match field.text() {
             Some(text) => {
                 size += entry.key.len() + text.len();
@@ -134,6 +152,22 @@ fn annotations(meta: &mut Fields<'_>) -> Option<Labels> {
         good = false;
     }
     good.then_some(out)
+}
+
+/// Annotations of vks' own have an effect, so that none may be misspelt. Others are for others.
+fn is_known(field: &Field<'_>, line: usize, key: &str) -> bool {
+    let ours = key.starts_with("vks.io/");
+    if !ours || OWN.contains(&key) {
+        return true;
+    }
+    let problem = match nearest(key, OWN.into_iter()) {
+        Some(name) => {
+            format!("vks has no such annotation: did you mean `{name}`? If not, remove it")
+        }
+        None => "vks has no such annotation: remove it".to_owned(),
+    };
+    field.report.add(line, &field.path, problem);
+    false
 }
 
 fn check(field: &Field<'_>, line: usize, result: Result<(), &'static str>) -> bool {

@@ -8,7 +8,7 @@ use crate::model::process::{Device, Stdio};
 use std::collections::BTreeMap;
 
 /// The annotation that gives devices to all containers.
-const ALL: &str = "vks.io/device";
+pub(super) const ALL_DEVICES: &str = "vks.io/device";
 /// The prefix of the annotations that give devices to one: `device.vks.io/<container>`.
 const ONE: &str = "device.vks.io/";
 
@@ -35,7 +35,7 @@ pub fn devices(
     let mut devices = Vec::new();
     let mut good = true;
     for (key, value) in annotations {
-        let found = match (key.as_str() == ALL, key.strip_prefix(ONE)) {
+        let found = match (key.as_str() == ALL_DEVICES, key.strip_prefix(ONE)) {
             (true, _) => of(value, None),
             (false, Some(container)) => one(container, spec).and_then(|name| of(value, Some(name))),
             (false, None) => continue,

@@ -145,7 +145,11 @@ fn deployments() {
     let cases = [
         (
             "selector: {matchLabels: {a: c}}",
-            "5: spec: selector.matchLabels do not match template.metadata.labels: make them equal",
+            "5: spec.selector.matchLabels[\"a\"]: \"c\" does not match \"b\", the label of the template: make them equal",
+        ),
+        (
+            "selector: {matchLabels: {a: b, d: e}}",
+            "5: spec.selector.matchLabels[\"d\"]: the template has no such label: write it in template.metadata.labels too, or remove it",
         ),
         (
             "selector: {matchLabels: {}}",

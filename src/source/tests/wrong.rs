@@ -193,6 +193,13 @@ const OBJECTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "metadata: {name: a, annotations: {vks.io/profil: strict, vks.io/nothing-like-it: x, example.org/any: y}}\nSPEC",
+        &[
+            "1: metadata.annotations[\"vks.io/nothing-like-it\"]: vks has no such annotation: remove it",
+            "1: metadata.annotations[\"vks.io/profil\"]: vks has no such annotation: did you mean `vks.io/profile`? If not, remove it",
+        ],
+    ),
+    (
         "metadata: {name: a}\nSPEC\n---\nmetadata: {name: a}\nSPEC",
         &[
             "4: metadata.name: Pod default/a is already defined on line 1: rename or remove one of them",

@@ -80,12 +80,18 @@ fn fitting(
     labels: std::collections::BTreeMap<String, String>,
     template: Template,
 ) -> Option<Template> {
-    let fits = labels
-        .iter()
-        .all(|(label, value)| template.labels.get(label) == Some(value));
-    if !fits {
-        field
-            .problem("selector.matchLabels do not match template.metadata.labels: make them equal");
+    let mut fits = true;
+    let selector = field.node.get("selector");
+    let line = selector.map_or(field.node.line, |selector| selector.line);
+    for (label, value) in &labels {
+        let problem = match template.labels.get(label) {
+            Some(other) if other == value => continue,
+            Some(other) => format!("{value:?} does not match {other:?}, the label of the template: make them equal"),
+            None => "the template has no such label: write it in template.metadata.labels too, or remove it".to_owned(),
+        };
+        let path = format!("{}.selector.matchLabels[{label:?}]", field.path);
+        field.report.add(line, &path, problem);
+        fits = false;
     }
     fits.then_some(template)
 }
