@@ -1,7 +1,7 @@
 //! Services of the cluster lead to pods, of this node and of others.
 
 use super::host::Host;
-use super::node::{Node, own_with, shared};
+use super::node::{Node, shared};
 use std::collections::BTreeSet;
 
 /// A container that answers with the name of its pod.

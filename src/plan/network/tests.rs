@@ -227,7 +227,9 @@ fn who_comes_from_outside_may_be_led_to_fewer() {
             all.join(";").replace("udp . 30080", "port")
         })
     };
-    let cases: [(&[u8], Option<&[u8]>, [&str; 3]); 6] = [
+    // Endpoints inside, those for outsiders where they are others, and the elements of the three sets.
+    type Case<'a> = (&'a [u8], Option<&'a [u8]>, [&'a str; 3]);
+    let cases: [Case<'_>; 6] = [
         (&[2, 3], None, ["port goto to_nep4_2", "", ""]),
         // externalTrafficPolicy: Local
         (

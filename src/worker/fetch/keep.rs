@@ -148,7 +148,7 @@ pub fn tidy(settings: &Settings) -> Result<Vec<Image>, FetchError> {
             used: image.used,
         })
         .collect();
-    let going = collect(&kept, disk(settings)?, now(), &settings.images);
+    let going = collect(&kept, disk(settings), now(), &settings.images);
     let going: Vec<Image> = images
         .iter()
         .filter(|image| going.contains(&image.file.as_str()))
@@ -166,14 +166,14 @@ pub fn tidy(settings: &Settings) -> Result<Vec<Image>, FetchError> {
 }
 
 /// The disk that images are on.
-fn disk(settings: &Settings) -> Result<Disk, FileError> {
+fn disk(settings: &Settings) -> Disk {
     // It may be one of its own, for images alone. A directory that is not there has no images to remove.
-    let found = rustix::fs::statvfs(&settings.layout.images());
-    Ok(found.map_or(Disk { total: 0, used: 0 }, |found| Disk {
-        total: found.f_blocks.saturating_mul(found.f_frsize),
-        used: found
-            .f_blocks
-            .saturating_sub(found.f_bavail)
-            .saturating_mul(found.f_frsize),
-    }))
+    let space = crate::host::disk::space(&settings.layout.images());
+    space.map_or(Disk { total: 0, used: 0 }, |space| {
+        let (free, total) = space.bytes;
+        Disk {
+            total,
+            used: total.saturating_sub(free),
+        }
+    })
 }
