@@ -66,7 +66,7 @@ subprocess.run(["systemctl", "stop", *names], check=True)
 #[test]
 fn what_pods_cost() {
     let Some(node) = own("figures") else { return };
-    let (count, rounds): (u64, u64) = if is_long() { (100, 9) } else { (8, 2) };
+    let (count, rounds): (u64, u64) = if is_long() { (100, 9) } else { (20, 2) };
     node.settings(&format!("[kubernetes]\npods = 500\n{SETTINGS}"));
     node.host.ok("systemctl restart vks.service");
     let path = "{.status.allocatable.pods}";
@@ -103,6 +103,9 @@ fn what_pods_cost() {
     };
     let (one_peer, many_peer) = (peer("1"), peer(&count.to_string()));
     let some = node.memory();
+    // One that comes when there are many already is seen too: systemd is then asked for its units alone, by their names, in
+    // which a dash is escaped.
+    make(1, 1, "late-comer");
     eprintln!(
         "from the request to Running as a watch has it: one pod {:.0} ms (systemctl start {:.0} ms), {count} at once {:.2} s ({many_peer:.2} s)",
         seen["one"].as_f64().unwrap() * 1e3,
@@ -128,7 +131,7 @@ fn what_pods_cost() {
     let names = node.plane.kubectl_ok(&["get", "pods", "-o", "name"]);
     let all = names.lines().count() as u64;
     let more = if is_long() { 91 } else { 0 };
-    assert_eq!(all, count + rounds + more);
+    assert_eq!(all, count + rounds + 2 + more);
     node.plane
         .kubectl_ok(&["delete", "pods", "--all", "--timeout=300s"]);
     node.plane.wait_for(

@@ -60,10 +60,11 @@ pub(super) fn keep_runs(fresh: &mut Observed, before: &Observed, changed: &BTree
     }
 }
 
-/// The pattern that one unit's name matches and no other's.
-pub(super) fn exactly(unit: &UnitName) -> String {
-    // Of what glob(7) gives a meaning, a unit name can only have the backslash.
-    unit.as_str().replace('\\', "\\\\")
+/// A pattern that a unit's name matches, and hardly any other.
+pub(super) fn pattern(unit: &UnitName) -> String {
+    // Of what glob(7) gives a meaning, a unit name can only have the backslash, by which systemd escapes nothing here
+    // (fnmatch(3) with FNM_NOESCAPE): any character stands for it, whoever reads the pattern.
+    unit.as_str().replace('\\', "?")
 }
 
 /// The pods that some units belong to, and those of the units that belong to one.
@@ -111,4 +112,15 @@ pub(super) fn query<'a>(unit: &'a UnitName, observed: &ObservedUnit) -> Option<R
         status_text: *role == UnitRole::Probes,
         restarting: state.sub.contains("auto-restart"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_of_a_pods_name_is_no_escape_in_a_pattern() {
+        let unit: UnitName = "vks.default.a\\x2db.sleep.service".parse().unwrap();
+        assert_eq!(pattern(&unit), "vks.default.a?x2db.sleep.service");
+    }
 }

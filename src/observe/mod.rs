@@ -21,7 +21,7 @@ use crate::model::controller::OWNER;
 use crate::model::layout::Layout;
 use crate::model::name::{PodKey, PodUid, UnitName};
 use crate::model::observed::{KeptClaim, Observed, ObservedPod, ObservedUnit, UnitState};
-use ask::{asked, exactly, has_prober, keep_runs, pod_level_units, query, units_to_pods};
+use ask::{asked, has_prober, keep_runs, pattern, pod_level_units, query, units_to_pods};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -217,9 +217,11 @@ impl Observer {
         if known > NAMES_FOR_ONE {
             return Ok(self.systemd.states(units).await?);
         }
-        let names: Vec<String> = units.iter().map(exactly).collect();
+        let names: Vec<String> = units.iter().map(pattern).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Ok(self.systemd.list(&names).await?)
+        let mut states = self.systemd.list(&names).await?;
+        states.retain(|unit, _| units.contains(unit));
+        Ok(states)
     }
 
     /// The pods that some units belong to: by `observed`, or by the file of a unit that is new.
