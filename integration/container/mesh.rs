@@ -275,7 +275,12 @@ fn beside_firewalld(hosts: &[Host]) {
     host.ok("systemctl unmask firewalld.service; systemctl start firewalld.service");
     // Who comes from elsewhere is let in by its owner.
     host.ok("firewall-cmd --permanent --add-port=51820/udp && firewall-cmd --reload");
-    host.wait("firewall-cmd --zone=trusted --query-interface=vks-wg0");
+    // Each is added by itself, and one of them may have been before the reload.
+    for link in ["vks-wg0", "vksp+"] {
+        host.wait(&format!(
+            "firewall-cmd --zone=trusted --query-interface={link}"
+        ));
+    }
     all_reach_all(hosts);
     host.ok("systemctl stop firewalld.service");
 }
