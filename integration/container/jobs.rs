@@ -61,8 +61,27 @@ fn completions_run_so_many_at_a_time() {
     assert_eq!(names, "pod/j-0\npod/j-1\npod/j-2\npod/j-3\npod/j-4\n");
     let row = host.vks_ok(&["get", "jobs", "-n", "jobpar", "--no-headers"]);
     assert!(row.starts_with("j   Complete   5/5   "), "{row}");
-    // Applied again it is the same, and runs no more.
+    // Applied again it is the same, and runs no more. Nor would anything else: that is said.
     space.apply_ok("j", &[job(&space, "j", &script, &more)]);
+    for (other, field) in [
+        (
+            job(
+                &space,
+                "j",
+                &script,
+                &json!({ "completions": 6, "parallelism": 2 }),
+            ),
+            "completions",
+        ),
+        (job(&space, "j", "true", &more), "template"),
+    ] {
+        let said = space.refused(&other);
+        let wanted = format!("Job jobpar/j: spec.{field} stays as it is");
+        assert!(
+            said.contains(&wanted) && said.contains("vks delete job j -n jobpar"),
+            "{said}"
+        );
+    }
     space.ready(
         "other",
         &json!({ "containers": [super::space::sleeper("c")] }),

@@ -3,6 +3,7 @@
 use super::context::{Context, Outcome};
 use super::error::CliError;
 use super::manifests;
+use super::settled;
 use super::store;
 use super::view::{Filter, Host};
 use crate::model::name::PodKey;
@@ -48,6 +49,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         return Err(CliError::NoObjects);
     }
     refuse_foreign(&objects, context)?;
+    settled::check(&objects, context)?;
     let host = Host::open(&context.settings).await?;
     host.check().await?;
     for object in &objects {

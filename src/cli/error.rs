@@ -105,6 +105,20 @@ pub enum CliError {
     /// Manifests without an object.
     #[error("the manifests have no objects: nothing to apply")]
     NoObjects,
+    /// A field that cannot be changed.
+    #[error(
+        "{what}: spec.{field} stays as it is once the object is there: vks delete job {name} -n {namespace}, then apply again"
+    )]
+    Settled {
+        /// The object.
+        what: String,
+        /// The field of its spec.
+        field: &'static str,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+    },
     /// An object of the manifests is not vks' own to change.
     #[error("{what} comes from {file}: change it there")]
     Foreign {

@@ -45,6 +45,7 @@ pub mod rollout;
 pub mod run;
 pub mod scale;
 pub mod selector;
+mod settled;
 pub mod store;
 pub mod table;
 pub mod target;

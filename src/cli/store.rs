@@ -74,6 +74,17 @@ pub fn put(context: &Context, name: &str, json: &str) -> Result<Change, CliError
     })
 }
 
+/// What is kept of an object.
+///
+/// # Errors
+/// Those of reading the file.
+pub fn kept(context: &Context, name: &str) -> Result<Option<Vec<u8>>, CliError> {
+    match Dir::open(&context.settings.layout.manifests()).map_err(CliError::File)? {
+        Some(dir) => dir.read(name, LIMIT).map_err(CliError::File),
+        None => Ok(None),
+    }
+}
+
 /// Forgets an object; whether it was there.
 pub fn remove(context: &Context, name: &str) -> Result<bool, CliError> {
     match Dir::open(&context.settings.layout.manifests()).map_err(CliError::File)? {

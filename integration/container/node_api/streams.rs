@@ -1,6 +1,6 @@
 //! exec, cp, attach and port-forward by kubectl, which speaks SPDY.
 
-use super::{LONG, MASTER, Node, read_until};
+use super::{LONG, MASTER, Node, read_all, read_until};
 use crate::space::{sh, sleeper, with};
 use serde_json::json;
 use std::io::Write as _;
@@ -202,27 +202,26 @@ fn who_follows_sees_one_run() {
     let script =
         "n=$(cat /t/run); i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $n; done; exec sleep 1d";
     node.host.ok("echo 0 >/t/run");
+    let container = sh("c", script);
     node.pod(
         "l",
-        &json!({ "hostNetwork": true, "containers": [sh("c", script)] }),
+        &json!({ "hostNetwork": true, "containers": [container] }),
     );
-    for run in 1..=10 {
-        // The one before begins to end while somebody follows it.
-        let child = node.start(&["logs", "-f", "l"]);
-        node.host
-            .wait(&format!("test $(vks logs l | grep -c ^{}$) = 300", run - 1));
+    for run in 0..8 {
+        let mut child = node.start(&["logs", "-f", "l"]);
+        let mut stdout = child.stdout.take().unwrap();
+        let wanted = format!("{run}\n").repeat(300);
+        let mut said = read_until(&mut stdout, &wanted);
+        // It is followed, and what comes now is of the next one.
         node.host.ok(&format!(
-            "echo {run} >/t/run; vks restart pod l -c c >/dev/null"
+            "echo {} >/t/run; vks restart pod l -c c >/dev/null",
+            run + 1
         ));
-        let said = child.wait_with_output().unwrap();
-        let wanted = format!("{}\n", run - 1).repeat(300);
-        assert_eq!(
-            String::from_utf8_lossy(&said.stdout),
-            wanted,
-            "run {}",
-            run - 1
-        );
+        said.push_str(&read_all(&mut stdout));
+        child.wait().unwrap();
+        assert_eq!(said, wanted, "run {run}");
+        let next = run + 1;
         node.host
-            .wait(&format!("vks logs l 2>/dev/null | grep -q ^{run}$"));
+            .wait(&format!("vks logs l 2>/dev/null | grep -q ^{next}$"));
     }
 }
