@@ -2,7 +2,6 @@
 
 use super::{FetchError, nix::roots, now};
 use crate::config::Settings;
-use crate::host::files::FileError;
 use crate::host::oci::Store;
 use crate::host::{deb, image_files as files, nix_store};
 use crate::model::image::record::{RefRecord, canonical, digest_name};
