@@ -12,7 +12,7 @@ const LOOKS: &str = "cat /proc/self/uid_map /proc/self/gid_map; id -u; stat -c '
     echo fresh >/made/file; chown 1000 /made/file; stat -c '%u %n' /made /made/file; cat /proc/sys/kernel/hostname; \
     python3 -c 'import socket; socket.socket().bind((\"\", 80)); print(\"port 80\")'; \
     chown 65536 /made/file 2>&1 | grep -o Invalid; cat /proc/1/root/etc/shadow 2>/dev/null; \
-    grep -E 'CapEff|CapBnd' /proc/self/status; exec sleep 1d";
+    grep -E 'CapEff|CapBnd' /proc/self/status; touch /made/done; exec sleep 1d";
 
 #[test]
 fn users_of_a_pod_are_not_the_hosts() {
@@ -29,7 +29,7 @@ fn users_of_a_pod_are_not_the_hosts() {
             "volumes": [{ "name": "data", "emptyDir": {} },
                 { "name": "secret", "secret": { "secretName": "s", "defaultMode": 256 } }],
             "containers": [shell(script, &json!({
-                "readinessProbe": { "exec": { "command": ["test", "-f", "/made/file"] } },
+                "readinessProbe": { "exec": { "command": ["test", "-f", "/made/done"] } },
                 "volumeMounts": [{ "name": "data", "mountPath": "/data" },
                     { "name": "secret", "mountPath": "/secret" }] }))] })
     };
@@ -47,11 +47,10 @@ fn users_of_a_pod_are_not_the_hosts() {
     outside(&on, &pod.pid("c"));
     // Another pod has other ids.
     let other = space.ready("two", &whole(LOOKS));
-    let second = FIRST + 65536;
     let pid = other.pid("c");
     assert_eq!(
         on.host.ok(&format!("stat -c %u /proc/{pid}")),
-        format!("{second}\n")
+        format!("{}\n", FIRST + 65536)
     );
     // A user of the image, by its own number.
     space.ready(
