@@ -22,6 +22,10 @@ fn two_nodes_are_one_cluster() {
          containers: [{name: main, image: 'host:true'}]}}}}}\n",
     );
     let ip = balances_over_two_nodes(&node, &other);
+    // First: after the API server was away, the scheduler may hear of other things than nodes for half a minute, and would put
+    // pods on the one that is drained.
+    balances_offline(&node, &other, &ip);
+    node.ready();
     workloads_have_pods_on_both(&node);
     a_rolling_update_loses_no_request(&node, &other);
     let done = [
@@ -34,8 +38,6 @@ fn two_nodes_are_one_cluster() {
         .wait_for("a job of the CronJob", LONG, &done, |text| {
             text.contains("minute-")
         });
-    balances_offline(&node, &other, &ip);
-    node.ready();
     a_drained_node_has_no_pods_of_controllers_that_may_go(&node, &other);
 }
 
