@@ -211,6 +211,9 @@ pub(super) fn apply(mut table: Table, changes: &[Change]) -> Table {
     table
 }
 
+/// Endpoints for who is inside, for who comes from outside if others, and what is in the sets.
+type Case = (&'static [u8], Option<&'static [u8]>, [&'static str; 3]);
+
 #[test]
 fn who_comes_from_outside_may_be_led_to_fewer() {
     let network = network(&["10.1.0.0/24"]);
@@ -227,9 +230,7 @@ fn who_comes_from_outside_may_be_led_to_fewer() {
             all.join(";").replace("udp . 30080", "port")
         })
     };
-    // Endpoints inside, those for outsiders where they are others, and the elements of the three sets.
-    type Case<'a> = (&'a [u8], Option<&'a [u8]>, [&'a str; 3]);
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case; 6] = [
         (&[2, 3], None, ["port goto to_nep4_2", "", ""]),
         // externalTrafficPolicy: Local
         (
