@@ -21,8 +21,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How long journald may take to write down what it has, which includes a flush to the disk.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a client may take nothing before what reads for it is ended.
 const SLOW: Duration = Duration::from_secs(1);
 /// Parts of the log that wait for the client. A part has at most as much as the reader has read at once.
@@ -220,7 +218,7 @@ impl Log {
             }
         };
         // What the run wrote last may still be on its way.
-        let _ = timeout(PATIENCE, sync()).await;
+        sync().await;
         let until = next.or(Some(crate::host::clock::timestamp()));
         drop(follower);
         self.over = None;

@@ -7,12 +7,7 @@ use crate::cli::view::{Filter, Host, ViewError};
 use crate::host::log::one_run::OneRun;
 use crate::host::log::{self as journal, Entry, JournalError, Query, Reader};
 use crate::model::time::Timestamp;
-use std::time::Duration;
 use tokio::sync::mpsc::Sender;
-use tokio::time::timeout;
-
-/// How long journald may take to write down what it has, which includes a flush to the disk.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Some entries of the run at a place in the list.
 pub type Portion = (usize, Vec<Entry>);
@@ -65,7 +60,7 @@ pub async fn read(
         pump.of = None;
         // What the run wrote last may still be on its way: it is fetched from where the pump stopped.
         drop(reader);
-        let _ = timeout(PATIENCE, journal::sync()).await;
+        journal::sync().await;
         query.follow = false;
         query.after = pump.last.clone();
         // Meanwhile the next run may have begun, and if not it may while the rest is read.
