@@ -168,7 +168,7 @@ pub fn tidy(settings: &Settings) -> Result<Vec<Image>, FetchError> {
 /// The disk that images are on.
 fn disk(settings: &Settings) -> Result<Disk, FileError> {
     // It may be one of its own, for images alone. A directory that is not there has no images to remove.
-    let found = rustix::fs::statvfs(&settings.layout.images());
+    let found = rustix::fs::statvfs(settings.layout.images());
     Ok(found.map_or(Disk { total: 0, used: 0 }, |found| Disk {
         total: found.f_blocks.saturating_mul(found.f_frsize),
         used: found
