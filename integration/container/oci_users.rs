@@ -47,11 +47,10 @@ fn users_of_a_pod_are_not_the_hosts() {
     outside(&on, &pod.pid("c"));
     // Another pod has other ids.
     let other = space.ready("two", &whole(LOOKS));
-    let second = FIRST + 65536;
     let pid = other.pid("c");
     assert_eq!(
         on.host.ok(&format!("stat -c %u /proc/{pid}")),
-        format!("{second}\n")
+        format!("{}\n", FIRST + 65536)
     );
     // A user of the image, by its own number.
     space.ready(
@@ -74,11 +73,32 @@ fn users_of_a_pod_are_not_the_hosts() {
         "0\n0\n0\n"
     );
     assert_eq!(on.host.ok("stat -c %u /var/lib/vks/copy/written"), "0\n");
-    for name in ["one", "two", "app", "dir"] {
+    all_of_proc(&on, &space);
+    for name in ["one", "two", "app", "dir", "all"] {
         space.known(name).delete();
     }
     on.host
         .ok("! ls -d /run/vks/users/* /run/vks/pods/* /run/netns/vks-* 2>/dev/null");
+}
+
+/// `procMount: Unmasked`: all of /proc, and what root of the pod may not write there is for the kernel to say.
+fn all_of_proc(on: &OciHost, space: &Space<'_>) {
+    let script = "grep -c ' /proc/' /proc/self/mountinfo; \
+        for file in net/ipv4/ip_forward kernel/core_pattern vm/drop_caches; do \
+        (echo 1 >/proc/sys/$file) 2>&1 | grep -o denied; done; exec sleep 1d";
+    let all = shell(
+        script,
+        &json!({ "securityContext": { "procMount": "Unmasked" } }),
+    );
+    space.ready(
+        "all",
+        &json!({ "hostNetwork": false, "hostUsers": false, "containers": [all] }),
+    );
+    on.host.wait("test $(vks logs all -n ociusers | wc -l) = 4");
+    assert_eq!(
+        on.host.vks_ok(&["logs", "all", "-n", "ociusers"]),
+        "0\ndenied\ndenied\ndenied\n"
+    );
 }
 
 /// What the host sees of the first pod.
