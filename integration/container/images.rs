@@ -124,6 +124,18 @@ fn packages_are_installed_and_run_as_their_own_service_says() {
         listed.contains("deb:vksd") && listed.contains('2'),
         "{listed}"
     );
+    let listed: Value =
+        serde_json::from_str(&host.vks_ok(&["image", "list", "-o", "json"])).unwrap();
+    let items = listed["items"].as_array().unwrap().iter();
+    let mut ours = items.filter(|item| item["resolved"]["reference"] == "deb:vksd");
+    assert_eq!(ours.next().unwrap()["pods"].as_array().unwrap().len(), 2);
+    let names = host.vks_ok(&["image", "list", "-o", "name"]);
+    assert!(names.lines().any(|name| name == "deb:vksd"), "{names}");
+    let none = host.vks(&["image", "pull", "dir:/nope"]);
+    assert!(
+        none.code != 0 && none.stderr.contains("there is no directory /nope"),
+        "{none:?}"
+    );
     assert_ne!(host.vks(&["image", "rm", "deb:vksd"]).code, 0);
     other.delete();
     pod.delete();

@@ -25,7 +25,10 @@ Examples:
   vks image import web.tar
 
   # What is here, and which pods have it
-  vks image list
+  vks image list -o wide
+
+  # For scripts
+  vks image list -o json | jq -r '.items[] | select(.pods == []) | .resolved.reference'
 
   # Remove all that no pod names
   vks image prune")]
@@ -45,6 +48,9 @@ enum Act {
     /// Show the images that are here
     #[command(visible_alias = "ls")]
     List {
+        /// Instead of the usual table
+        #[arg(short, long, value_name = "FORMAT")]
+        output: Option<list::Format>,
         /// Without the line of headers
         #[arg(long)]
         no_headers: bool,
@@ -87,9 +93,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
                 pull(image, context).await?;
             }
         }
-        Act::List { no_headers } => {
+        Act::List { output, no_headers } => {
             let images = keep::all(settings).map_err(CliError::Image)?;
-            context.print(&list::table(&images, !no_headers, super::pods::now()))?;
+            let now = super::pods::now();
+            context.print(&list::text(&images, *output, !no_headers, now))?;
         }
         Act::Inspect { image } => {
             let found = find(image, settings)?;
@@ -156,8 +163,17 @@ fn find(image: &ImageRef, settings: &Settings) -> Result<Image, CliError> {
 }
 
 async fn pull(image: &ImageRef, context: &Context) -> Result<(), CliError> {
+    let reference = reference(image, &context.settings)?;
+    // There is nothing to fetch, and so nobody else who would say it.
+    if let ImageRef::Dir(path) = &reference
+        && !std::path::Path::new(path).is_dir()
+    {
+        return Err(CliError::Usage(format!(
+            "image {image}: there is no directory {path}"
+        )));
+    }
     let request = Request {
-        reference: reference(image, &context.settings)?,
+        reference,
         fresh: true,
         credentials: Vec::new(),
         access: None,
