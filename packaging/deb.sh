@@ -23,9 +23,14 @@ architecture() {
   esac
 }
 
+# Installed-Size, in KiB, as dpkg-gencontrol(1) counts it: what a file system takes for a directory must not be in it.
+installed() { # TREE
+  find "$1" -printf '%y %s\n' | awk '{ sum += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print sum + 0 }'
+}
+
 control() { # TREE
   sed -e "s/@VERSION@/$(version)/" -e "s/@ARCHITECTURE@/$(architecture)/" -e "s/@GLIBC@/$(glibc)/" -e "s/@MAINTAINER@/$maintainer/" \
-    -e "s/@SIZE@/$(du -k --apparent-size -s "$1" | cut -f1)/" "$debian/control"
+    -e "s/@SIZE@/$(installed "$1")/" "$debian/control"
 }
 
 # A maintainer script, with the names of the units that are switched on, and of those that removal stops after the agent.

@@ -157,11 +157,12 @@ fn who_follows_sees_one_run() {
         "echo run >>{runs}; n=$(cat {runs} | wc -l); i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $n; done; \
          systemd-cat sh -c \"echo $n; sleep 0.2\"; exec sleep 0.3"
     );
-    space.pod("l", &json!({ "containers": [sh("c", &script)] }));
+    space.ready("l", &json!({ "containers": [sh("c", &script)] }));
     host.ok(&format!(
-        "i=0; until test $i = 12; do i=$((i+1)); timeout 60 vks logs -f l -n logone >/t/logone/follow.$i; \
+        "i=0; until test $i = 12; do i=$((i+1)); timeout 60 vks logs -f l -n logone >/t/logone/follow.$i 2>>/t/logone/said || echo \"$i: $?\" >>/t/logone/said; \
          vks restart pod l -n logone -c c >/dev/null; until vks get pod l -n logone | grep -q ' Running '; do :; done; done; test $(cat {runs} | wc -l) -ge 12"
     ));
+    assert_eq!(host.ok("cat /t/logone/said"), "");
     let mixed = host.ok("for f in /t/logone/follow.*; do echo $(sort -u $f | wc -l) $(cat $f | wc -l); done | sort -u");
     assert_eq!(mixed, "1 301\n", "of one run, whole");
 }

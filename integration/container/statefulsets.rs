@@ -241,7 +241,7 @@ fn so_many_are_updated_at_a_time() {
     let running =
         "systemctl list-units --no-legend --plain --state=running 'vks.twobytwo.*' | wc -l";
     let of_two = "for p in db-1 db-2; do vks get pod $p -n twobytwo -o json | grep -A1 '\"name\": \"V\"' | grep -q two || exit 1; done";
-    host.wait(&format!("{{ {of_two}; }} && test $({running}) = 3"));
+    host.wait(&format!("( {of_two} ) && test $({running}) = 3"));
     let values = || {
         (0..3)
             .map(|n| value(&space, &format!("db-{n}")))
