@@ -114,6 +114,8 @@ cmd_vm_run() {
 vm_alone() {
   local image
   image=$(realpath "$state/vm/image")
+  # A machine that systemd has not started has no such directory.
+  mkdir -p /run/lock
   exec 8>/run/lock/vks-lab-vm 7<"$image"
   flock 8
   flock --shared 7
