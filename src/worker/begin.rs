@@ -5,7 +5,7 @@
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
 use crate::model::identity::UnitRole;
 use crate::model::layout::Layout;
@@ -21,7 +21,7 @@ enum BeginError {
     #[error("cannot understand the arguments of vks begin")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("{0} is not the unit of a container")]
     NotAContainer(UnitName),
     #[error("cannot write down that container {0} has begun")]
@@ -42,7 +42,7 @@ fn run(layout: &Layout, args: &[OsString]) -> Result<bool, BeginError> {
     let mut args = Arguments::parse(args, &[])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    let own = KnownUnit::read(layout, &unit)?;
+    let own = OwnUnit::read(layout, &unit)?;
     let UnitRole::Container { name, .. } = &own.identity.role else {
         return Err(BeginError::NotAContainer(unit));
     };

@@ -9,7 +9,7 @@
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::clock;
 use crate::host::files::{Dir, FileError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
@@ -37,7 +37,7 @@ enum DeadlineError {
     #[error("cannot understand the arguments of vks deadline")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("[X-kubernetes] {UNITS_KEY}= names {0:?}, which is no unit")]
     Unit(String, #[source] NameError),
     #[error("cannot tell since when the pod has been active")]
@@ -78,16 +78,16 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-fn prepare(args: &[OsString]) -> Result<(Layout, KnownUnit), DeadlineError> {
+fn prepare(args: &[OsString]) -> Result<(Layout, OwnUnit), DeadlineError> {
     let mut args = Arguments::parse(args, &[])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
     let layout = super::layout();
-    let own = KnownUnit::read(&layout, &unit)?;
+    let own = OwnUnit::read(&layout, &unit)?;
     Ok((layout, own))
 }
 
-fn wait_and_end(layout: &Layout, own: &KnownUnit) -> Result<Vec<DeadlineError>, DeadlineError> {
+fn wait_and_end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, DeadlineError> {
     let seconds = own.text(DEADLINE_KEY)?.parse();
     let deadline = Duration::from_secs(seconds.map_err(|_| own.wrong(DEADLINE_KEY, None))?);
     let now = clock::now();
@@ -135,7 +135,7 @@ fn started(layout: &Layout, uid: &PodUid, now: &Moment) -> Result<Moment, FileEr
 }
 
 /// Marks the pod and stops its containers, each within its own grace period. Gives back those that did not.
-fn end(layout: &Layout, own: &KnownUnit) -> Result<Vec<DeadlineError>, DeadlineError> {
+fn end(layout: &Layout, own: &OwnUnit) -> Result<Vec<DeadlineError>, DeadlineError> {
     let units = units(&own.text(UNITS_KEY)?)?;
     mark(layout, &own.identity.uid).map_err(DeadlineError::Mark)?;
     log::info!(

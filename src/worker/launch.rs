@@ -15,7 +15,7 @@
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal;
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use super::root::{self, PrepareError, Prepared};
 use super::run_as::{self, AsError};
 use crate::host::namespace::{self, NamespaceError};
@@ -54,7 +54,7 @@ enum LaunchError {
     #[error("cannot understand the arguments of vks launch")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("cannot make the container's root directory")]
     Root(#[from] PrepareError),
     #[error("the container's capabilities are no number: {0:?}")]
@@ -88,7 +88,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
         LaunchError::Arguments(_) => return super::fail(&error, true),
         LaunchError::Uts(_)
         | LaunchError::Close(_)
-        | LaunchError::KnownUnit(_)
+        | LaunchError::OwnUnit(_)
         | LaunchError::Root(_) => EXIT_NAMESPACE,
         LaunchError::Capabilities(_) => EXIT_CAPABILITIES,
         LaunchError::Directory { .. } => EXIT_CHDIR,
@@ -144,7 +144,7 @@ fn prepare(args: &[OsString]) -> Result<Command, LaunchError> {
     }
     let rooted = match args.option::<UnitName>("--root")? {
         Some(unit) => {
-            let root: Root = KnownUnit::read(&super::layout(), &unit)?.json(ROOT_KEY)?;
+            let root: Root = OwnUnit::read(&super::layout(), &unit)?.json(ROOT_KEY)?;
             let prepared = root::prepare(&root)?;
             Some((root, prepared))
         }

@@ -5,7 +5,7 @@
 //! other.
 
 use super::journal::chain;
-use super::own_unit::KnownUnit;
+use super::own_unit::OwnUnit;
 use crate::host::files::FileError;
 use crate::host::units::UnitDir;
 use crate::host::{cgroup, last_run};
@@ -26,7 +26,7 @@ pub(super) fn wait(unit: &UnitName) {
         Err(error) => return log::warn!("{}", chain(&error)),
     }
     let layout = super::layout();
-    let own = match KnownUnit::read(&layout, unit) {
+    let own = match OwnUnit::read(&layout, unit) {
         Ok(own) => own,
         Err(error) => return log::warn!("{}", chain(&error)),
     };

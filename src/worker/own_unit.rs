@@ -21,7 +21,7 @@ const UNIT_DIRECTORIES: [&str; 4] = [
 
 /// Why a unit could not learn about itself.
 #[derive(Debug, thiserror::Error)]
-pub enum KnownUnitError {
+pub enum OwnUnitError {
     /// No directory has the file.
     #[error("there is no unit file of {0} in {units}", units = .1.display())]
     NotFound(UnitName, PathBuf),
@@ -66,20 +66,20 @@ pub enum KnownUnitError {
 
 /// A unit file of vks and whose it is.
 #[derive(Debug)]
-pub struct KnownUnit {
+pub struct OwnUnit {
     /// Who it belongs to.
     pub identity: Identity,
     path: PathBuf,
     file: UnitFile,
 }
 
-impl KnownUnit {
+impl OwnUnit {
     /// Finds and reads the file of a unit.
-    pub fn read(layout: &Layout, unit: &UnitName) -> Result<Self, KnownUnitError> {
+    pub fn read(layout: &Layout, unit: &UnitName) -> Result<Self, OwnUnitError> {
         let (path, text) = find(layout, unit)?;
         let file = match read::read(&text) {
             Ok(file) => file,
-            Err(source) => return Err(KnownUnitError::Syntax { path, source }),
+            Err(source) => return Err(OwnUnitError::Syntax { path, source }),
         };
         match identity::read(&file) {
             Ok(Some(identity)) => Ok(Self {
@@ -87,13 +87,13 @@ impl KnownUnit {
                 path,
                 file,
             }),
-            Ok(None) => Err(KnownUnitError::Foreign(path)),
-            Err(source) => Err(KnownUnitError::Identity { path, source }),
+            Ok(None) => Err(OwnUnitError::Foreign(path)),
+            Err(source) => Err(OwnUnitError::Identity { path, source }),
         }
     }
 
     /// A key of `[X-kubernetes]` as text.
-    pub fn text(&self, key: &'static str) -> Result<String, KnownUnitError> {
+    pub fn text(&self, key: &'static str) -> Result<String, OwnUnitError> {
         let value = self.file.value(SECTION, key).map(from_one_line);
         value.ok_or_else(|| self.wrong(key, None))
     }
@@ -114,13 +114,13 @@ impl KnownUnit {
     pub fn json<T: serde::de::DeserializeOwned>(
         &self,
         key: &'static str,
-    ) -> Result<T, KnownUnitError> {
+    ) -> Result<T, OwnUnitError> {
         serde_json::from_str(&self.text(key)?).map_err(|source| self.wrong(key, Some(source)))
     }
 
     /// The error for a key whose value is of no use.
-    pub fn wrong(&self, key: &'static str, source: Option<serde_json::Error>) -> KnownUnitError {
-        KnownUnitError::Key {
+    pub fn wrong(&self, key: &'static str, source: Option<serde_json::Error>) -> OwnUnitError {
+        OwnUnitError::Key {
             path: self.path.clone(),
             key,
             source,
@@ -128,17 +128,17 @@ impl KnownUnit {
     }
 }
 
-fn find(layout: &Layout, unit: &UnitName) -> Result<(PathBuf, String), KnownUnitError> {
+fn find(layout: &Layout, unit: &UnitName) -> Result<(PathBuf, String), OwnUnitError> {
     let directories = UNIT_DIRECTORIES.iter().map(Path::new);
     for directory in std::iter::once(layout.units.as_path()).chain(directories) {
         let path = directory.join(unit.as_str());
         match read_text(&path) {
             Ok(text) => return Ok((path, text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(KnownUnitError::Io { path, source }),
+            Err(source) => return Err(OwnUnitError::Io { path, source }),
         }
     }
-    Err(KnownUnitError::NotFound(unit.clone(), layout.units.clone()))
+    Err(OwnUnitError::NotFound(unit.clone(), layout.units.clone()))
 }
 
 /// Reads no more than a unit file may have; one byte too many makes the reader complain.

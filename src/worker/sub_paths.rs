@@ -7,7 +7,7 @@
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal;
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use super::sandbox::mount_points::{self, MountPointError};
 use crate::host::files::{Dir, FileError};
 use crate::host::mounts::{self, MountError};
@@ -29,7 +29,7 @@ enum SubPathError {
     #[error("cannot understand the arguments of vks subpaths")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("failed to prepare subPath for volumeMount {mount:?}")]
     Volume {
         mount: String,
@@ -70,15 +70,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-fn own_unit(layout: &Layout, args: &[OsString]) -> Result<(KnownUnit, bool), SubPathError> {
+fn own_unit(layout: &Layout, args: &[OsString]) -> Result<(OwnUnit, bool), SubPathError> {
     let mut args = Arguments::parse(args, &[Allowed::Flag("--hide")])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    Ok((KnownUnit::read(layout, &unit)?, args.flag("--hide")))
+    Ok((OwnUnit::read(layout, &unit)?, args.flag("--hide")))
 }
 
 /// Later commands of the unit find empty places: they have no use for the volume.
-fn hide_all(own: &KnownUnit) -> Result<(), SubPathError> {
+fn hide_all(own: &OwnUnit) -> Result<(), SubPathError> {
     let parts: Vec<SubPath> = own.json(SUB_PATHS_KEY)?;
     join_host()?;
     let mut bound = parts.iter().filter(|part| !part.copy);
@@ -91,7 +91,7 @@ fn join_host() -> Result<(), SubPathError> {
     namespace::join(&first, CloneFlags::CLONE_NEWNS).map_err(SubPathError::Host)
 }
 
-fn show_all(layout: &Layout, own: &KnownUnit) -> Result<(), SubPathError> {
+fn show_all(layout: &Layout, own: &OwnUnit) -> Result<(), SubPathError> {
     let parts: Vec<SubPath> = own.json(SUB_PATHS_KEY)?;
     join_host()?;
     // Above them nobody but root gets through.

@@ -6,7 +6,7 @@
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
 use crate::host::volume_path::{Volume, VolumePathError};
 use crate::model::env_file::{self, EnvFileError, FILE_KEYS_KEY, FileKey};
@@ -28,7 +28,7 @@ enum VariablesError {
     #[error("cannot understand the arguments of vks variables")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("{0} is not the unit of a container")]
     NotAContainer(UnitName),
     #[error("cannot take variable {name} from file {path:?}")]
@@ -77,18 +77,18 @@ pub fn main(args: &[OsString]) -> ExitCode {
 fn own_unit(
     layout: &Layout,
     args: &[OsString],
-) -> Result<(KnownUnit, ContainerName), VariablesError> {
+) -> Result<(OwnUnit, ContainerName), VariablesError> {
     let mut args = Arguments::parse(args, &[])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    let own = KnownUnit::read(layout, &unit)?;
+    let own = OwnUnit::read(layout, &unit)?;
     match own.identity.role.clone() {
         UnitRole::Container { name, .. } => Ok((own, name)),
         _ => Err(VariablesError::NotAContainer(unit)),
     }
 }
 
-fn run(layout: &Layout, own: &KnownUnit, container: &ContainerName) -> Result<(), VariablesError> {
+fn run(layout: &Layout, own: &OwnUnit, container: &ContainerName) -> Result<(), VariablesError> {
     let wanted: Vec<FileKey> = own.json(FILE_KEYS_KEY)?;
     let mut found = BTreeMap::new();
     for key in &wanted {
@@ -141,7 +141,7 @@ fn look_up(wanted: &FileKey) -> Result<Option<String>, VariablesError> {
 /// Where only root gets through.
 fn write(
     layout: &Layout,
-    own: &KnownUnit,
+    own: &OwnUnit,
     container: &ContainerName,
     text: &str,
 ) -> Result<(), FileError> {

@@ -10,7 +10,7 @@ mod container;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal;
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::model::layout::Layout;
 use crate::model::name::{PodUid, UnitName};
@@ -28,7 +28,7 @@ enum ProberError {
     #[error("cannot understand the arguments of vks prober")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("cannot follow the containers")]
     Systemd(#[from] SystemdError),
     #[error("cannot start the event loop")]
@@ -51,7 +51,7 @@ fn run(args: &[OsString]) -> Result<(), ProberError> {
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
     let layout = super::layout();
-    let own = KnownUnit::read(&layout, &unit)?;
+    let own = OwnUnit::read(&layout, &unit)?;
     let config: Config = own.json(PROBES_KEY)?;
     journal::install(Some(&own.identity));
     let runtime = super::runtime().map_err(ProberError::Runtime)?;

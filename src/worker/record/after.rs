@@ -6,7 +6,7 @@ use crate::host::last_run::{self, LastRunError};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, UnitName};
 use crate::worker::journal::chain;
-use crate::worker::own_unit::KnownUnit;
+use crate::worker::own_unit::OwnUnit;
 
 /// The key with the services of the pod that a rule starts again, in order.
 const ALL_KEY: &str = "All";
@@ -28,7 +28,7 @@ pub(super) enum AfterError {
 ///
 /// One that has ended, but whose own record has not come so far as to mark it done, would not run if the mark came after
 /// this: so both are done under the pod's lock, and see [`mark_done`].
-pub(super) fn restart_all(layout: &Layout, own: &KnownUnit) -> Result<(), AfterError> {
+pub(super) fn restart_all(layout: &Layout, own: &OwnUnit) -> Result<(), AfterError> {
     let pod = Dir::create(&layout.pod(&own.identity.uid))?;
     pod.lock()?;
     pod.remove_tree("done")?;
@@ -40,7 +40,7 @@ pub(super) fn restart_all(layout: &Layout, own: &KnownUnit) -> Result<(), AfterE
 /// through to the disk: after a power loss the container would run once more.
 pub(super) fn mark_done(
     layout: &Layout,
-    own: &KnownUnit,
+    own: &OwnUnit,
     unit: &UnitName,
     name: &ContainerName,
 ) -> Result<(), AfterError> {
@@ -61,7 +61,7 @@ pub(super) fn mark_done(
 }
 
 /// Ends the sidecars when no main will run again.
-pub(super) fn end_sidecars(layout: &Layout, own: &KnownUnit) -> Result<(), AfterError> {
+pub(super) fn end_sidecars(layout: &Layout, own: &OwnUnit) -> Result<(), AfterError> {
     let uid = &own.identity.uid;
     let mains = own.optional(MAINS_KEY).unwrap_or_default();
     let mut mains = mains
@@ -80,7 +80,7 @@ pub(super) fn end_sidecars(layout: &Layout, own: &KnownUnit) -> Result<(), After
     Ok(())
 }
 
-fn units(own: &KnownUnit, key: &'static str) -> Vec<UnitName> {
+fn units(own: &OwnUnit, key: &'static str) -> Vec<UnitName> {
     let text = own.optional(key).unwrap_or_default();
     let units = text.split_whitespace().filter_map(|unit| unit.parse().ok());
     units.collect()

@@ -11,7 +11,7 @@ pub mod unhealthy;
 
 use super::args::{Allowed, ArgumentError, Arguments};
 use super::journal::{self, chain};
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::clock::timestamp as now;
 use crate::host::files::{Dir, FileError};
 use crate::host::journald;
@@ -59,7 +59,7 @@ enum RecordError {
     #[error("cannot understand the arguments of vks record")]
     Arguments(#[from] ArgumentError),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error("{0} is not the unit of a container")]
     NotAContainer(UnitName),
     #[error("INVOCATION_ID is not set: vks record is for units to call")]
@@ -97,7 +97,7 @@ fn run(layout: &Layout, args: &[OsString]) -> Result<After, RecordError> {
     let mut args = Arguments::parse(args, &[Allowed::Flag("--exited-ok")])?;
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
-    let own = KnownUnit::read(layout, &unit)?;
+    let own = OwnUnit::read(layout, &unit)?;
     let UnitRole::Container { name, role, .. } = own.identity.role.clone() else {
         return Err(RecordError::NotAContainer(unit));
     };
@@ -129,7 +129,7 @@ fn run(layout: &Layout, args: &[OsString]) -> Result<After, RecordError> {
 /// The records of one container.
 struct Book<'a> {
     layout: &'a Layout,
-    own: &'a KnownUnit,
+    own: &'a OwnUnit,
     name: ContainerName,
     role: ContainerRole,
 }

@@ -22,7 +22,7 @@ fn layout(scratch: &Scratch) -> Layout {
 
 fn add(layout: &Layout, invocation: &str, end: End) -> Runs {
     let unit: UnitName = UNIT.parse().unwrap();
-    let own = KnownUnit::read(layout, &unit).unwrap();
+    let own = OwnUnit::read(layout, &unit).unwrap();
     let name: ContainerName = "main".parse().unwrap();
     let file = layout.runs(&own.identity.uid, &name);
     let role = ContainerRole::Main;

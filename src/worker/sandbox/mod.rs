@@ -19,7 +19,7 @@ mod users;
 
 use super::args::{ArgumentError, Arguments};
 use super::journal::{self, chain};
-use super::own_unit::{KnownUnit, KnownUnitError};
+use super::own_unit::{OwnUnit, OwnUnitError};
 use crate::host::files::{Dir, FileError};
 use crate::host::input;
 use crate::host::mounts::{self, MountError};
@@ -45,7 +45,7 @@ enum SandboxError {
     #[error("vks sandbox: expected up, mend or down, not {0:?}")]
     Verb(String),
     #[error(transparent)]
-    KnownUnit(#[from] KnownUnitError),
+    OwnUnit(#[from] OwnUnitError),
     #[error(
         "the pod ran before this boot, and its restart policy is Never: it does not start again"
     )]
@@ -139,7 +139,7 @@ enum Verb {
     Mend,
 }
 
-fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, KnownUnit, UnitName)), SandboxError> {
+fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, OwnUnit, UnitName)), SandboxError> {
     let mut args = Arguments::parse(args, &[])?;
     let verb = match args.next::<String>("up, mend or down")?.as_str() {
         "up" => Verb::Up,
@@ -150,11 +150,11 @@ fn prepare(args: &[OsString]) -> Result<(Layout, (Verb, KnownUnit, UnitName)), S
     let unit: UnitName = args.next("UNIT")?;
     args.end()?;
     let layout = super::layout();
-    let own = KnownUnit::read(&layout, &unit)?;
+    let own = OwnUnit::read(&layout, &unit)?;
     Ok((layout, (verb, own, unit)))
 }
 
-fn bring_up(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Result<(), SandboxError> {
+fn bring_up(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Result<(), SandboxError> {
     let setup: Setup = own.json(SETUP_KEY)?;
     let uid = &own.identity.uid;
     up(layout, uid, &own.identity.pod, &setup)?;
@@ -172,7 +172,7 @@ fn bring_up(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Result<(), San
 }
 
 /// Takes away what of other networks is on the host.
-fn detach(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Vec<SandboxError> {
+fn detach(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> {
     let setup: Setup = match own.json(SETUP_KEY) {
         Ok(setup) => setup,
         Err(error) => return vec![error.into()],
@@ -187,7 +187,7 @@ fn detach(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Vec<SandboxError
 }
 
 /// Mends what containers that run lose: their network, and what they see in `/etc`.
-fn mend_all(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Vec<SandboxError> {
+fn mend_all(layout: &Layout, own: &OwnUnit, unit: &UnitName) -> Vec<SandboxError> {
     let setup: Setup = match own.json(SETUP_KEY) {
         Ok(setup) => setup,
         Err(error) => return vec![error.into()],
@@ -203,7 +203,7 @@ fn mend_all(layout: &Layout, own: &KnownUnit, unit: &UnitName) -> Vec<SandboxErr
 /// Mends the network of a pod that has one.
 fn mend_network(
     layout: &Layout,
-    own: &KnownUnit,
+    own: &OwnUnit,
     unit: &UnitName,
     setup: &Setup,
 ) -> Result<(), SandboxError> {

@@ -4,7 +4,7 @@
 //! A tunnel that pods share is not moved into any of them ([`super::shared`]).
 //! Where a program is the device, the interface goes with it, and comes back with its next start ([`plug_in`]).
 
-use super::super::super::own_unit::KnownUnit;
+use super::super::super::own_unit::OwnUnit;
 use super::{AttachError, Attachment, Place, Why, is_there, open, settle, shared};
 use crate::host::files::Dir;
 use crate::host::link::{self, Batch};
@@ -234,7 +234,7 @@ pub(in crate::worker) fn plug_in(name: &str) -> Result<(), PlugError> {
     let Some((uid, unit)) = holder else {
         return Ok(());
     };
-    let own = KnownUnit::read(&layout, &unit.parse::<UnitName>()?)?;
+    let own = OwnUnit::read(&layout, &unit.parse::<UnitName>()?)?;
     let setup: Setup = own.json(SETUP_KEY)?;
     let place = Place {
         layout: &layout,
@@ -258,7 +258,7 @@ pub(in crate::worker) enum PlugError {
     #[error("cannot understand which pod has the tunnel")]
     Unit(#[from] crate::model::name::NameError),
     #[error(transparent)]
-    KnownUnit(#[from] crate::worker::own_unit::KnownUnitError),
+    OwnUnit(#[from] crate::worker::own_unit::OwnUnitError),
     #[error(transparent)]
     Attach(#[from] AttachError),
 }
