@@ -1,6 +1,6 @@
 //! A pod that is to have more than there is room for goes on with what it has, until others are gone (`PodResizePending`).
 
-use super::known::{Known, Stage};
+use super::known::Stage;
 use super::member::Member;
 use crate::model::name::PodKey;
 use crate::plan::admission::Amounts;
@@ -59,38 +59,38 @@ impl Member {
 
     /// What of a pod that has changed is brought about: all of it but its resources, where there is no room for them.
     fn fitted(&mut self, key: &PodKey, object: &Value, given: Given) -> Given {
-        let Some(held) = self.pods.get(key).and_then(Known::held) else {
-            return given;
-        };
-        let wants = Amounts::of(&given.pod.spec);
-        let grows = wants.cpu > held.amounts.cpu || wants.memory > held.amounts.memory;
-        let why = match grows && given.pod.ending.is_none() {
-            true => postpone(held.amounts, wants, self.used_beside(key), self.allocatable),
-            false => None,
-        };
-        let before: Value = match &why {
-            Some(_) => serde_json::from_str(&held.manifest).unwrap_or_default(),
-            None => Value::Null,
-        };
+        let why = self.short_for(key, &given);
         let Some(known) = self.pods.get_mut(key) else {
             return given;
         };
-        let Some(why) = why else {
+        let (Some(why), Some(held)) = (why, known.held()) else {
             known.wish = None;
             return given;
         };
-        let object = object.clone();
+        let before: Value = serde_json::from_str(&held.manifest).unwrap_or_default();
         let path = self.dir.join(file_name(FileKind::Pod, key));
-        let Ok(fitted) = pod(&with_resources_of(&object, &before), &path) else {
+        let Ok(fitted) = pod(&with_resources_of(object, &before), &path) else {
             return given;
         };
         let told = known.wish.as_ref().is_some_and(|wish| wish.why == why);
         let (reason, message) = (format!("Resize{}", why.reason), why.message.clone());
+        let object = object.clone();
         known.wish = Some(Box::new(Wish { why, object }));
         if !told {
             self.say(key, true, &reason, message);
         }
         fitted
+    }
+
+    /// Why a pod does not get the more that it asks for. What others have is summed up only where it does.
+    fn short_for(&self, key: &PodKey, given: &Given) -> Option<Postponed> {
+        let has = self.pods.get(key)?.held()?.amounts;
+        let wants = Amounts::of(&given.pod.spec);
+        let grows = wants.cpu > has.cpu || wants.memory > has.memory;
+        if !grows || given.pod.ending.is_some() {
+            return None;
+        }
+        postpone(has, wants, self.used_beside(key), self.allocatable)
     }
 
     /// Others have less, or are gone: whoever waits for room may have it now.
