@@ -28,12 +28,7 @@ fn a_deleted_pod_gets_its_grace_and_goes() {
 #[test]
 fn a_pod_that_does_not_listen_is_killed_in_the_time_it_is_given() {
     let Some(node) = shared() else { return };
-    let manifest = pod("deaf", "trap \"\" TERM; while :; do sleep 0.1; done").replace(
-        "  hostNetwork",
-        "  terminationGracePeriodSeconds: 600\n  hostNetwork",
-    );
-    node.plane.apply(&manifest);
-    node.wait(&["pod", "deaf"], "{.status.phase}", "Running");
+    node.runs_deaf("deaf");
     // Ten minutes are the pod's own; two seconds are what is asked for.
     node.plane
         .kubectl_ok(&["delete", "pod", "deaf", "--grace-period=2", "--timeout=60s"]);
@@ -43,12 +38,7 @@ fn a_pod_that_does_not_listen_is_killed_in_the_time_it_is_given() {
 #[test]
 fn a_second_delete_shortens_the_grace() {
     let Some(node) = shared() else { return };
-    let manifest = pod("slow", "trap \"\" TERM; while :; do sleep 0.1; done").replace(
-        "  hostNetwork",
-        "  terminationGracePeriodSeconds: 600\n  hostNetwork",
-    );
-    node.plane.apply(&manifest);
-    node.wait(&["pod", "slow"], "{.status.phase}", "Running");
+    node.runs_deaf("slow");
     node.plane
         .kubectl_ok(&["delete", "pod", "slow", "--wait=false"]);
     node.host.wait(
@@ -62,12 +52,7 @@ fn a_second_delete_shortens_the_grace() {
 #[test]
 fn a_forced_delete_leaves_nothing_behind() {
     let Some(node) = shared() else { return };
-    let manifest = pod("forced", "trap \"\" TERM; while :; do sleep 0.1; done").replace(
-        "  hostNetwork",
-        "  terminationGracePeriodSeconds: 600\n  hostNetwork",
-    );
-    node.plane.apply(&manifest);
-    node.wait(&["pod", "forced"], "{.status.phase}", "Running");
+    node.runs_deaf("forced");
     node.plane
         .kubectl_ok(&["delete", "pod", "forced", "--force", "--grace-period=0"]);
     node.host.wait(&format!("! ls {DIR} | grep -q forced"));

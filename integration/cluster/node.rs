@@ -113,6 +113,16 @@ impl Node {
         serde_json::from_str(&self.plane.kubectl_ok(&args)).unwrap()
     }
 
+    /// Has a pod that does not listen to SIGTERM and has ten minutes to end, and waits until it runs.
+    pub fn runs_deaf(&self, name: &str) {
+        let manifest = pod(name, "trap \"\" TERM; while :; do sleep 0.1; done").replace(
+            "  hostNetwork",
+            "  terminationGracePeriodSeconds: 600\n  hostNetwork",
+        );
+        self.plane.apply(&manifest);
+        self.wait(&["pod", name], "{.status.phase}", "Running");
+    }
+
     /// Waits for what a jsonpath of an object says.
     pub fn wait(&self, what: &[&str], path: &str, wanted: &str) {
         let path = format!("jsonpath={path}");

@@ -56,12 +56,7 @@ fn a_pod_and_its_node_are_described() {
 #[test]
 fn delete_now_and_wait_for_it() {
     let Some(node) = shared() else { return };
-    let manifest = pod("v-now", "trap \"\" TERM; while :; do sleep 0.1; done").replace(
-        "  hostNetwork",
-        "  terminationGracePeriodSeconds: 600\n  hostNetwork",
-    );
-    node.plane.apply(&manifest);
-    node.wait(&["pod", "v-now"], "{.status.phase}", "Running");
+    node.runs_deaf("v-now");
     node.plane
         .kubectl_ok(&["delete", "pod", "v-now", "--now", "--wait=false"]);
     node.plane
