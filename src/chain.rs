@@ -36,6 +36,19 @@ mod tests {
         Wrapped(Box<Sample>),
     }
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn causes_are_joined_in_order() {
+        let inner = std::io::Error::other("\u{1b}[31mred\u{7}");
+        let told = line(&Outer(inner));
+        assert_eq!(told, "outer: \u{fffd}[31mred\u{fffd}");
+        let inner = std::io::Error::other("inner");
+        assert_eq!(line(&Outer(inner)), "outer: inner");
+    }
+
     #[test]
     fn causes_follow_once() {
         let odd = Sample::Door(std::io::Error::other("\u{1b}[2J\ttab"));

@@ -8,8 +8,9 @@
 //! at the next boot, and it is what the pod's status says `DeadlineExceeded` from.
 
 use super::args::{ArgumentError, Arguments};
-use super::journal::{self, chain};
+use super::journal;
 use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::chain;
 use crate::host::clock;
 use crate::host::files::{Dir, FileError};
 use crate::host::systemd::{JobResult, Systemd, SystemdError};
@@ -70,7 +71,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Ok(errors) if errors.is_empty() => ExitCode::SUCCESS,
         Ok(errors) => {
             for error in &errors {
-                log::error!("{}", chain(error));
+                log::error!("{}", chain::line(error));
             }
             ExitCode::FAILURE
         }

@@ -3,7 +3,7 @@
 
 use super::check::Target;
 use super::hook::run_hook;
-use super::journal::chain;
+use crate::chain;
 use crate::host::last_run::{self, LastRunError};
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
@@ -51,7 +51,7 @@ pub async fn end(
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 failed(container, "PreStopHook failed");
-                log::info!("the preStop hook failed: {}", chain(&error));
+                log::info!("the preStop hook failed: {}", chain::line(&error));
             }
             Err(_) => {
                 let seconds = grace.as_secs();

@@ -7,7 +7,7 @@
 //! taken on: the filter of system calls (`SystemCallFilter=`), which no process can copy from another.
 
 use super::args::{Allowed, ArgumentError, Arguments};
-use super::journal::chain;
+use crate::chain;
 use crate::host::limits;
 use crate::host::namespace::{self, NamespaceError};
 use crate::host::process::{Process, ProcessError, Status};
@@ -86,7 +86,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Here standard error is that of whoever asked for the program.
-            let _ = writeln!(io::stderr(), "vks: {}", chain(&error));
+            let _ = writeln!(io::stderr(), "vks: {}", chain::line(&error));
             error.code()
         }
     }

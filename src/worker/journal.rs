@@ -6,7 +6,6 @@
 //! connected to the journal (by hand, in tests), it goes to standard error too.
 
 use crate::model::identity::Identity;
-use std::error::Error;
 use std::io::Write as _;
 use systemd_journal_logger::JournalLog;
 
@@ -58,44 +57,4 @@ impl log::Log for Terminal {
     }
 
     fn flush(&self) {}
-}
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    printable(line)
-}
-
-/// Text that may have parts of what others wrote, such as a damaged archive: what would move a terminal's cursor or
-/// colour it is shown as U+FFFD.
-pub fn printable(text: String) -> String {
-    let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
-    match text.contains(bad) {
-        true => text.replace(bad, "\u{fffd}"),
-        false => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("outer")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn causes_are_joined_in_order() {
-        let inner = std::io::Error::other("\u{1b}[31mred\u{7}");
-        let told = chain(&Outer(inner));
-        assert_eq!(told, "outer: \u{fffd}[31mred\u{fffd}");
-        let inner = std::io::Error::other("inner");
-        assert_eq!(chain(&Outer(inner)), "outer: inner");
-    }
 }

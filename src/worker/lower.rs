@@ -4,8 +4,8 @@
 //! groups of their slices. Only pods with a priority above 0 wait, and only for lower ones, so that no two wait for each
 //! other.
 
-use super::journal::chain;
 use super::own_unit::OwnUnit;
+use crate::chain;
 use crate::host::files::FileError;
 use crate::host::units::UnitDir;
 use crate::host::{cgroup, last_run};
@@ -23,12 +23,12 @@ pub(super) fn wait(unit: &UnitName) {
         Ok(true) => {}
         Ok(false) => return,
         // The order matters less than the end.
-        Err(error) => return log::warn!("{}", chain(&error)),
+        Err(error) => return log::warn!("{}", chain::line(&error)),
     }
     let layout = super::layout();
     let own = match OwnUnit::read(&layout, unit) {
         Ok(own) => own,
-        Err(error) => return log::warn!("{}", chain(&error)),
+        Err(error) => return log::warn!("{}", chain::line(&error)),
     };
     let priority = own
         .optional(PRIORITY_KEY)
@@ -36,7 +36,7 @@ pub(super) fn wait(unit: &UnitName) {
     let lower = match lower(&layout, priority.unwrap_or(0)) {
         Ok(lower) if lower.is_empty() => return,
         Ok(lower) => lower,
-        Err(error) => return log::warn!("{}", chain(&error)),
+        Err(error) => return log::warn!("{}", chain::line(&error)),
     };
     log::info!(
         "pod {} ends after those of lower priority",

@@ -130,7 +130,7 @@ fn layout() -> Layout {
     match Settings::load(Path::new("/")) {
         Ok(settings) => settings.layout,
         Err(error) => {
-            log::warn!("the default paths are used: {}", journal::chain(&error));
+            log::warn!("the default paths are used: {}", crate::chain::line(&error));
             Layout::default()
         }
     }
@@ -138,7 +138,7 @@ fn layout() -> Layout {
 
 /// Logs why a verb failed and gives its exit code: 2 when its arguments were not understood, else 1.
 fn fail(error: &dyn std::error::Error, arguments: bool) -> ExitCode {
-    log::error!("{}", journal::chain(error));
+    log::error!("{}", crate::chain::line(error));
     ExitCode::from(if arguments { 2 } else { 1 })
 }
 

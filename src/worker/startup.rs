@@ -4,7 +4,8 @@
 use super::args::{Allowed, ArgumentError, Arguments, Json};
 use super::check::{CheckError, Target, check};
 use super::ending::{self, EndError};
-use super::journal::{self, chain};
+use super::journal;
+use crate::chain;
 use crate::host::process::{Process, ProcessError};
 use crate::model::event;
 use crate::model::probe::{Hook, Probe};
@@ -120,7 +121,7 @@ async fn tries(probe: &Probe, target: Target) -> Result<(), CheckError> {
                 (good, bad) = (0, bad + 1);
                 log::warn!(
                     MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = "Unhealthy";
-                    "Startup probe failed: {}", chain(&error)
+                    "Startup probe failed: {}", chain::line(&error)
                 );
                 if bad >= probe.failure_threshold {
                     return Err(error);

@@ -84,8 +84,7 @@ async fn connect(target: Target, host: Option<&str>, port: u16) -> Result<TcpStr
     let stream = tokio::task::spawn_blocking(dial)
         .await
         .map_err(CheckError::failed)?;
-    let stream =
-        stream.map_err(|error| CheckError::failed(crate::worker::journal::chain(&error)))?;
+    let stream = stream.map_err(|error| CheckError::failed(crate::chain::line(&error)))?;
     let stream = stream.map_err(CheckError::failed)?;
     stream.set_nonblocking(true).map_err(CheckError::failed)?;
     TcpStream::from_std(stream).map_err(CheckError::failed)

@@ -5,13 +5,13 @@
 //! run as it is, has [`LIMIT`], and what it prints is never repeated: it may be a secret. When there is one for a registry and
 //! it does not answer, this is said in the journal, and the image is asked for with what else there is.
 
+use crate::chain;
 use crate::config::Settings;
 use crate::host::ask::{Answer, ask};
 use crate::host::program;
 use crate::model::image::oci::{DEFAULT_REGISTRY, OciRef};
 use crate::model::image::registry::Credentials;
 use crate::plan::images::auth::{helper, of_config, of_helper};
-use crate::worker::journal::chain;
 use std::process::Command;
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn of_program(name: &str, image: &OciRef) -> Option<Credentials> {
     match ask(&mut command, format!("{registry}\n").as_bytes(), LIMIT) {
         Ok(answer) => understood(&name, registry, &answer),
         Err(error) => {
-            log::warn!("no credentials for {registry}: {}", chain(&error));
+            log::warn!("no credentials for {registry}: {}", chain::line(&error));
             None
         }
     }

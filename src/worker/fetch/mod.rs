@@ -132,7 +132,7 @@ fn verb(args: &[OsString]) -> Result<bool, FetchError> {
     let outcome = match run(&request, &settings) {
         Ok(outcome) => outcome,
         Err(error) => {
-            let text = journal::chain(&error);
+            let text = crate::chain::line(&error);
             log::error!("{}: {text}", request.reference);
             Outcome::Failed {
                 message: text,

@@ -1,6 +1,7 @@
 //! One container: followed from run to run by systemd's signals, probed while it runs.
 
 use super::board::Board;
+use crate::chain;
 use crate::host::systemd::query::RunQuery;
 use crate::host::systemd::{Systemd, SystemdError};
 use crate::host::unit_changes::UnitChanges;
@@ -14,7 +15,6 @@ use crate::model::prober::Probed;
 use crate::model::time::Timestamp;
 use crate::worker::check::{CheckError, Target, Warning, check};
 use crate::worker::ending;
-use crate::worker::journal::chain;
 use crate::worker::record::unhealthy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -170,7 +170,7 @@ fn told(probed: &Probed, kind: &str, verdict: &Result<Option<Warning>, CheckErro
         Ok(Some(warning)) => ("ProbeWarning", format!("{kind} probe warning: {warning}")),
         Err(error) => (
             "Unhealthy",
-            format!("{kind} probe failed: {}", chain(error)),
+            format!("{kind} probe failed: {}", chain::line(error)),
         ),
     };
     log::warn!(
@@ -223,13 +223,13 @@ async fn liveness(probed: &Probed, run: &Run, killed: &AtomicBool, pod: &(Layout
     if probed.restart == RestartPolicy::OnFailure {
         let (layout, uid) = pod;
         if let Err(error) = unhealthy::mark(layout, uid, &probed.name, &run.invocation) {
-            log::warn!("Container {}: {}", probed.name, chain(&error));
+            log::warn!("Container {}: {}", probed.name, chain::line(&error));
         }
     }
     let grace = probe.termination_grace.unwrap_or(probed.grace);
     let (hook, signal) = (probed.pre_stop.as_ref(), probed.stop_signal);
     if let Err(error) = ending::end(run.pid, hook, signal, grace, Some(&probed.name)).await {
-        log::error!("Container {}: {}", probed.name, chain(&error));
+        log::error!("Container {}: {}", probed.name, chain::line(&error));
     }
     // The signal of its end comes next.
     std::future::pending().await

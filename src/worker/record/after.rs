@@ -1,11 +1,11 @@
 //! What the end of one container means for the others of its pod, without the agent.
 
 use super::place;
+use crate::chain;
 use crate::host::files::{Dir, FileError};
 use crate::host::last_run::{self, LastRunError};
 use crate::model::layout::Layout;
 use crate::model::name::{ContainerName, UnitName};
-use crate::worker::journal::chain;
 use crate::worker::own_unit::OwnUnit;
 
 /// The key with the services of the pod that a rule starts again, in order.
@@ -51,7 +51,7 @@ pub(super) fn mark_done(
         Ok(true) => return Ok(()),
         Ok(false) => {}
         // It has ended for good as far as anybody knows.
-        Err(error) => log::warn!("{}", chain(&error)),
+        Err(error) => log::warn!("{}", chain::line(&error)),
     }
     let (dir, file) = place(&layout.done(uid, name))?;
     dir.create_file(&file, 0o644)?;

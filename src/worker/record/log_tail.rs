@@ -1,9 +1,9 @@
 //! The last lines of a run, for containers that say why they failed in their log only.
 
+use crate::chain;
 use crate::host::journald;
 use crate::model::name::UnitName;
 use crate::model::time::Timestamp;
-use crate::worker::journal::chain;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const BYTES: usize = 2048;
 /// The end of what a unit has printed since its start; empty when it cannot be read, which is said.
 pub(super) fn of(unit: &UnitName, started: Option<Timestamp>, patience: Duration) -> String {
     if let Err(error) = journald::synchronize(patience) {
-        log::warn!("{}", chain(&error));
+        log::warn!("{}", chain::line(&error));
     }
     let mut journalctl = Command::new("journalctl");
     journalctl

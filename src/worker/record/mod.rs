@@ -10,8 +10,9 @@ mod log_tail;
 pub mod unhealthy;
 
 use super::args::{Allowed, ArgumentError, Arguments};
-use super::journal::{self, chain};
+use super::journal;
 use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::chain;
 use crate::host::clock::timestamp as now;
 use crate::host::files::{Dir, FileError};
 use crate::host::journald;
@@ -193,7 +194,7 @@ impl Book<'_> {
             Ok(())
         };
         if let Err(error) = others {
-            log::error!("{}", chain(&error));
+            log::error!("{}", chain::line(&error));
         }
         let policy = restarts.policy;
         let again = !last.asked && end.runs_again(&restarts);
@@ -203,7 +204,7 @@ impl Book<'_> {
         match last_run::reset_back_off(unit) {
             Ok(()) if policy == RestartPolicy::OnFailure => return Ok(After::Fail),
             Ok(()) => {}
-            Err(error) => log::warn!("{}", chain(&error)),
+            Err(error) => log::warn!("{}", chain::line(&error)),
         }
         Ok(After::Nothing)
     }
@@ -217,7 +218,7 @@ impl Book<'_> {
             log::warn!(
                 "lines of container {} may be lost: {}",
                 self.name,
-                chain(&error)
+                chain::line(&error)
             );
         }
     }
@@ -252,7 +253,7 @@ impl Book<'_> {
     /// The termination message: its file, or of a container that failed, if it wishes so, the end of its log.
     fn message(&self, unit: &UnitName, last: &LastRun, end: &End) -> Box<str> {
         let message = self.take_message().unwrap_or_else(|error| {
-            log::warn!("{}", chain(&error));
+            log::warn!("{}", chain::line(&error));
             Box::default()
         });
         let from_log = self.own.optional(MESSAGE_KEY).is_some() && !end.is_well();
@@ -309,7 +310,7 @@ fn last_run(unit: &UnitName, invocation: &str, end: &End) -> LastRun {
         };
     }
     last_run::ask(unit).unwrap_or_else(|error| {
-        log::warn!("{}", chain(&error));
+        log::warn!("{}", chain::line(&error));
         LastRun {
             asked: !end.by_itself_for_sure,
             started: linked,

@@ -18,8 +18,9 @@ mod storage;
 mod users;
 
 use super::args::{ArgumentError, Arguments};
-use super::journal::{self, chain};
+use super::journal;
 use super::own_unit::{OwnUnit, OwnUnitError};
+use crate::chain;
 use crate::host::files::{Dir, FileError};
 use crate::host::input;
 use crate::host::mounts::{self, MountError};
@@ -123,7 +124,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
             ) => "FailedMount",
             _ => "FailedCreatePodSandBox",
         };
-        log::warn!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason; "{}", chain(error));
+        log::warn!(MESSAGE_ID = event::MESSAGE_ID, KUBERNETES_REASON = reason; "{}", chain::line(error));
     }
     match errors.first() {
         None => ExitCode::SUCCESS,
